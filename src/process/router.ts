@@ -1,0 +1,48 @@
+/**
+ * The seam between the processes of a node (the kernel) and the mesh. `Router` is what the kernel
+ * asks of the network and the mesh implements; `SignalSink` is what the mesh asks of the kernel.
+ */
+import type { Pid } from '../term/pid.js'
+import type { Ref } from '../term/ref.js'
+import type { Signal, Target } from './signal.js'
+
+export interface Router {
+  /** What runs at `node` at this moment: another Citadel, some other Erlang node, or not connected. */
+  kind(node: string): 'citadel' | 'beam' | undefined
+  /**
+   * Sends a message. False: not sent, because the node is not connected or its link is above the
+   * high mark. Throws `unserializable` for what cannot cross, and then nothing is sent.
+   */
+  send(from: Pid, to: Target, message: unknown): boolean
+  /** Sends to the alias `ref` of a process at `ref.node` (ALIAS_SEND): how replies travel. */
+  sendToAlias(from: Pid, ref: Ref, message: unknown): boolean
+  /** Sends a signal to `node`. False: not connected. Signals are queued above the high mark too. */
+  signal(node: string, signal: Signal): boolean
+  /** Calls back once when the link to `node` can take messages again or is gone. Answers a cancel. */
+  onceWritable(node: string, callback: () => void): () => void
+}
+
+export interface SignalSink {
+  /** A message for a pid of this node. An unknown or dead pid: dropped, as Erlang does. */
+  deliver(to: Pid, message: unknown, from: Pid | undefined): void
+  /** A message for a registered name of this node. */
+  deliverNamed(name: string, message: unknown, from: Pid): void
+  /** A message for an alias: the reply of a call. An unknown alias: dropped. */
+  deliverToAlias(ref: Ref, message: unknown): void
+  /** A signal from another node. */
+  receiveSignal(signal: Signal): void
+  /** The connection to `node` is gone: links, monitors and calls there fire `noconnection`, at once. */
+  disconnected(node: string): void
+}
+
+/** The router of a node without a network. */
+export const noRouter: Router = {
+  kind: () => undefined,
+  send: () => false,
+  sendToAlias: () => false,
+  signal: () => false,
+  onceWritable: (_node, callback) => {
+    queueMicrotask(callback)
+    return () => {}
+  },
+}

@@ -1,0 +1,24 @@
+/** An Erlang tuple: `new Tuple('a', 1)` is `{<<"a">>, 1}`. */
+export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
+  readonly elements: E
+
+  constructor(...elements: E) {
+    this.elements = elements
+  }
+
+  get length(): number {
+    return this.elements.length
+  }
+
+  at(index: number): unknown {
+    return this.elements[index]
+  }
+
+  [Symbol.iterator](): IterableIterator<unknown> {
+    return this.elements[Symbol.iterator]()
+  }
+
+  toString(): string {
+    return `{${this.elements.map(String).join(', ')}}`
+  }
+}
