@@ -5,7 +5,6 @@
  */
 declare const message: unique symbol
 
-// biome-ignore lint/correctness/noUnusedVariables: T types `call` and `cast` only, and is kept by the declared field
 export class Pid<T = unknown> {
   declare readonly [message]: (of: T) => void
 
@@ -28,7 +27,9 @@ export class Pid<T = unknown> {
 
   /** Unique among the pids of one start of one node. A number wherever it fits exactly. */
   get key(): number | string {
-    return this.serial < 0x100000 ? this.serial * 0x1_0000_0000 + this.id : `${this.serial}.${this.id}`
+    return this.serial < 0x100000
+      ? this.serial * 0x1_0000_0000 + this.id
+      : `${this.serial}.${this.id}`
   }
 
   /** `<n1@127.0.0.1.80.0>`: for logs. */

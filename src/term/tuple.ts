@@ -6,6 +6,13 @@ export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
     this.elements = elements
   }
 
+  /** A tuple over an array the caller gives up; any length, where spreading has its limits. */
+  static over(elements: readonly unknown[]): Tuple {
+    const tuple = new Tuple() as { elements: readonly unknown[] } & Tuple
+    tuple.elements = elements
+    return tuple
+  }
+
   get length(): number {
     return this.elements.length
   }

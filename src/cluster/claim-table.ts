@@ -1,0 +1,165 @@
+/**
+ * Claims of keys: the table under the registry and under the children of a distributed supervisor.
+ * The claims of every origin are kept; who owns the key is a pure function of them, so that all
+ * nodes with the same claims name the same owner. Invariant: `byKey` holds the claims of a key
+ * best first.
+ */
+import type { Pid } from '../term/pid.js'
+import type { Origin } from './origin.js'
+import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
+import type { ChangeReason, Put } from './table.js'
+
+export interface Claim extends PidRow {
+  readonly key: unknown
+  /** Undefined while the owner is starting: the key is taken and nobody answers yet. */
+  readonly pid: Pid | undefined
+  /** Raised with every change of owner: the fencing token. */
+  readonly epoch: number
+  /** Took the key from an owner that lives on. */
+  readonly forced: boolean
+  readonly meta: unknown
+}
+
+export interface ClaimChange {
+  readonly id: string
+  readonly key: unknown
+  readonly before: Claim | undefined
+  readonly after: Claim | undefined
+  readonly reason: ChangeReason
+}
+
+/** Which of two claims owns the key: the later epoch, then a fixed order of nodes. */
+export function beats(a: Claim, b: Claim): boolean {
+  if (a.epoch !== b.epoch) return a.epoch > b.epoch
+  if (a.origin.node !== b.origin.node) return a.origin.node < b.origin.node
+  return a.origin.creation > b.origin.creation
+}
+
+/** A key that its home has granted and whose claim has not arrived yet. */
+export interface Reservation {
+  readonly node: string
+  readonly creation: number
+  readonly request: number
+  readonly pid: Pid | null
+  readonly epoch: number
+}
+
+export class ClaimTable extends PidTable<Claim> {
+  private readonly byKey = new Map<string, Claim | Claim[]>()
+  /** The highest epoch seen on any claim: a logical clock, so that a later owner has a later epoch. */
+  epochMax = 0
+  /** What this node has granted as the home of keys, until the claim arrives. */
+  readonly reserved = new Map<string, Reservation>()
+
+  constructor(
+    own: Origin,
+    private readonly onChange: (change: ClaimChange) => void,
+  ) {
+    super(own)
+  }
+
+  /** The owner's claim, by key id. */
+  find(id: string): Claim | undefined {
+    const entry = this.byKey.get(id)
+    if (entry === undefined) return undefined
+    if (!Array.isArray(entry)) return entry.origin.dead ? undefined : entry
+    return entry.find((claim) => !claim.origin.dead)
+  }
+
+  /** Every visible owner's claim. */
+  *owners(): IterableIterator<Claim> {
+    for (const entry of this.byKey.values()) {
+      const claim = Array.isArray(entry) ? entry.find((one) => !one.origin.dead) : entry
+      if (claim && !claim.origin.dead) yield claim
+    }
+  }
+
+  /** How many keys there are, those of a dead node included until they are removed. */
+  get size(): number {
+    return this.byKey.size
+  }
+
+  *snapshot(): IterableIterator<Put> {
+    for (const row of this.own.rows.values()) yield claimPut(row as Claim)
+  }
+
+  put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
+    const [id, key, pid, epoch, forced, meta] = put
+    this.set(
+      {
+        id,
+        key: key === null ? id : key,
+        pid: pidOfOrigin(pid, origin),
+        epoch: epoch as number,
+        forced: forced === true,
+        meta: meta === null ? undefined : meta,
+        origin,
+        mark,
+      },
+      reason,
+    )
+  }
+
+  set(claim: Claim, reason: ChangeReason): void {
+    const before = this.find(claim.id)
+    const previous = claim.origin.rows.get(claim.id) as Claim | undefined
+    if (previous) this.unlink(previous)
+    this.addRow(claim)
+    this.link(claim)
+    if (claim.epoch > this.epochMax) this.epochMax = claim.epoch
+    this.fulfil(claim.id, claim.origin)
+    this.tell(claim, before, reason)
+  }
+
+  delete(origin: Origin, id: string, reason: ChangeReason): void {
+    const claim = origin.rows.get(id) as Claim | undefined
+    if (!origin.dead) this.fulfil(id, origin)
+    if (!claim) return
+    // A dead origin's claim is invisible already, yet its end is told when it is removed.
+    const before = origin.dead ? claim : this.find(id)
+    this.unlink(claim)
+    this.tell(claim, before, reason)
+  }
+
+  private tell(claim: Claim, before: Claim | undefined, reason: ChangeReason): void {
+    const after = this.find(claim.id)
+    if (before !== after) this.onChange({ id: claim.id, key: claim.key, before, after, reason })
+  }
+
+  /** The claim that a reservation waited for has come, or came and went. */
+  private fulfil(id: string, origin: Origin): void {
+    if (this.reserved.size === 0) return
+    const reservation = this.reserved.get(id)
+    if (reservation?.node === origin.node && reservation.creation === origin.creation) {
+      this.reserved.delete(id)
+    }
+  }
+
+  private link(claim: Claim): void {
+    const entry = this.byKey.get(claim.id)
+    if (entry === undefined) this.byKey.set(claim.id, claim)
+    else {
+      const claims = Array.isArray(entry) ? [...entry, claim] : [entry, claim]
+      this.byKey.set(
+        claim.id,
+        claims.sort((a, b) => (beats(a, b) ? -1 : 1)),
+      )
+    }
+  }
+
+  private unlink(claim: Claim): void {
+    this.removeRow(claim)
+    const entry = this.byKey.get(claim.id)
+    if (!Array.isArray(entry)) this.byKey.delete(claim.id)
+    else {
+      const rest = entry.filter((one) => one !== claim)
+      this.byKey.set(claim.id, rest.length === 1 ? rest[0]! : rest)
+    }
+  }
+}
+
+/** A claim's wire form. A string key that is its own id is not sent twice. */
+export function claimPut(claim: Claim): Put {
+  const { id, key, pid, epoch, forced, meta } = claim
+  return [id, key === id ? null : key, pid ?? null, epoch, forced, meta === undefined ? null : meta]
+}

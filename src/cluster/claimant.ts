@@ -1,0 +1,261 @@
+/**
+ * The claimant's side of the mesh arbiter. Pure: requests collect in `requests`, outcomes go to the
+ * claim's `done`. A claim asks the home of every view since the last settled one, oldest first, each
+ * only after the one before has granted, so that two claimants cannot each hold what the other
+ * needs. A grant counts only if the view is still the one it was asked under; else it begins again.
+ */
+import type { Pid } from '../term/pid.js'
+import type { ClaimTable } from './claim-table.js'
+import { type Home, homeOf } from './home.js'
+import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
+import type { ViewTracker } from './view.js'
+
+export type ClaimOutcome =
+  | { type: 'granted'; epoch: number }
+  | { type: 'taken'; pid: Pid }
+  /** The deadline passed while the home could not be asked, or while another was about to get it. */
+  | { type: 'unavailable' | 'timeout' }
+
+export interface Claiming {
+  readonly scope: string
+  readonly id: string
+  readonly pid: Pid | undefined
+  readonly force: boolean
+  /** On the clock that the driver hands in. */
+  readonly deadline: number
+  /** When granted, writes the claim before it returns, or answers false if it has no use for it. */
+  done(outcome: ClaimOutcome): boolean
+}
+
+interface Attempt {
+  readonly claim: Claiming
+  request: number
+  view: number
+  /** Homes yet to ask, the next one first. */
+  homes: { node: string; view: number }[]
+  asked: string[]
+  epoch: number
+  retryAt: number
+  tries: number
+  /** How often a home named an owner whom this node does not know (any more). */
+  doubts: number
+  /** Since when the next home cannot be reached. */
+  blockedSince: number | undefined
+}
+
+const RETRY_FIRST_MS = 4
+const RETRY_MAX_MS = 100
+const DOUBTS_MAX = 3
+/** How long a claim waits for a home that lost its connection: long enough for a reset to heal. */
+const HOME_PATIENCE_MS = 1_000
+
+export class Claimant {
+  /** What is to be sent, by home. The driver takes it. */
+  readonly requests = new Map<string, ClaimRequest[]>()
+  readonly releases = new Map<string, number[]>()
+  private readonly asking = new Map<number, Attempt>()
+  private readonly waiting = new Set<Attempt>()
+  private lastRequest = 0
+  private earliestRetry = Number.POSITIVE_INFINITY
+
+  constructor(
+    private readonly self: { node: string; creation: number },
+    private readonly views: ViewTracker,
+    private readonly home: Home,
+    private readonly tables: (scope: string) => ClaimTable,
+    private readonly reachable: (node: string) => boolean,
+  ) {}
+
+  start(claim: Claiming, now: number): void {
+    const attempt: Attempt = {
+      claim,
+      request: 0,
+      view: 0,
+      homes: [],
+      asked: [],
+      epoch: 0,
+      retryAt: 0,
+      tries: 0,
+      doubts: 0,
+      blockedSince: undefined,
+    }
+    this.begin(attempt, now)
+  }
+
+  /** The oldest request that still waits for an answer of `node`, or the next one to be made. */
+  oldestRequest(): number {
+    let oldest = this.lastRequest + 1
+    for (const { request } of this.asking.values()) if (request < oldest) oldest = request
+    return oldest
+  }
+
+  answered(answers: readonly ClaimAnswer[], now: number): void {
+    for (const answer of answers) {
+      const attempt = this.asking.get(answer[0])
+      if (attempt) this.take(attempt, answer, now)
+    }
+  }
+
+  /** The connection to `node` is gone: what it was asked, it may not have heard. */
+  homeLost(node: string, now: number): void {
+    for (const attempt of [...this.asking.values()]) {
+      if (attempt.asked.at(-1) === node) this.retry(attempt, now)
+    }
+  }
+
+  /** The view changed or settled, or a home is back: whatever waits may go on now. */
+  wake(now: number): void {
+    for (const attempt of [...this.waiting]) {
+      this.waiting.delete(attempt)
+      this.begin(attempt, now)
+    }
+  }
+
+  /** When `tick` is wanted next, besides once a second; undefined: nothing waits. */
+  get nextTick(): number | undefined {
+    return this.waiting.size > 0 ? this.earliestRetry : undefined
+  }
+
+  /** Carries on with what waits, and ends what is past its deadline. */
+  tick(now: number): void {
+    for (const attempt of [...this.asking.values()]) {
+      if (now >= attempt.claim.deadline) this.end(attempt, { type: 'timeout' })
+    }
+    this.earliestRetry = Number.POSITIVE_INFINITY
+    for (const attempt of [...this.waiting]) {
+      if (now < attempt.retryAt) this.earliestRetry = Math.min(this.earliestRetry, attempt.retryAt)
+      else {
+        this.waiting.delete(attempt)
+        this.begin(attempt, now)
+      }
+    }
+  }
+
+  private begin(attempt: Attempt, now: number): void {
+    const { claim } = attempt
+    if (now >= claim.deadline) return this.end(attempt, { type: 'timeout' })
+    const homes = this.homes(claim.id)
+    if (!homes) return this.wait(attempt, now)
+    attempt.homes = homes
+    attempt.asked = []
+    attempt.epoch = 0
+    attempt.view = this.views.current.id
+    attempt.request = ++this.lastRequest
+    this.asking.set(attempt.request, attempt)
+    this.askNext(attempt, now)
+  }
+
+  /** The homes to ask, oldest view first; undefined: the view must settle before. */
+  private homes(id: string): { node: string; view: number }[] | undefined {
+    if (this.views.overrun) return undefined
+    const homes = new Map<string, number>()
+    for (const view of this.views.history) {
+      const node = homeOf(view, id)
+      // A dead home took its grants with it; all claims under them are here once the view settles.
+      if (!this.views.current.has(node)) return undefined
+      homes.set(node, view.id)
+    }
+    return [...homes].map(([node, view]) => ({ node, view }))
+  }
+
+  private askNext(attempt: Attempt, now: number): void {
+    const next = attempt.homes.shift()
+    if (!next) return this.granted(attempt, now)
+    if (next.node !== this.self.node && !this.reachable(next.node))
+      return this.blocked(attempt, now)
+    attempt.asked.push(next.node)
+    const { claim } = attempt
+    const request: ClaimRequest = [
+      attempt.request,
+      next.view,
+      claim.scope,
+      claim.id,
+      claim.pid ?? null,
+      claim.force,
+    ]
+    if (next.node === this.self.node) {
+      this.take(attempt, this.home.answer(this.self.node, this.self.creation, request), now)
+      return
+    }
+    const requests = this.requests.get(next.node)
+    if (requests) requests.push(request)
+    else this.requests.set(next.node, [request])
+  }
+
+  private take(attempt: Attempt, answer: ClaimAnswer, now: number): void {
+    if (attempt.view !== this.views.current.id) return this.retry(attempt, now)
+    switch (answer[1]) {
+      case 'granted':
+        attempt.epoch = Math.max(attempt.epoch, answer[2])
+        return this.askNext(attempt, now)
+      case 'taken':
+        return this.taken(attempt, answer[2], now)
+      default:
+        return this.retry(attempt, now)
+    }
+  }
+
+  /** All homes have granted. What this node knows itself is looked at last. */
+  private granted(attempt: Attempt, now: number): void {
+    const { claim } = attempt
+    const table = this.tables(claim.scope)
+    const owner = claim.force ? undefined : table.find(claim.id)
+    const own =
+      owner?.origin.node === this.self.node && owner.origin.creation === this.self.creation
+    if (owner && !own) {
+      if (!owner.pid) return this.retry(attempt, now)
+      return this.end(attempt, { type: 'taken', pid: owner.pid })
+    }
+    const epoch = Math.max(attempt.epoch, table.epochMax)
+    this.asking.delete(attempt.request)
+    if (!claim.done({ type: 'granted', epoch })) this.release(attempt)
+  }
+
+  /**
+   * The home names an owner. If this node does not see that claim, it may be an old one whose end is
+   * still on its way to the home, so it is worth asking again.
+   */
+  private taken(attempt: Attempt, pid: Pid, now: number): void {
+    const owner = this.tables(attempt.claim.scope).find(attempt.claim.id)
+    if (owner?.pid?.equals(pid) || attempt.doubts++ >= DOUBTS_MAX) {
+      return this.end(attempt, { type: 'taken', pid })
+    }
+    this.retry(attempt, now)
+  }
+
+  private blocked(attempt: Attempt, now: number): void {
+    attempt.blockedSince ??= now
+    if (now - attempt.blockedSince >= HOME_PATIENCE_MS)
+      return this.end(attempt, { type: 'unavailable' })
+    this.retry(attempt, now)
+  }
+
+  private retry(attempt: Attempt, now: number): void {
+    this.release(attempt)
+    this.wait(attempt, now)
+  }
+
+  private wait(attempt: Attempt, now: number): void {
+    const delay = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt.tries++, 8))
+    attempt.retryAt = Math.min(now + delay, attempt.claim.deadline)
+    this.earliestRetry = Math.min(this.earliestRetry, attempt.retryAt)
+    this.waiting.add(attempt)
+  }
+
+  private end(attempt: Attempt, outcome: ClaimOutcome): void {
+    this.release(attempt)
+    this.waiting.delete(attempt)
+    attempt.claim.done(outcome)
+  }
+
+  /** Gives back what homes have reserved for this attempt. */
+  private release(attempt: Attempt): void {
+    this.asking.delete(attempt.request)
+    for (const node of attempt.asked) {
+      const requests = this.releases.get(node)
+      if (requests) requests.push(attempt.request)
+      else this.releases.set(node, [attempt.request])
+    }
+    attempt.asked = []
+  }
+}

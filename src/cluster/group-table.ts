@@ -1,0 +1,109 @@
+/**
+ * Memberships of groups. A row counts how often its process joined, as `pg` does; the process
+ * leaves with the last `leave`. No conflicts are possible, since only the process's node writes.
+ */
+import type { Pid } from '../term/pid.js'
+import type { Origin } from './origin.js'
+import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
+import type { ChangeReason, Put } from './table.js'
+
+export interface Membership extends PidRow {
+  readonly group: unknown
+  /** The canonical string of `group`. */
+  readonly groupId: string
+  readonly pid: Pid
+  readonly count: number
+  readonly meta: unknown
+}
+
+export interface MembershipChange {
+  readonly type: 'join' | 'leave' | 'update'
+  readonly row: Membership
+  readonly reason: ChangeReason
+}
+
+export function membershipId(groupId: string, pid: Pid): string {
+  return `${pid.key}/${groupId}`
+}
+
+export class GroupTable extends PidTable<Membership> {
+  private readonly byGroup = new Map<string, Set<Membership>>()
+
+  constructor(
+    own: Origin,
+    private readonly onChange: (change: MembershipChange) => void,
+  ) {
+    super(own)
+  }
+
+  *members(groupId: string): IterableIterator<Membership> {
+    const rows = this.byGroup.get(groupId)
+    if (!rows) return
+    for (const row of rows) if (!row.origin.dead) yield row
+  }
+
+  *groups(): IterableIterator<unknown> {
+    for (const rows of this.byGroup.values()) {
+      for (const row of rows) {
+        if (row.origin.dead) continue
+        yield row.group
+        break
+      }
+    }
+  }
+
+  *snapshot(): IterableIterator<Put> {
+    for (const row of this.own.rows.values()) yield membershipPut(row as Membership)
+  }
+
+  put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
+    const [id, groupId, group, pid, count, meta] = put
+    const row = {
+      id,
+      groupId: groupId as string,
+      group: group === null ? groupId : group,
+      pid: pidOfOrigin(pid, origin)!,
+      count: count as number,
+      meta: meta === null ? undefined : meta,
+      origin,
+      mark,
+    }
+    this.set(row, reason)
+  }
+
+  set(row: Membership, reason: ChangeReason): void {
+    const previous = row.origin.rows.get(row.id) as Membership | undefined
+    if (previous) this.unlink(previous)
+    this.addRow(row)
+    const rows = this.byGroup.get(row.groupId)
+    if (rows) rows.add(row)
+    else this.byGroup.set(row.groupId, new Set([row]))
+    this.onChange({ type: previous ? 'update' : 'join', row, reason })
+  }
+
+  delete(origin: Origin, id: string, reason: ChangeReason): void {
+    const row = origin.rows.get(id) as Membership | undefined
+    if (!row) return
+    this.unlink(row)
+    this.onChange({ type: 'leave', row, reason })
+  }
+
+  private unlink(row: Membership): void {
+    this.removeRow(row)
+    const rows = this.byGroup.get(row.groupId)
+    rows?.delete(row)
+    if (rows?.size === 0) this.byGroup.delete(row.groupId)
+  }
+}
+
+export function membershipPut(row: Membership): Put {
+  const { id, groupId, group, pid, count, meta } = row
+  return [
+    id,
+    groupId,
+    group === groupId ? null : group,
+    pid,
+    count,
+    meta === undefined ? null : meta,
+  ]
+}

@@ -1,0 +1,189 @@
+/**
+ * Groups of processes, known on every node. A process joins as often as it likes and is a member
+ * until it has left as often, or has ended, or its node is dead; it is listed once.
+ */
+import { CitadelError } from '../base/errors.js'
+import { termKey } from '../term/key.js'
+import type { Pid } from '../term/pid.js'
+import { EventQueue } from './event-queue.js'
+import {
+  type Membership,
+  type MembershipChange,
+  membershipId,
+  membershipPut,
+} from './group-table.js'
+import type { ProcessPort } from './process-port.js'
+import { ROW_SERVER } from './registry.js'
+import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+import type { ChangeReason } from './table.js'
+
+export const GROUPS_SCOPE = 'g:groups'
+const TIMEOUT_MS = 5_000
+const SUBSCRIBER_EVENTS_MAX = 10_000
+
+export interface GroupEvent {
+  readonly type: 'join' | 'leave'
+  readonly group: unknown
+  readonly pid: Pid
+  readonly reason: ChangeReason
+}
+
+export interface BroadcastOptions {
+  /** Members that do not get it. */
+  except?: readonly Pid[]
+}
+
+export class Groups {
+  private readonly scope: Scope<'g'>
+  private readonly subscribers = new Map<string, Set<EventQueue<GroupEvent>>>()
+
+  constructor(
+    private readonly scopes: Scopes,
+    private readonly processes: ProcessPort,
+    private readonly watch: (pid: Pid) => void,
+    scope = GROUPS_SCOPE,
+  ) {
+    this.scope = scopes.scope<'g'>(scope)
+    this.scope.listeners.add((change) => this.tell(change))
+  }
+
+  /**
+   * Makes `pid`, of any connected node, a member of `group`: any term, compared by value.
+   * @throws CitadelError `noproc` when `pid` is dead; `noconnection` when its node is not connected.
+   */
+  async join(group: unknown, pid: Pid, options: { meta?: unknown } = {}): Promise<void> {
+    const groupId = termKey(group)
+    if (pid.node !== this.scopes.node)
+      return this.ask('join', [group, pid, options.meta ?? null], pid.node)
+    if (!this.processes.isAlive(pid)) {
+      throw new CitadelError('noproc', `${pid} is not alive, so it cannot join a group.`, { pid })
+    }
+    const known = this.ownRow(groupId, pid)
+    this.put({
+      id: membershipId(groupId, pid),
+      groupId,
+      group,
+      pid,
+      count: (known?.count ?? 0) + 1,
+      meta: options.meta ?? known?.meta,
+      origin: this.scope.own,
+      mark: 0,
+    })
+    this.watch(pid)
+    return this.scopes.changed()
+  }
+
+  /** Takes back one `join`. Leaving a group one is not in does nothing. */
+  async leave(group: unknown, pid: Pid): Promise<void> {
+    const groupId = termKey(group)
+    if (pid.node !== this.scopes.node) return this.ask('leave', [group, pid], pid.node)
+    const known = this.ownRow(groupId, pid)
+    if (!known) return
+    if (known.count > 1) this.put({ ...known, count: known.count - 1 })
+    else this.scopes.deleteOwn(this.scope, known.id, 'normal')
+    return this.scopes.changed()
+  }
+
+  /** The members of `group` in the cluster. */
+  members(group: unknown): Pid[] {
+    const pids: Pid[] = []
+    for (const row of this.scope.table.members(termKey(group))) pids.push(row.pid)
+    return pids
+  }
+
+  /** The members of `group` on this node. */
+  localMembers(group: unknown): Pid[] {
+    return this.members(group).filter((pid) => pid.node === this.scopes.node)
+  }
+
+  /** The members with their metadata. */
+  *rows(group: unknown): IterableIterator<Membership> {
+    yield* this.scope.table.members(termKey(group))
+  }
+
+  /** All groups that have a member. */
+  *groups(): IterableIterator<unknown> {
+    yield* this.scope.table.groups()
+  }
+
+  /** The groups of a process. */
+  findByPid(pid: Pid): unknown[] {
+    const origin = this.scope.replica.origin(pid.node)
+    return [...this.scope.table.rowsOfPid(origin, pid)].map((row) => row.group)
+  }
+
+  /** The groups with a member on a node. */
+  findByNode(node: string): unknown[] {
+    const groups = new Map<string, unknown>()
+    for (const row of this.scope.table.rowsOfNode(this.scope.replica.origin(node))) {
+      groups.set(row.groupId, row.group)
+    }
+    return [...groups.values()]
+  }
+
+  /** Sends `term` to every member. Answers to how many it was sent. */
+  broadcast(group: unknown, term: unknown, options?: BroadcastOptions): number {
+    return this.sendTo(this.members(group), term, options)
+  }
+
+  /** Sends `term` to every member on this node. Answers to how many it was sent. */
+  broadcastLocal(group: unknown, term: unknown, options?: BroadcastOptions): number {
+    return this.sendTo(this.localMembers(group), term, options)
+  }
+
+  /**
+   * The joins and leaves of `group` from now on. Ends when the loop that reads it does; a reader
+   * that falls 10,000 events behind gets a CitadelError `overloaded`.
+   */
+  subscribe(group: unknown): AsyncIterableIterator<GroupEvent> {
+    const id = termKey(group)
+    const queue = new EventQueue<GroupEvent>(SUBSCRIBER_EVENTS_MAX, () => {
+      const queues = this.subscribers.get(id)
+      queues?.delete(queue)
+      if (queues?.size === 0) this.subscribers.delete(id)
+    })
+    const queues = this.subscribers.get(id)
+    if (queues) queues.add(queue)
+    else this.subscribers.set(id, new Set([queue]))
+    return queue
+  }
+
+  /** Ends all subscriptions: the node stops. */
+  close(): void {
+    for (const queues of [...this.subscribers.values()])
+      for (const queue of [...queues]) queue.close()
+  }
+
+  private ownRow(groupId: string, pid: Pid): Membership | undefined {
+    return this.scope.own.rows.get(membershipId(groupId, pid)) as Membership | undefined
+  }
+
+  private put(row: Membership): void {
+    const put = membershipPut(row)
+    this.scope.table.set(row, 'normal')
+    this.scope.replica.wrote(put)
+  }
+
+  private async ask(method: string, args: unknown[], node: string): Promise<void> {
+    const outcome = await this.processes.call({ name: ROW_SERVER, node }, method, args, TIMEOUT_MS)
+    fromOutcome(outcome as RemoteOutcome<void>)
+  }
+
+  private sendTo(pids: readonly Pid[], term: unknown, options: BroadcastOptions = {}): number {
+    let sent = 0
+    for (const pid of pids) {
+      if (options.except?.some((other) => other.equals(pid))) continue
+      if (this.processes.send(pid, term)) sent++
+    }
+    return sent
+  }
+
+  private tell({ type, row, reason }: MembershipChange): void {
+    if (type === 'update' || this.subscribers.size === 0) return
+    for (const queue of this.subscribers.get(row.groupId) ?? []) {
+      queue.push({ type, group: row.group, pid: row.pid, reason })
+    }
+  }
+}

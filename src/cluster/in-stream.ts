@@ -1,0 +1,75 @@
+/**
+ * The stream of one origin as this node follows it. Pure. Invariants: `applied` counts a contiguous
+ * prefix of the origin's updates; while `exact`, this node's rows of the origin are those of the
+ * origin at `applied`. An update that is older is skipped, one that leaves a gap is refused and
+ * asked for; a snapshot counts only if it was asked for on this connection and arrives whole.
+ */
+import type { Origin } from './origin.js'
+
+export class InStream {
+  applied = 0
+  exact = false
+  /** The snapshot in progress, or 0. */
+  snapshot = 0
+  private nextChunk = 0
+  /** The snapshot that rows arriving now belong to: the last one begun. */
+  mark = 0
+  /** What the last heads of the origin said. */
+  head = 0
+  /** When a repair was last asked for, on the caller's clock; undefined: none outstanding. */
+  askedAt: number | undefined
+
+  constructor(readonly origin: Origin) {}
+
+  get behind(): boolean {
+    return !this.exact || this.applied < this.head
+  }
+
+  /** How many leading updates of a batch that starts at `first` are known; undefined: there is a gap. */
+  known(first: number): number | undefined {
+    if (!this.exact && this.snapshot === 0) return undefined
+    return first > this.applied + 1 ? undefined : this.applied + 1 - first
+  }
+
+  advance(count: number): void {
+    this.applied += count
+    if (!this.behind) this.askedAt = undefined
+  }
+
+  /** Whether a chunk is the next one of the snapshot that was asked for. */
+  admitChunk(id: number, index: number, seq: number): boolean {
+    if (index === 0 && this.askedAt !== undefined && !this.exact) {
+      this.snapshot = id
+      this.mark = id
+      this.applied = seq
+      this.nextChunk = 0
+    }
+    if (id !== this.snapshot || index !== this.nextChunk) return false
+    this.nextChunk++
+    return true
+  }
+
+  /** Whether a commit completes the snapshot in progress: every update up to `seq` came as well. */
+  admitCommit(id: number, seq: number): boolean {
+    return id === this.snapshot && seq === this.applied
+  }
+
+  committed(): void {
+    this.snapshot = 0
+    this.exact = true
+    this.askedAt = undefined
+  }
+
+  /** What is here cannot be continued: only a new snapshot makes it exact again. */
+  restart(): void {
+    this.exact = false
+    this.snapshot = 0
+    this.askedAt = undefined
+  }
+
+  /** The connection was lost: what was on its way will not come. */
+  interrupted(): void {
+    this.askedAt = undefined
+    if (this.snapshot !== 0) this.restart()
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The part that claims and memberships share: rows of processes, per origin, found by pid. The node
+ * of a pid is the origin of its rows. An origin's rows become invisible the moment it is dead;
+ * removing them is done in slices by the engine.
+ */
+import { CitadelError } from '../base/errors.js'
+import { Pid } from '../term/pid.js'
+import type { Origin } from './origin.js'
+import type { ChangeReason, Put, Row, Table } from './table.js'
+
+export interface PidRow extends Row {
+  readonly pid: Pid | undefined
+}
+
+type PidIndex<R> = Map<number | string, Map<string, R>>
+
+export abstract class PidTable<R extends PidRow> implements Table {
+  readonly owned = true
+  private readonly byPid = new WeakMap<Origin, PidIndex<R>>()
+
+  constructor(readonly own: Origin) {}
+
+  abstract snapshot(): Iterable<Put>
+  abstract put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void
+  abstract delete(origin: Origin, id: string, reason: ChangeReason): void
+
+  /** The rows of one process. */
+  *rowsOfPid(origin: Origin | undefined, pid: Pid): IterableIterator<R> {
+    if (!origin || origin.dead || origin.creation !== pid.creation) return
+    const rows = this.byPid.get(origin)?.get(pid.key)
+    if (rows) yield* rows.values()
+  }
+
+  /** The rows of one node. */
+  *rowsOfNode(origin: Origin | undefined): IterableIterator<R> {
+    if (origin && !origin.dead) yield* origin.rows.values() as IterableIterator<R>
+  }
+
+  protected addRow(row: R): void {
+    row.origin.rows.set(row.id, row)
+    if (!row.pid) return
+    const index: PidIndex<R> = this.byPid.get(row.origin) ?? new Map()
+    if (index.size === 0) this.byPid.set(row.origin, index)
+    const rows = index.get(row.pid.key)
+    if (rows) rows.set(row.id, row)
+    else index.set(row.pid.key, new Map([[row.id, row]]))
+  }
+
+  protected removeRow(row: R): void {
+    row.origin.rows.delete(row.id)
+    if (!row.pid) return
+    const index = this.byPid.get(row.origin)
+    const rows = index?.get(row.pid.key)
+    rows?.delete(row.id)
+    if (rows?.size === 0) index?.delete(row.pid.key)
+  }
+}
+
+/** The pid of a row from the wire: one of its origin's own, or undefined while it is starting. */
+export function pidOfOrigin(value: unknown, origin: Origin): Pid | undefined {
+  if (value === null) return undefined
+  if (value instanceof Pid && value.node === origin.node && value.creation === origin.creation) {
+    return value
+  }
+  throw new CitadelError('bad_format', `A row of ${origin.node} names a process of another node.`)
+}

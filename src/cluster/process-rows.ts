@@ -1,0 +1,34 @@
+/** Removes the rows of a process from the registry and all groups when it ends. */
+import type { Pid } from '../term/pid.js'
+import type { ProcessPort } from './process-port.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+
+export class ProcessRows {
+  private readonly watched = new Set<number | string>()
+  private readonly tables: (Scope<'c'> | Scope<'g'>)[] = []
+
+  constructor(
+    private readonly scopes: Scopes,
+    private readonly processes: ProcessPort,
+  ) {}
+
+  /** From now on this scope's rows end with their process. */
+  cover(scope: Scope<'c'> | Scope<'g'>): void {
+    this.tables.push(scope)
+  }
+
+  readonly watch = (pid: Pid): void => {
+    if (this.watched.has(pid.key)) return
+    this.watched.add(pid.key)
+    this.processes.watchExit(pid, () => this.remove(pid))
+  }
+
+  private remove(pid: Pid): void {
+    this.watched.delete(pid.key)
+    for (const scope of this.tables) {
+      const rows = [...scope.table.rowsOfPid(scope.own, pid)]
+      for (const { id } of rows) this.scopes.deleteOwn(scope, id, 'process_down')
+    }
+  }
+}

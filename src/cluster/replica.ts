@@ -1,0 +1,323 @@
+/**
+ * The replica machine: one scope on one node. Own updates go out as a numbered stream, the streams
+ * of the other members come in, gaps heal by updates from the log or by an exact snapshot. Pure:
+ * inputs are method calls, outputs collect in `outgoing`, long work is done in slices by `work`.
+ * Rule: only an origin writes its rows, and absence from its snapshot deletes them at the commit.
+ */
+import { InStream } from './in-stream.js'
+import { Origin } from './origin.js'
+import { OutStream } from './out-stream.js'
+import type { ScopeMessage } from './scope-message.js'
+import type { Op, Put, Row, Table } from './table.js'
+
+export interface Outgoing {
+  /** A node, or undefined for every member that is up. */
+  readonly to: string | undefined
+  readonly message: ScopeMessage
+}
+
+export interface ReplicaOptions {
+  scope: string
+  table: Table
+  own: Origin
+  now: () => number
+  /** Updates kept for peers that missed some. */
+  logMax?: number
+}
+
+interface Cursor {
+  readonly snapshot: number
+  readonly puts: Iterator<Put>
+  readonly seq: number
+  index: number
+}
+
+/** A repair that was asked for is asked for again after this long, on the same connection. */
+const ASK_AGAIN_MS = 2_000
+/** A snapshot of which nothing came for this long is asked for anew. */
+const SNAPSHOT_STALLED_MS = 10_000
+/** Dead writers whose stream position is remembered, for rows that outlive them. */
+const RETIRED_MAX = 64
+const CHUNK_BYTES = 48 * 1024
+
+export class Replica {
+  readonly scope: string
+  readonly table: Table
+  readonly out: OutStream
+  readonly outgoing: Outgoing[] = []
+  private readonly ins = new Map<string, InStream>()
+  private readonly cursors = new Map<string, Cursor>()
+  /** Removals in progress: the rows of dead origins, and what a snapshot did not contain. */
+  private readonly removals: { rows: Iterator<Row>; origin: Origin; mark: number | undefined }[] =
+    []
+  private readonly retired = new Map<string, number>()
+  private readonly up = new Set<string>()
+  private snapshots = 0
+  private ackWanted = false
+  private bytesPerRow = 160
+
+  constructor(private readonly options: ReplicaOptions) {
+    this.scope = options.scope
+    this.table = options.table
+    this.out = new OutStream(options.logMax ?? 20_000)
+  }
+
+  // --- own rows
+
+  /** The own table has changed by `op`; it goes out with the next flush. */
+  wrote(op: Op): void {
+    this.out.append(op)
+  }
+
+  /** Broadcasts what was written since the last flush. */
+  flush(): void {
+    const batch = this.out.takeUnsent()
+    if (!batch) return
+    const { first, ops } = batch
+    this.outgoing.push({ to: undefined, message: ['u', this.scope, first, ops, this.ackWanted] })
+    this.ackWanted = false
+  }
+
+  /** Has members acknowledge what was written last; answers its number. */
+  wantAck(): number {
+    this.ackWanted = true
+    const { seq } = this.out
+    const sent = this.out.unsentCount === 0 ? this.out.since(seq) : undefined
+    if (sent && sent.length > 0) {
+      this.ackWanted = false
+      this.outgoing.push({ to: undefined, message: ['u', this.scope, seq, sent, true] })
+    }
+    return seq
+  }
+
+  // --- members
+
+  memberUp(node: string, creation: number): void {
+    this.up.add(node)
+    this.cursors.delete(node)
+    const known = this.ins.get(node)
+    if (known?.origin.creation === creation) known.interrupted()
+    else {
+      if (known) this.memberDead(node, known.origin.creation)
+      this.up.add(node)
+      this.ins.set(node, new InStream(new Origin(node, creation)))
+    }
+    if (!this.table.owned && this.retired.size > 0) this.sendHave(node)
+  }
+
+  memberDown(node: string): void {
+    this.up.delete(node)
+    this.cursors.delete(node)
+    this.ins.get(node)?.interrupted()
+  }
+
+  memberDead(node: string, creation: number): void {
+    const stream = this.ins.get(node)
+    if (!stream || stream.origin.creation !== creation) return
+    this.memberDown(node)
+    this.ins.delete(node)
+    if (this.table.owned) {
+      stream.origin.dead = true
+      this.removals.push({
+        rows: stream.origin.rows.values(),
+        origin: stream.origin,
+        mark: undefined,
+      })
+    } else this.retire(stream)
+  }
+
+  origin(node: string): Origin | undefined {
+    return node === this.options.own.node ? this.options.own : this.ins.get(node)?.origin
+  }
+
+  /** How far this node has applied `node`'s stream. */
+  applied(node: string): number {
+    const stream = this.ins.get(node)
+    return stream?.exact ? stream.applied : 0
+  }
+
+  /** Whether everything that `node` had written at its last heads is here. */
+  caughtUp(node: string): boolean {
+    return this.ins.get(node)?.behind === false
+  }
+
+  // --- messages
+
+  /** A member's heads: `seq` is the last update it has written. */
+  head(node: string, seq: number): void {
+    const stream = this.ins.get(node)
+    if (!stream) return
+    stream.head = Math.max(stream.head, seq)
+    // Nothing written means nothing to send, unless it keeps rows of others too.
+    if (seq === 0 && this.table.owned) stream.exact = true
+    if (stream.behind) this.ask(stream)
+  }
+
+  /** A member does not know this scope: it has no rows in it. */
+  absent(node: string): void {
+    const stream = this.ins.get(node)
+    if (stream?.applied === 0 && stream.snapshot === 0) stream.exact = true
+  }
+
+  updates(node: string, first: number, ops: readonly Op[], wantAck: boolean): void {
+    const stream = this.ins.get(node)
+    if (!stream) return
+    const known = stream.known(first)
+    stream.head = Math.max(stream.head, first + ops.length - 1)
+    if (known === undefined) return this.ask(stream)
+    for (let i = known; i < ops.length; i++) this.apply(stream, ops[i]!)
+    stream.advance(Math.max(0, ops.length - known))
+    if (wantAck && stream.exact) {
+      this.outgoing.push({ to: node, message: ['a', this.scope, stream.applied] })
+    }
+  }
+
+  need(node: string, first: number): void {
+    if (!this.up.has(node)) return
+    this.flush()
+    const ops = first > 0 ? this.out.since(first) : undefined
+    if (ops) {
+      for (let i = 0; i < ops.length; i += 500) {
+        const part = ops.slice(i, i + 500)
+        this.outgoing.push({ to: node, message: ['u', this.scope, first + i, part, false] })
+      }
+    } else if (!this.cursors.has(node)) {
+      const puts = this.table.snapshot()[Symbol.iterator]()
+      this.cursors.set(node, { snapshot: ++this.snapshots, puts, seq: this.out.seq, index: 0 })
+    }
+  }
+
+  chunk(node: string, snapshot: number, index: number, seq: number, puts: readonly Put[]): void {
+    const stream = this.ins.get(node)
+    if (!stream?.admitChunk(snapshot, index, seq)) return
+    stream.askedAt = this.options.now()
+    for (const put of puts) this.apply(stream, put)
+  }
+
+  commit(node: string, snapshot: number, seq: number): void {
+    const stream = this.ins.get(node)
+    if (!stream || stream.snapshot !== snapshot) return
+    if (!stream.admitCommit(snapshot, seq)) {
+      stream.restart()
+      return this.ask(stream)
+    }
+    stream.committed()
+    const { origin } = stream
+    if (this.table.owned) {
+      this.removals.push({ rows: origin.rows.values(), origin, mark: snapshot })
+    }
+    if (stream.behind) this.ask(stream)
+  }
+
+  /** What a member has of dead writers' streams: whoever has more sends those writers' rows. */
+  have(node: string, have: readonly (readonly [string, number, number])[]): void {
+    for (const [writer, creation, seq] of have) {
+      const mine = this.positionOf(writer, creation)
+      if (mine < seq) {
+        this.outgoing.push({ to: node, message: ['d', this.scope, [[writer, creation, mine]]] })
+      }
+      if (mine <= seq) continue
+      const puts = [...this.table.snapshot()].filter((put) => put[4] === writer)
+      for (let i = 0; i < puts.length; i += 200) {
+        this.outgoing.push({ to: node, message: ['o', this.scope, puts.slice(i, i + 200)] })
+      }
+    }
+  }
+
+  offered(node: string, puts: readonly Put[]): void {
+    const stream = this.ins.get(node)
+    if (this.table.owned || !stream) return
+    for (const put of puts) this.table.put(stream.origin, put, stream.mark, 'normal')
+  }
+
+  // --- long work, in slices
+
+  get busy(): boolean {
+    return this.removals.length > 0 || this.cursors.size > 0
+  }
+
+  /** Removes rows of dead origins and what snapshots lacked, until done or `until` has passed. */
+  removeSome(until: number): void {
+    let count = 0
+    for (let removal = this.removals[0]; removal; removal = this.removals[0]) {
+      const next = removal.rows.next()
+      if (next.done) this.removals.shift()
+      else if (next.value.mark !== removal.mark) {
+        this.table.delete(removal.origin, next.value.id, 'node_down')
+      }
+      if (++count % 64 === 0 && this.options.now() >= until) return
+    }
+  }
+
+  /** The members a snapshot is being sent to. */
+  snapshotReceivers(): string[] {
+    return [...this.cursors.keys()]
+  }
+
+  /** The next part of the snapshot for `node`. */
+  nextChunk(node: string): ScopeMessage | undefined {
+    const cursor = this.cursors.get(node)
+    if (!cursor) return undefined
+    const puts: Put[] = []
+    const max = Math.max(1, Math.min(500, Math.floor(CHUNK_BYTES / this.bytesPerRow)))
+    while (puts.length < max) {
+      const next = cursor.puts.next()
+      if (next.done) break
+      puts.push(next.value)
+    }
+    if (puts.length > 0 || cursor.index === 0) {
+      return ['s', this.scope, cursor.snapshot, cursor.index++, cursor.seq, puts]
+    }
+    this.cursors.delete(node)
+    this.flush()
+    return ['c', this.scope, cursor.snapshot, this.out.seq]
+  }
+
+  /** How large a chunk came out, so that the next ones stay under the limit. */
+  chunkWas(rows: number, bytes: number): void {
+    if (rows > 0) this.bytesPerRow = Math.max(bytes / rows, this.bytesPerRow * 0.9)
+  }
+
+  private apply(stream: InStream, op: Op): void {
+    const { origin } = stream
+    if (typeof op === 'string') this.table.delete(origin, op, 'normal')
+    else this.table.put(origin, op, stream.mark, stream.exact ? 'normal' : 'node_up')
+  }
+
+  private ask(stream: InStream): void {
+    const now = this.options.now()
+    const { node } = stream.origin
+    if (!this.up.has(node)) return
+    const patienceMs = stream.snapshot === 0 ? ASK_AGAIN_MS : SNAPSHOT_STALLED_MS
+    if (stream.askedAt !== undefined && now - stream.askedAt < patienceMs) return
+    if (stream.snapshot !== 0) stream.restart()
+    stream.askedAt = now
+    const first = stream.exact ? stream.applied + 1 : 0
+    this.outgoing.push({ to: node, message: ['n', this.scope, first] })
+  }
+
+  private retire(stream: InStream): void {
+    const { node, creation } = stream.origin
+    this.retired.set(`${node}#${creation}`, stream.exact ? stream.applied : 0)
+    for (const oldest of this.retired.keys()) {
+      if (this.retired.size <= RETIRED_MAX) break
+      this.retired.delete(oldest)
+    }
+    for (const peer of this.up) this.sendHave(peer)
+  }
+
+  private positionOf(writer: string, creation: number): number {
+    const retired = this.retired.get(`${writer}#${creation}`)
+    if (retired !== undefined) return retired
+    const stream = this.ins.get(writer)
+    return stream?.origin.creation === creation ? this.applied(writer) : -1
+  }
+
+  private sendHave(to: string): void {
+    const have = [...this.retired].map(([key, seq]) => {
+      const at = key.lastIndexOf('#')
+      return [key.slice(0, at), Number(key.slice(at + 1)), seq] as const
+    })
+    this.outgoing.push({ to, message: ['d', this.scope, have] })
+  }
+}

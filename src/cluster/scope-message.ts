@@ -1,0 +1,88 @@
+/**
+ * What nodes say to each other about scopes: small arrays, led by a letter. They travel as messages
+ * to the endpoint `citadel_scopes`, on the same ordered stream as all else between two nodes. The
+ * table in docs/protocol.md explains each.
+ */
+import { CitadelError } from '../base/errors.js'
+import type { Pid } from '../term/pid.js'
+import type { Op, Put } from './table.js'
+
+/** `[scope, last update written, last update of yours applied]`. */
+export type Head = readonly [scope: string, seq: number, applied: number]
+
+/** One key asked of its home. */
+export type ClaimRequest = readonly [
+  request: number,
+  /** The view under which the receiver is the key's home. */
+  view: number,
+  scope: string,
+  id: string,
+  pid: Pid | null,
+  force: boolean,
+]
+
+export type ClaimAnswer =
+  | readonly [request: number, 'granted', epoch: number]
+  | readonly [request: number, 'taken', pid: Pid]
+  /** Somebody is about to get it, or gets started under it. */
+  | readonly [request: number, 'busy', null]
+  | readonly [request: number, 'wrong_view', null]
+
+export type ScopeMessage =
+  /** heads: the sender's view, its scopes, the oldest claim it still waits for from the receiver. */
+  | readonly ['h', view: number, heads: readonly Head[], oldestClaim: number]
+  /** updates, from number `first` on. */
+  | readonly ['u', scope: string, first: number, ops: readonly Op[], wantAck: boolean]
+  /** acknowledgement of updates up to `seq`. */
+  | readonly ['a', scope: string, seq: number]
+  /** need: send updates from this number on, or a snapshot when 0. */
+  | readonly ['n', scope: string, first: number]
+  /** a chunk of a snapshot that began at update `seq`. */
+  | readonly [
+      's',
+      scope: string,
+      snapshot: number,
+      index: number,
+      seq: number,
+      puts: readonly Put[],
+    ]
+  /** commit of a snapshot: it is exact as of update `seq`. */
+  | readonly ['c', scope: string, snapshot: number, seq: number]
+  /** what the sender has of the streams of dead nodes, for rows that outlive their writer. */
+  | readonly [
+      'd',
+      scope: string,
+      have: readonly (readonly [node: string, creation: number, seq: number])[],
+    ]
+  /** rows of a dead writer, for somebody who has fewer of them. */
+  | readonly ['o', scope: string, puts: readonly Put[]]
+  /** claims, and their answers. */
+  | readonly ['q', requests: readonly ClaimRequest[]]
+  | readonly ['g', answers: readonly ClaimAnswer[]]
+  /** the sender does not use these grants. */
+  | readonly ['r', requests: readonly number[]]
+
+const LENGTHS: Record<string, number> = {
+  h: 4,
+  u: 5,
+  a: 3,
+  n: 3,
+  s: 6,
+  c: 4,
+  d: 3,
+  o: 3,
+  q: 2,
+  g: 2,
+  r: 2,
+}
+
+/** Checks the outer shape of a message; rows are checked where they are applied. */
+export function parseScopeMessage(term: unknown): ScopeMessage {
+  if (Array.isArray(term) && LENGTHS[term[0] as string] === term.length) {
+    return term as unknown as ScopeMessage
+  }
+  throw new CitadelError(
+    'bad_format',
+    'A peer sent a scope message that this release does not know.',
+  )
+}

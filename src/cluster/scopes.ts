@@ -1,0 +1,445 @@
+/**
+ * The driver of all scopes of a node: feeds the pure machines (replicas, view, claimant, home) with
+ * messages, mesh events and time, and carries out what they want. Guarantee: a row is queued to
+ * every member before the write is acknowledged, on the same stream as messages, so whoever hears
+ * from the caller afterwards sees the row as well.
+ */
+import type { Clock, Timer } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { MeshEvent } from '../mesh/mesh-event.js'
+import type { Pid } from '../term/pid.js'
+import { type Claim, type ClaimTable, claimPut } from './claim-table.js'
+import { Claimant, type ClaimOutcome } from './claimant.js'
+import { dropReservations, Home } from './home.js'
+import { makeScope, type Scope, type ScopeKind } from './scope.js'
+import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
+import { ViewTracker } from './view.js'
+
+export const SCOPES_ENDPOINT = 'citadel_scopes'
+const HEADS_EVERY_MS = 1_000
+const SLICE_MS = 4
+/** A snapshot waits while this much is queued to its receiver, so that other traffic gets through. */
+const SNAPSHOT_PENDING_MAX = 512 * 1024
+const SCOPES_MAX = 10_000
+/** How long the end of a child is remembered, against members that were away meanwhile. */
+const TOMBSTONE_MS = 3_600_000
+
+/** What the driver needs of the mesh. */
+export interface ScopeMesh {
+  readonly name: string
+  readonly creation: number
+  onEvent(listener: (event: MeshEvent) => void): () => void
+  encode(message: unknown): Uint8Array
+  sendEncoded(node: string, endpoint: string, encoded: Uint8Array): boolean
+  pendingBytes(node: string): number
+}
+
+export interface ScopesOptions {
+  mesh: ScopeMesh
+  clock: Clock
+  log: Logger
+  logMax?: number
+}
+
+export class Scopes {
+  readonly node: string
+  readonly creation: number
+  readonly views: ViewTracker
+  private readonly scopes = new Map<string, Scope>()
+  private readonly home: Home
+  private readonly claimant: Claimant
+  private readonly up = new Set<string>()
+  /** Reports of members whose earlier rows have not all arrived. */
+  private readonly lateReports = new Map<string, number>()
+  private readonly ackWaiters = new Set<{ scope: string; seq: number; resolve: () => void }>()
+  private readonly viewListeners = new Set<() => void>()
+  private flushing: Promise<void> | undefined
+  private working = false
+  private retryTimer: { at: number; timer: Timer } | undefined
+  private tickTimer: Timer | undefined
+  private stopListening: (() => void) | undefined
+
+  constructor(private readonly options: ScopesOptions) {
+    const { mesh } = options
+    this.node = mesh.name
+    this.creation = mesh.creation
+    this.views = new ViewTracker(mesh.name, mesh.creation)
+    const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
+    this.home = new Home(this.views, tables)
+    this.claimant = new Claimant(this, this.views, this.home, tables, (node) => this.up.has(node))
+  }
+
+  start(): void {
+    this.stopListening = this.options.mesh.onEvent((event) => this.meshEvent(event))
+    this.tickTimer = this.options.clock.after(HEADS_EVERY_MS, () => this.tick())
+  }
+
+  stop(): void {
+    this.stopListening?.()
+    this.tickTimer?.cancel()
+    this.retryTimer?.timer.cancel()
+    this.tickTimer = undefined
+  }
+
+  /** The scope of that name, made on first use here or by any member. */
+  scope<K extends ScopeKind>(name: string): Scope<K> {
+    let scope = this.scopes.get(name)
+    if (!scope) {
+      if (this.scopes.size >= SCOPES_MAX) {
+        throw new CitadelError(
+          'limit_exceeded',
+          `There are ${SCOPES_MAX} scopes already; stop some supervisors.`,
+        )
+      }
+      scope = makeScope(name, {
+        ...this.options,
+        node: this.node,
+        creation: this.creation,
+        now: this.now,
+      })
+      this.scopes.set(name, scope)
+      for (const [node, creation] of this.members) scope.replica.memberUp(node, creation)
+    }
+    return scope as unknown as Scope<K>
+  }
+
+  isUp(node: string): boolean {
+    return node === this.node || this.up.has(node)
+  }
+
+  /** Calls back at each change of who is a member or reachable, and at each round of heads. */
+  onView(listener: () => void): () => void {
+    this.viewListeners.add(listener)
+    return () => this.viewListeners.delete(listener)
+  }
+
+  /** Whether the rows of `node` are all here. */
+  synced(node: string): boolean {
+    if (!this.up.has(node)) return false
+    for (const { replica } of this.scopes.values()) if (!replica.caughtUp(node)) return false
+    return true
+  }
+
+  // --- writing own rows
+
+  /** Asks for a key. When granted, `write` gets the epoch and must write the claim, or answer false. */
+  claim(
+    request: { scope: string; id: string; pid: Pid | undefined; force: boolean; timeoutMs: number },
+    write: (epoch: number) => boolean,
+  ): Promise<ClaimOutcome> {
+    return new Promise((resolve) => {
+      const done = (outcome: ClaimOutcome): boolean => {
+        const written = outcome.type === 'granted' ? write(outcome.epoch) : false
+        resolve(outcome)
+        return written
+      }
+      const { timeoutMs, ...rest } = request
+      this.claimant.start({ ...rest, deadline: this.now() + timeoutMs, done }, this.now())
+      this.changed()
+    })
+  }
+
+  putClaim(scope: Scope<'c'>, claim: Claim, reason: 'normal' | 'forced' = 'normal'): void {
+    scope.table.set(claim, reason)
+    scope.replica.wrote(claimPut(claim))
+    this.changed()
+  }
+
+  deleteOwn(
+    scope: Scope<'c'> | Scope<'g'>,
+    id: string,
+    reason: 'normal' | 'process_down' | 'conflict',
+  ): void {
+    if (!scope.own.rows.has(id)) return
+    scope.table.delete(scope.own, id, reason)
+    scope.replica.wrote(id)
+    this.changed()
+  }
+
+  /** Something is to be sent: it goes out at the end of this turn, with all else of the turn. */
+  changed(): Promise<void> {
+    this.flushing ??= Promise.resolve().then(() => this.flush())
+    return this.flushing
+  }
+
+  /** Resolves when another member has applied this scope's rows written so far, or there is none. */
+  async replicated({ replica }: Pick<Scope, 'replica'>): Promise<void> {
+    if (this.up.size === 0 || replica.out.seq === 0) return this.changed()
+    const seq = replica.wantAck()
+    const acknowledged = new Promise<void>((resolve) => {
+      this.ackWaiters.add({ scope: replica.scope, seq, resolve })
+    })
+    await this.changed()
+    await acknowledged
+  }
+
+  // --- inputs
+
+  /** A message of another node's driver. Malformed ones throw, which closes that connection. */
+  receive(term: unknown, from: Pid): void {
+    if (this.members.get(from.node) !== from.creation) return
+    this.dispatch(from.node, parseScopeMessage(term))
+    this.changed()
+  }
+
+  private readonly members = new Map<string, number>()
+
+  private meshEvent(event: MeshEvent): void {
+    switch (event.type) {
+      case 'up':
+        this.memberUp(event.node, event.creation)
+        break
+      case 'unreachable':
+        this.memberDown(event.node)
+        break
+      case 'dead':
+        this.memberDead(event.node, event.creation)
+        break
+      default:
+        return
+    }
+    this.claimant.wake(this.now())
+    this.tellView()
+    this.changed()
+  }
+
+  private memberUp(node: string, creation: number): void {
+    const viewChanged = this.views.add(node, creation)
+    this.up.add(node)
+    this.members.set(node, creation)
+    for (const { replica } of this.scopes.values()) replica.memberUp(node, creation)
+    if (viewChanged) this.sendHeads()
+    else this.sendHeads(node)
+  }
+
+  private memberDown(node: string): void {
+    this.up.delete(node)
+    this.members.delete(node)
+    this.lateReports.delete(node)
+    this.views.forget(node)
+    for (const { replica } of this.scopes.values()) replica.memberDown(node)
+    this.claimant.homeLost(node, this.now())
+    if (this.up.size === 0) this.acknowledged(undefined, Number.POSITIVE_INFINITY)
+  }
+
+  private memberDead(node: string, creation: number): void {
+    this.memberDown(node)
+    const viewChanged = this.views.remove(node, creation)
+    for (const { kind, table, replica } of this.scopes.values()) {
+      replica.memberDead(node, creation)
+      if (kind === 'c') dropReservations(table as ClaimTable, node, (_, c) => c === creation)
+    }
+    if (viewChanged) this.sendHeads()
+    this.work()
+  }
+
+  private dispatch(node: string, message: ScopeMessage): void {
+    switch (message[0]) {
+      case 'h':
+        return this.heads(node, message)
+      case 'u':
+        this.replica(message[1]).updates(node, message[2], message[3], message[4])
+        return this.lateReport(node)
+      case 'a':
+        return this.acknowledged(message[1], message[2])
+      case 'n':
+        this.replica(message[1]).need(node, message[2])
+        return this.work()
+      case 's':
+        return this.replica(message[1]).chunk(node, message[2], message[3], message[4], message[5])
+      case 'c':
+        this.replica(message[1]).commit(node, message[2], message[3])
+        this.lateReport(node)
+        return this.work()
+      case 'd':
+        return this.replica(message[1]).have(node, message[2])
+      case 'o':
+        return this.replica(message[1]).offered(node, message[2])
+      case 'q': {
+        const creation = this.members.get(node)!
+        const answers = message[1].map((request) => this.home.answer(node, creation, request))
+        this.send(node, ['g', answers])
+        return
+      }
+      case 'g':
+        return this.claimant.answered(message[1], this.now())
+      case 'r':
+        return this.released(node, message[1])
+    }
+  }
+
+  private replica(scope: string): Scope['replica'] {
+    return this.scope(scope).replica
+  }
+
+  private heads(node: string, [, view, heads, oldest]: ScopeMessage & { 0: 'h' }): void {
+    for (const [scope, seq, applied] of heads) {
+      this.replica(scope).head(node, seq)
+      this.acknowledged(scope, applied)
+    }
+    const listed = new Set(heads.map(([scope]) => scope))
+    for (const [name, { replica }] of this.scopes) if (!listed.has(name)) replica.absent(node)
+    this.lateReports.set(node, view)
+    this.lateReport(node)
+    if (this.lateReports.has(node)) return
+    for (const { kind, table } of this.scopes.values()) {
+      if (kind === 'c') dropReservations(table as ClaimTable, node, (request) => request < oldest)
+    }
+  }
+
+  /** Counts a member's report once the rows it had written before are all here. */
+  private lateReport(node: string): void {
+    const view = this.lateReports.get(node)
+    if (view === undefined || !this.synced(node)) return
+    this.lateReports.delete(node)
+    const wasSettled = this.views.settled
+    this.views.report(node, view)
+    if (this.views.settled && !wasSettled) this.claimant.wake(this.now())
+    this.tellView()
+  }
+
+  private released(node: string, requests: readonly number[]): void {
+    const released = new Set(requests)
+    for (const { kind, table } of this.scopes.values()) {
+      if (kind === 'c')
+        dropReservations(table as ClaimTable, node, (request) => released.has(request))
+    }
+  }
+
+  private acknowledged(scope: string | undefined, seq: number): void {
+    for (const waiter of this.ackWaiters) {
+      if ((scope !== undefined && waiter.scope !== scope) || waiter.seq > seq) continue
+      this.ackWaiters.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  // --- time
+
+  private readonly now = (): number => this.options.clock.now()
+
+  private tick(): void {
+    this.tickTimer = this.options.clock.after(HEADS_EVERY_MS, () => this.tick())
+    const now = this.now()
+    for (const { kind, table } of this.scopes.values()) {
+      if (kind === 's') (table as Scope<'s'>['table']).forgetTombstones(now - TOMBSTONE_MS)
+    }
+    this.claimant.tick(now)
+    this.sendHeads()
+    this.tellView()
+    this.changed()
+  }
+
+  private tellView(): void {
+    for (const listener of this.viewListeners) listener()
+  }
+
+  /** Removals and snapshots, a slice at a time between other work. */
+  private work(): void {
+    if (this.working) return
+    this.working = true
+    this.options.clock.soon(() => this.workSlice())
+  }
+
+  private workSlice(): void {
+    this.working = false
+    if (!this.tickTimer) return
+    const until = this.now() + SLICE_MS
+    let blocked = true
+    for (const { replica } of this.scopes.values()) {
+      if (!replica.busy) continue
+      if (this.now() < until) replica.removeSome(until)
+      if (this.sendChunks(replica, until)) blocked = false
+    }
+    this.changed()
+    if (![...this.scopes.values()].some(({ replica }) => replica.busy)) return
+    if (blocked) this.options.clock.after(SLICE_MS, () => this.work())
+    else this.work()
+  }
+
+  /** False when all that is left must wait for a slow receiver. */
+  private sendChunks(replica: Scope['replica'], until: number): boolean {
+    const receivers = replica.snapshotReceivers()
+    let sent = receivers.length === 0
+    for (const node of receivers) {
+      if (this.now() >= until) return true
+      if (this.options.mesh.pendingBytes(node) > SNAPSHOT_PENDING_MAX) continue
+      const message = replica.nextChunk(node)
+      if (!message) continue
+      sent = true
+      this.drain(replica)
+      const bytes = this.send(node, message)
+      if (message[0] === 's') replica.chunkWas(message[5].length, bytes)
+    }
+    return sent
+  }
+
+  // --- output
+
+  private flush(): void {
+    this.flushing = undefined
+    for (const { replica } of this.scopes.values()) {
+      replica.flush()
+      this.drain(replica)
+    }
+    this.flushClaims()
+    const at = this.claimant.nextTick
+    if (at !== undefined) this.armRetry(at)
+  }
+
+  private flushClaims(): void {
+    for (const [node, requests] of this.claimant.requests) this.send(node, ['q', requests])
+    this.claimant.requests.clear()
+    for (const [node, requests] of this.claimant.releases) {
+      if (node === this.node) this.released(node, requests)
+      else this.send(node, ['r', requests])
+    }
+    this.claimant.releases.clear()
+  }
+
+  private armRetry(at: number): void {
+    if (this.retryTimer && this.retryTimer.at <= at) return
+    this.retryTimer?.timer.cancel()
+    const timer = this.options.clock.after(Math.max(0, at - this.now()), () => {
+      this.retryTimer = undefined
+      this.claimant.tick(this.now())
+      this.changed()
+    })
+    this.retryTimer = { at, timer }
+  }
+
+  private drain({ outgoing }: Scope['replica']): void {
+    for (const { to, message } of outgoing) {
+      if (to === undefined) this.broadcast(message)
+      else this.send(to, message)
+    }
+    outgoing.length = 0
+  }
+
+  /** To one member, or to all that are up. Rows go first, so that no report overtakes them. */
+  private sendHeads(to?: string): void {
+    for (const { replica } of this.scopes.values()) {
+      replica.flush()
+      this.drain(replica)
+    }
+    for (const node of to === undefined ? this.up : [to]) {
+      const heads = [...this.scopes].map(
+        ([name, { replica }]) => [name, replica.out.seq, replica.applied(node)] as const,
+      )
+      this.send(node, ['h', this.views.current.id, heads, this.claimant.oldestRequest()])
+    }
+  }
+
+  private broadcast(message: ScopeMessage): void {
+    if (this.up.size === 0) return
+    const encoded = this.options.mesh.encode(message)
+    for (const node of this.up) this.options.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
+  }
+
+  private send(node: string, message: ScopeMessage): number {
+    const encoded = this.options.mesh.encode(message)
+    this.options.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
+    return encoded.length
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The connections of a node: accepts and dials, has each handshake driven, and settles which of
+ * two connections to the same node stays. At most one peer per node name; an unproved peer never
+ * disturbs an established one.
+ */
+import type { Logger } from '../base/log.js'
+import type { Address, Connection, ConnectionHandlers, Listener } from '../base/transport.js'
+import type { World } from '../base/world.js'
+import { Dial, type DialFailure } from './dial.js'
+import { type Established, Greeting } from './greeting.js'
+import type { HandshakeStatus } from './handshake.js'
+import { isNodeName } from './node-name.js'
+import type { Peer } from './peer.js'
+
+export interface ConnectionsOptions {
+  world: World
+  log: Logger
+  self: { name: string; creation: number }
+  cookie: string
+  lookup: (node: string) => Promise<Address | undefined>
+}
+
+export interface ConnectionsOwner {
+  /** Makes the peer of a connection. Nothing was received yet. */
+  make(established: Established): Peer
+  /** It is the peer of that node now; `old` was until now. */
+  connected(peer: Peer, old: Peer | undefined): void
+  dialFailed(dial: Dial, failure: DialFailure): void
+  /** An inbound connection came to nothing. */
+  refused(reason: string, message: string): void
+}
+
+/** Inbound connections that have not proved themselves, at most; more are closed at once. */
+const GREETINGS_MAX = 256
+
+export class Connections {
+  readonly peers = new Map<string, Peer>()
+  private readonly dials = new Map<string, Dial>()
+  private readonly greetings = new Set<Greeting>()
+  private closing = false
+
+  constructor(
+    private readonly options: ConnectionsOptions,
+    private readonly owner: ConnectionsOwner,
+  ) {}
+
+  listen(at: Address): Promise<Listener> {
+    return this.options.world.transport.listen(at, (connection) => this.accept(connection))
+  }
+
+  isDialling(node: string): boolean {
+    return this.dials.has(node)
+  }
+
+  /** Does nothing when that node is connected or being dialled. */
+  dial(node: string, addresses: readonly string[], timeoutMs: number, useEpmd: boolean): void {
+    if (this.closing || this.peers.has(node) || this.dials.has(node)) return
+    const { world, self, cookie } = this.options
+    const lookup = useEpmd ? this.options.lookup : undefined
+    const dial = new Dial(
+      { world, self, cookie, node, addresses, lookup, timeoutMs },
+      {
+        isGreeting: (name) => this.isGreeting(name),
+        isConnected: (name) => this.peers.has(name),
+        established: (established) => {
+          this.dials.delete(node)
+          return this.settle(established)
+        },
+        failed: (failed, failure) => {
+          this.dials.delete(node)
+          this.owner.dialFailed(failed, failure)
+        },
+      },
+    )
+    this.dials.set(node, dial)
+    dial.start()
+  }
+
+  abandonDial(node: string): void {
+    this.dials.get(node)?.abandon()
+    this.dials.delete(node)
+  }
+
+  /** Takes no more connections and ends what is not established. */
+  close(): void {
+    this.closing = true
+    for (const dial of this.dials.values()) dial.abandon()
+    for (const greeting of this.greetings) greeting.abandon()
+    this.dials.clear()
+    this.greetings.clear()
+  }
+
+  private accept(connection: Connection): ConnectionHandlers {
+    if (this.closing || this.greetings.size >= GREETINGS_MAX) {
+      connection.destroy()
+      return deaf
+    }
+    const { world, self, cookie } = this.options
+    const greeting: Greeting = new Greeting(
+      { world, self, cookie },
+      {
+        status: (peer) => this.status(peer.name),
+        conflict: () => false,
+        established: (established) => {
+          this.greetings.delete(greeting)
+          return this.settle(established)
+        },
+        refused: (refused, reason, error) => {
+          this.greetings.delete(refused)
+          this.owner.refused(reason, error.message)
+        },
+      },
+    )
+    this.greetings.add(greeting)
+    greeting.start(connection)
+    return greeting
+  }
+
+  /** Of two that dial each other at once, the one with the greater name goes on. */
+  private status(node: string): HandshakeStatus {
+    if (this.closing || !isNodeName(node)) return 'not_allowed'
+    if (this.peers.has(node)) return 'alive'
+    if (!this.dials.get(node)?.greeting) return 'ok'
+    return this.options.self.name > node ? 'nok' : 'ok_simultaneous'
+  }
+
+  private isGreeting(node: string): boolean {
+    for (const greeting of this.greetings) if (greeting.claimed === node) return true
+    return false
+  }
+
+  /** Decides what a newly proved connection is; answers who hears of it from now on. */
+  private settle(established: Established): ConnectionHandlers {
+    const old = this.peers.get(established.node)
+    if (this.closing || (old && !this.supersedes(established, old))) {
+      established.connection.end()
+      return deaf
+    }
+    const peer = this.owner.make(established)
+    this.peers.set(peer.node, peer)
+    this.owner.connected(peer, old)
+    return peer
+  }
+
+  /** Both ends come to the same answer, whichever connection each of them saw first. */
+  private supersedes(established: Established, old: Peer): boolean {
+    if (established.replaces || established.creation !== old.creation) return true
+    if (established.dialled === old.dialled) return true
+    return established.dialled === this.options.self.name > established.node
+  }
+}
+
+/** For a connection that is being closed. */
+const deaf: ConnectionHandlers = { received() {}, closed() {} }

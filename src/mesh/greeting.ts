@@ -1,0 +1,152 @@
+/**
+ * Drives one handshake over one connection, in either role: carries out the machine's effects,
+ * arms its deadline, asks the owner what the machine asks, and hands the connection on when both
+ * sides have proved themselves. Ends with exactly one of `established` and `refused`.
+ */
+
+import type { Timer } from '../base/clock.js'
+import type { CitadelError } from '../base/errors.js'
+import { CitadelError as Refusal } from '../base/errors.js'
+import type { Connection, ConnectionHandlers } from '../base/transport.js'
+import type { World } from '../base/world.js'
+import { CITADEL_FLAGS, type Flags } from './flags.js'
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  Handshake,
+  type HandshakeEffect,
+  type HandshakeEvent,
+  type HandshakeStatus,
+  type RefusalReason,
+} from './handshake.js'
+
+/** A connection whose peer has proved that it knows the cookie. */
+export interface Established {
+  connection: Connection
+  node: string
+  creation: number
+  /** What both sides can do. */
+  flags: Flags
+  /** This node dialled. */
+  dialled: boolean
+  /** The peers agreed that an older connection of theirs is no more. */
+  replaces: boolean
+}
+
+export interface GreetingOwner {
+  /** May this peer connect now? It has proved nothing yet. */
+  status(peer: { name: string; creation: number }): HandshakeStatus
+  /** The peer believes that we are connected: is the new connection wanted? */
+  conflict(node: string): boolean
+  /** From now on the answered handlers are told what happens to the connection. */
+  established(established: Established): ConnectionHandlers
+  refused(greeting: Greeting, reason: RefusalReason, error: CitadelError): void
+}
+
+export interface GreetingOptions {
+  world: World
+  self: { name: string; creation: number }
+  cookie: string
+  /** The node dialled; absent for an acceptor. */
+  peerName?: string
+}
+
+export class Greeting implements ConnectionHandlers {
+  /** The peer of an acceptor, once it has said its name. Not proved. */
+  claimed: string | undefined
+  private connection: Connection | undefined
+  private readonly machine: Handshake
+  private deadline: Timer | undefined
+  private next: ConnectionHandlers | undefined
+  private replaces = false
+
+  constructor(
+    private readonly options: GreetingOptions,
+    private readonly owner: GreetingOwner,
+  ) {
+    const { world, self, cookie, peerName } = options
+    this.machine = new Handshake({
+      role: peerName === undefined ? 'acceptor' : 'initiator',
+      self: { ...self, flags: CITADEL_FLAGS },
+      cookie,
+      challenge: world.random.uint32(),
+      peerName,
+    })
+  }
+
+  start(connection: Connection): void {
+    this.connection = connection
+    this.deadline = this.options.world.clock.after(HANDSHAKE_TIMEOUT_MS, () =>
+      this.step({ type: 'deadline' }),
+    )
+    this.step({ type: 'start' })
+  }
+
+  /** Ends it without a word to the owner. */
+  abandon(): void {
+    this.deadline?.cancel()
+    this.connection?.destroy()
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.next) this.next.received(bytes)
+    else this.step({ type: 'bytes', bytes })
+  }
+
+  drained(): void {
+    this.next?.drained?.()
+  }
+
+  closed(error?: NodeJS.ErrnoException): void {
+    if (this.next) this.next.closed(error)
+    else this.step({ type: 'closed' })
+  }
+
+  private step(event: HandshakeEvent): void {
+    for (const effect of this.machine.step(event)) this.carryOut(effect)
+  }
+
+  private carryOut(effect: HandshakeEffect): void {
+    switch (effect.type) {
+      case 'send':
+        this.connection?.write(effect.bytes)
+        break
+      case 'askStatus': {
+        const status = this.owner.status(effect.peer)
+        this.claimed = effect.peer.name
+        if (status === 'alive') this.replaces = true
+        this.step({ type: 'status', status })
+        break
+      }
+      case 'askConflict': {
+        const proceed = this.owner.conflict(this.options.peerName ?? '')
+        this.replaces = proceed
+        this.step({ type: 'conflictDecision', proceed })
+        break
+      }
+      case 'established':
+        this.hand(effect)
+        break
+      case 'refused':
+        this.refuse(effect)
+    }
+  }
+
+  private hand({ peer, flags, rest }: Extract<HandshakeEffect, { type: 'established' }>): void {
+    this.deadline?.cancel()
+    this.next = this.owner.established({
+      connection: this.connection!,
+      node: peer.name,
+      creation: peer.creation,
+      flags,
+      dialled: this.options.peerName !== undefined,
+      replaces: this.replaces,
+    })
+    if (rest.length > 0) this.next.received(rest)
+  }
+
+  private refuse(effect: Extract<HandshakeEffect, { type: 'refused' }>): void {
+    this.deadline?.cancel()
+    this.connection?.end()
+    this.owner.refused(this, effect.reason, new Refusal(effect.code, effect.message))
+  }
+}

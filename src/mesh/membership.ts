@@ -1,0 +1,334 @@
+/**
+ * "Unreachable is not dead", as a pure machine: what this node holds of every other Citadel node.
+ * A closed or silent link makes a member unreachable, and it is redialled. It is dead only when its
+ * last address refuses, another creation answers there, it said goodbye, or it has been silent for
+ * the limit and every member still reached agrees. Events in, effects out as data.
+ */
+import type { Capability } from './capability.js'
+import type { MeshEvent } from './mesh-event.js'
+import { type MemberId, type Opinion, Opinions } from './opinions.js'
+
+export interface MembershipTimes {
+  /** No byte for this long, and all agree: dead. */
+  silentMs: number
+  /** The longest time between two dials of an unreachable member, the round of ticks included. */
+  redialMs: number
+  /** The same for one held for dead because it was silent (a partition may heal) or only heard of. */
+  deadRedialMs: number
+  /** How long such a dead one, or a node known by hearsay only, is dialled. */
+  forgetMs: number
+}
+
+export const defaultMembershipTimes: MembershipTimes = {
+  silentMs: 4_500,
+  redialMs: 1_000,
+  deadRedialMs: 5_000,
+  forgetMs: 3_600_000,
+}
+
+export type MembershipEvent =
+  /** A handshake with it succeeded, whoever dialled. */
+  | { type: 'answered'; node: string; creation: number }
+  /** Its capability arrived: it is a Citadel node. */
+  | { type: 'capability'; node: string; creation: number; capability: Capability }
+  /** It turned out to be no Citadel node. */
+  | { type: 'beam'; node: string }
+  /** Its connection is gone; `heardAt` is when the last byte came. */
+  | { type: 'down'; node: string; heardAt: number }
+  /** A dial brought no connection. `refused`: nobody listens at its last address. */
+  | { type: 'dialFailed'; node: string; refused: boolean }
+  /** What a member cannot reach. */
+  | { type: 'status'; node: string; opinion: Opinion }
+  | { type: 'goodbye'; node: string }
+  /** Somebody wants no connection: no redial until `connect`. Never death. */
+  | { type: 'disconnect'; node: string }
+  | { type: 'connect'; node: string }
+  /** This node was away for longer than the silent limit: it knows nothing of the time between. */
+  | { type: 'woke' }
+  /** Time has passed. `doubting`: this node was late and judges nobody. */
+  | { type: 'tick'; doubting: boolean }
+
+export type MembershipEffect =
+  | { type: 'emit'; event: MeshEvent }
+  | { type: 'dial'; node: string; addresses: readonly string[] }
+  /** What this node cannot reach has changed: tell the members now, not with the next tick. */
+  | { type: 'tellStatus' }
+
+/** `heard of`: another member named it; it was not reached yet. */
+export type MemberStatus = 'connected' | 'unreachable' | 'dead' | 'heard of'
+
+export interface Member {
+  readonly node: string
+  creation: number
+  status: MemberStatus
+  capability: Capability | undefined
+  addresses: readonly string[]
+  /** When the last byte of it came, or when it was first heard of. */
+  heardAt: number
+  dialling: boolean
+  redialAt: number
+}
+
+export class Membership {
+  private readonly table = new Map<string, Member>()
+  private readonly held = new Set<string>()
+  private readonly opinions = new Opinions()
+  private effects: MembershipEffect[] = []
+  private doubting = false
+
+  constructor(
+    private readonly self: string,
+    private readonly times: MembershipTimes,
+    /** From 0 to 1: spreads the redials of many nodes. */
+    private readonly chance: () => number,
+  ) {}
+
+  step(event: MembershipEvent, now: number): MembershipEffect[] {
+    this.effects = []
+    this.apply(event, now)
+    return this.effects
+  }
+
+  get(node: string): Member | undefined {
+    return this.table.get(node)
+  }
+
+  /** Up or unreachable. */
+  *members(): IterableIterator<Member> {
+    for (const member of this.table.values()) if (isMember(member)) yield member
+  }
+
+  /** What the members are told every round. While this node doubts itself it says nothing. */
+  opinion(now: number): Opinion {
+    if (this.doubting) return { unreachable: [], agrees: [] }
+    const unreachable: MemberId[] = []
+    for (const { node, creation, status } of this.table.values()) {
+      if (status === 'unreachable' && !this.held.has(node)) unreachable.push({ node, creation })
+    }
+    const agrees = this.opinions.asked(now).filter((asked) => !this.reaches(asked))
+    return { unreachable, agrees }
+  }
+
+  private apply(event: MembershipEvent, now: number): void {
+    switch (event.type) {
+      case 'answered':
+        this.answered(event.node, event.creation)
+        break
+      case 'capability':
+        this.introduced(event.node, event.creation, event.capability, now)
+        break
+      case 'beam':
+        this.table.delete(event.node)
+        break
+      case 'down':
+        this.lost(event.node, event.heardAt, now)
+        break
+      case 'dialFailed':
+        this.dialFailed(event.node, event.refused, now)
+        break
+      case 'status':
+        this.toldStatus(event.node, event.opinion, now)
+        break
+      case 'goodbye':
+        this.bury(event.node, 'forget', now)
+        break
+      case 'disconnect':
+        this.held.add(event.node)
+        break
+      case 'connect':
+        this.held.delete(event.node)
+        break
+      case 'woke':
+        this.woke(now)
+        break
+      case 'tick':
+        this.tick(event.doubting, now)
+        break
+    }
+  }
+
+  private answered(node: string, creation: number): void {
+    const member = this.table.get(node)
+    if (!member || member.creation === creation) return
+    if (isMember(member)) this.emit({ type: 'dead', node, creation: member.creation })
+    this.table.delete(node)
+  }
+
+  private introduced(node: string, creation: number, capability: Capability, now: number): void {
+    if (node === this.self) return
+    this.held.delete(node)
+    this.answered(node, creation)
+    const member = this.entry(node, creation, now)
+    const known = member.status === 'connected' ? member.capability : undefined
+    member.status = 'connected'
+    member.dialling = false
+    member.capability = capability
+    member.addresses = capability.addresses
+    member.heardAt = now
+    if (!known) {
+      this.opinions.forget(node)
+      this.emit({ type: 'up', node, creation, capability })
+      this.tellOpinion(now)
+    } else if (!sameOffer(known, capability)) {
+      this.emit({ type: 'changed', node, creation, capability })
+    }
+    this.complete(capability, now)
+  }
+
+  /** Dials the members that a peer knows and this node does not. */
+  private complete(capability: Capability, now: number): void {
+    for (const { node, creation, addresses } of capability.members) {
+      if (node === this.self || this.held.has(node)) continue
+      const member = this.table.get(node)
+      if (member?.status === 'connected' || member?.status === 'unreachable') continue
+      if (member?.dialling) continue
+      if (member && member.creation === creation) {
+        this.dial(member)
+        continue
+      }
+      const heardOf = this.entry(node, creation, now)
+      heardOf.addresses = addresses
+      heardOf.creation = creation
+      heardOf.status = 'heard of'
+      this.dial(heardOf)
+    }
+  }
+
+  private lost(node: string, heardAt: number, now: number): void {
+    const member = this.table.get(node)
+    if (!member) return
+    member.dialling = false
+    this.opinions.forget(node)
+    if (member.status !== 'connected') {
+      this.redialLater(member, now)
+      return
+    }
+    member.status = 'unreachable'
+    member.heardAt = heardAt
+    this.emit({ type: 'unreachable', node, creation: member.creation })
+    if (!this.held.has(node)) this.dial(member)
+    this.effects.push({ type: 'tellStatus' })
+    this.judgeAll(now)
+  }
+
+  private dialFailed(node: string, refused: boolean, now: number): void {
+    const member = this.table.get(node)
+    if (!member) return
+    member.dialling = false
+    if (member.status === 'connected') return
+    if (refused && !this.held.has(node)) this.bury(node, 'forget', now)
+    else this.redialLater(member, now)
+  }
+
+  private toldStatus(from: string, opinion: Opinion, now: number): void {
+    if (this.table.get(from)?.status !== 'connected') return
+    const news = this.opinions.told(from, opinion, this.self, now)
+    if (news && !this.doubting) this.effects.push({ type: 'tellStatus' })
+    this.judgeAll(now)
+  }
+
+  private woke(now: number): void {
+    this.doubting = true
+    for (const member of this.table.values()) {
+      if (member.status === 'unreachable') member.heardAt = now
+    }
+  }
+
+  private tick(doubting: boolean, now: number): void {
+    const caughtUp = this.doubting && !doubting
+    this.doubting = doubting
+    for (const member of this.table.values()) {
+      if (member.status === 'connected' || member.dialling || now < member.redialAt) continue
+      if (this.held.has(member.node)) continue
+      if (member.status !== 'unreachable' && now - member.heardAt > this.times.forgetMs) {
+        this.table.delete(member.node)
+      } else this.dial(member)
+    }
+    if (caughtUp) this.tellOpinion(now)
+    this.judgeAll(now)
+  }
+
+  private tellOpinion(now: number): void {
+    const { unreachable, agrees } = this.opinion(now)
+    if (unreachable.length + agrees.length > 0) this.effects.push({ type: 'tellStatus' })
+  }
+
+  private judgeAll(now: number): void {
+    if (this.doubting) return
+    for (const member of this.table.values()) {
+      if (member.status !== 'unreachable' || this.held.has(member.node)) continue
+      if (now - member.heardAt < this.times.silentMs) continue
+      if (this.allAgree(member)) this.bury(member.node, 'keep dialling', now)
+    }
+  }
+
+  private allAgree(about: MemberId): boolean {
+    for (const member of this.table.values()) {
+      if (member.status !== 'connected' || member.node === about.node) continue
+      if (!this.opinions.says(member.node, about)) return false
+    }
+    return true
+  }
+
+  private bury(node: string, then: 'forget' | 'keep dialling', now: number): void {
+    const member = this.table.get(node)
+    if (!member) return
+    const wasMember = isMember(member)
+    member.status = 'dead'
+    this.opinions.forget(node)
+    if (then === 'forget') this.table.delete(node)
+    else this.redialLater(member, now)
+    if (wasMember) this.emit({ type: 'dead', node, creation: member.creation })
+  }
+
+  private dial(member: Member): void {
+    member.dialling = true
+    this.effects.push({ type: 'dial', node: member.node, addresses: member.addresses })
+  }
+
+  private redialLater(member: Member, now: number): void {
+    const { redialMs, deadRedialMs } = this.times
+    const backOffMs = Math.min(deadRedialMs, Math.max(redialMs, (now - member.heardAt) / 4))
+    const longestMs = member.status === 'unreachable' ? redialMs : backOffMs
+    member.redialAt = now + longestMs * (0.15 + 0.6 * this.chance())
+  }
+
+  private reaches(id: MemberId): boolean {
+    const member = this.table.get(id.node)
+    return member?.status === 'connected' && member.creation === id.creation
+  }
+
+  private entry(node: string, creation: number, now: number): Member {
+    const known = this.table.get(node)
+    if (known) return known
+    const fresh: Member = {
+      node,
+      creation,
+      status: 'heard of',
+      capability: undefined,
+      addresses: [],
+      heardAt: now,
+      dialling: false,
+      redialAt: now,
+    }
+    this.table.set(node, fresh)
+    return fresh
+  }
+
+  private emit(event: MeshEvent): void {
+    this.effects.push({ type: 'emit', event })
+  }
+}
+
+const isMember = (member: Member): boolean =>
+  member.status === 'connected' || member.status === 'unreachable'
+
+const sameOffer = (a: Capability, b: Capability): boolean =>
+  a.version === b.version &&
+  a.weight === b.weight &&
+  sameList(a.features, b.features) &&
+  sameList(a.modules, b.modules) &&
+  sameList(a.addresses, b.addresses)
+
+const sameList = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index])

@@ -1,0 +1,225 @@
+/**
+ * The verbs of a node as one process uses them: what is called, linked, monitored or timed here is
+ * that process's own, and ends with it. The composition root adds registry, groups and the rest by
+ * declaration merging with `BoundNode` and the kernel's `bind` option.
+ */
+import { CitadelError } from '../base/errors.js'
+import type { Random } from '../base/random.js'
+import type { Pid } from '../term/pid.js'
+import type { Ref } from '../term/ref.js'
+import type { Destination } from './destination.js'
+import { FunctionProcess, type MessageFilter, type ReceiveOptions } from './function-process.js'
+import type { CallOptions, Process, SpawnOptions } from './process.js'
+import { cancelTimer, type ProcessTimer, sendAfter, sendInterval, sleep } from './process-timers.js'
+import type { From } from './request.js'
+import type {
+  InitArgs,
+  MethodArgs,
+  MethodName,
+  MethodResult,
+  ServerClass,
+  ServerShape,
+} from './typed-call.js'
+
+const NO_OPTIONS = {}
+
+export class ProcessVerbs {
+  readonly #process: Process
+
+  constructor(process: Process) {
+    this.#process = process
+  }
+
+  /** The name of the node. */
+  get name(): string {
+    return this.#process.host.name
+  }
+
+  get pid(): Pid {
+    return this.#process.pid
+  }
+
+  get self(): Pid {
+    return this.#process.pid
+  }
+
+  /** Aborted when the process must stop. */
+  get signal(): AbortSignal {
+    return this.#process.signal
+  }
+
+  get trapExit(): boolean {
+    return this.#process.trapExit
+  }
+
+  set trapExit(trap: boolean) {
+    this.#process.trapExit = trap
+  }
+
+  /** Chance as the node has it: seeded in the simulator. */
+  get random(): Random {
+    return this.#process.host.random
+  }
+
+  /** Monotonic milliseconds. */
+  now(): number {
+    return this.#process.host.clock.now()
+  }
+
+  /** Resolves when `init` has returned, rejects with `init_failed` or `name_taken`. */
+  spawn<T extends ServerShape>(
+    server: ServerClass<T>,
+    args?: Readonly<InitArgs<T>>,
+    options?: SpawnOptions,
+  ): Promise<Pid<T>>
+  /** Runs `body` as a process; it ends when its promise does. */
+  spawn(body: (self: BoundNode) => unknown, options?: SpawnOptions): Promise<Pid>
+  spawn(what: unknown, second?: unknown, third?: SpawnOptions): Promise<Pid> {
+    const args = Array.isArray(second) ? second : []
+    const options = (Array.isArray(second) ? third : (second ?? third)) as SpawnOptions | undefined
+    return this.#process.host.spawn(this.#process, what, args, options ?? NO_OPTIONS)
+  }
+
+  call<T, M extends MethodName<T>>(
+    to: Destination<T>,
+    method: M,
+    ...args: MethodArgs<T, M>
+  ): Promise<MethodResult<T, M>>
+  /** A request that is no method: the term goes as it is, as with `gen_server:call`. */
+  call(to: Destination, request: object): Promise<unknown>
+  call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
+    const { host } = this.#process
+    return host.call(this.#process, to as Destination, method, args, NO_OPTIONS)
+  }
+
+  /** Asks for no answer. False: not sent. */
+  cast<T, M extends MethodName<T>>(
+    to: Destination<T>,
+    method: M,
+    ...args: MethodArgs<T, M>
+  ): boolean
+  cast(to: Destination, request: object): boolean
+  cast(to: unknown, method: unknown, ...args: unknown[]): boolean {
+    return this.#process.host.cast(this.#process, to as Destination, method, args)
+  }
+
+  /** Puts a message into a mailbox: `handleInfo` or `receive` gets it. False: not sent. */
+  send<T>(to: Destination<T>, message: unknown): boolean {
+    return this.#process.host.send(this.#process, to as Destination, message)
+  }
+
+  /** The same calls with a time-out of their own, or to be given up by an AbortSignal. */
+  with(options: CallOptions): Caller {
+    return new Caller(this.#process, options)
+  }
+
+  /** Answers a call whose method returned `noReply`. Only the first answer counts. */
+  reply(from: From, value?: unknown): void {
+    this.#process.host.reply(this.#process, from, value)
+  }
+
+  /** A `Down` will come, once, when the process ends, or at once when there is none. */
+  monitor<T>(subject: Destination<T>): Ref {
+    this.#mustLive()
+    return this.#process.host.monitor(this.#process, subject as Destination)
+  }
+
+  /** False: no such monitor, or its `Down` is on its way. */
+  demonitor(ref: Ref): boolean {
+    return this.#process.host.demonitor(this.#process, ref)
+  }
+
+  /** Whichever of the two ends, the other gets its reason as an exit signal. */
+  link<T>(pid: Pid<T>): void {
+    this.#mustLive()
+    this.#process.host.link(this.#process, pid as Pid)
+  }
+
+  unlink<T>(pid: Pid<T>): void {
+    this.#process.host.unlink(this.#process, pid as Pid)
+  }
+
+  /** Sends an exit signal; to oneself: ends this process once its handler is done. */
+  exit<T>(pid: Pid<T>, reason: unknown): void {
+    if (!this.#process.ended) this.#process.host.exit(this.#process, pid as Pid, reason)
+  }
+
+  /** Only for pids of this node. */
+  isAlive<T>(pid: Pid<T>): boolean {
+    return this.#process.host.isAlive(pid as Pid)
+  }
+
+  whereis(name: string): Pid | undefined {
+    return this.#process.host.whereis(name)
+  }
+
+  /** Gives a process of this node a local name. */
+  registerName<T>(name: string, pid: Pid<T>): void {
+    this.#process.host.registerName(name, pid as Pid)
+  }
+
+  unregisterName(name: string): boolean {
+    return this.#process.host.unregisterName(name)
+  }
+
+  sendAfter<T>(to: Destination<T>, message: unknown, delayMs: number): ProcessTimer {
+    this.#mustLive()
+    return sendAfter(this.#process, to as Destination, message, delayMs)
+  }
+
+  sendInterval<T>(to: Destination<T>, message: unknown, periodMs: number): ProcessTimer {
+    this.#mustLive()
+    return sendInterval(this.#process, to as Destination, message, periodMs)
+  }
+
+  /** False: it has fired, or was cancelled before. */
+  cancelTimer(timer: ProcessTimer): boolean {
+    return cancelTimer(this.#process, timer)
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return sleep(this.#process, delayMs)
+  }
+
+  /** The next message, or the next that `filter` accepts. Only in function processes and the root. */
+  receive(options?: ReceiveOptions): Promise<unknown>
+  receive(filter: MessageFilter, options?: ReceiveOptions): Promise<unknown>
+  receive(first?: MessageFilter | ReceiveOptions, second?: ReceiveOptions): Promise<unknown> {
+    const process = this.#process
+    if (!(process instanceof FunctionProcess)) {
+      const sentence = 'the messages of a GenServer arrive at handleInfo: receive is for functions'
+      return Promise.reject(new CitadelError('bad_argument', sentence))
+    }
+    if (typeof first === 'function') return process.receive(first, second ?? NO_OPTIONS)
+    return process.receive(undefined, first ?? NO_OPTIONS)
+  }
+
+  #mustLive(): void {
+    if (this.#process.ended) throw new CitadelError('noproc', 'this process has ended')
+  }
+}
+
+/** What a process knows of its node. Other layers add to it by declaration merging. */
+export interface BoundNode extends ProcessVerbs {}
+
+/** `citadel.with({ timeoutMs, signal })`. */
+export class Caller {
+  readonly #process: Process
+  readonly #options: CallOptions
+
+  constructor(process: Process, options: CallOptions) {
+    this.#process = process
+    this.#options = options
+  }
+
+  call<T, M extends MethodName<T>>(
+    to: Destination<T>,
+    method: M,
+    ...args: MethodArgs<T, M>
+  ): Promise<MethodResult<T, M>>
+  call(to: Destination, request: object): Promise<unknown>
+  call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
+    const { host } = this.#process
+    return host.call(this.#process, to as Destination, method, args, this.#options)
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * What the parts of a kernel share: identity, clock, table, queue and the one way into a mailbox.
+ * Here is also the answer to "which process is meant": pid, name, key or handle.
+ */
+import type { Clock } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import { Pid } from '../term/pid.js'
+import { Ref } from '../term/ref.js'
+import { type ByKey, type Destination, type Resolvable, resolvePid } from './destination.js'
+import { MailboxPool } from './mailbox.js'
+import { Notices } from './notices.js'
+import type { NoticeKind, Process } from './process.js'
+import { ProcessTable } from './process-table.js'
+import type { Router } from './router.js'
+import { Scheduler } from './scheduler.js'
+import type { RemoteName, Target } from './signal.js'
+
+export interface CoreOptions {
+  name: string
+  creation: () => number
+  clock: Clock
+  log: Logger
+  router: Router
+  strictMessages: boolean
+  mailboxMax: number
+  resolveKey: ((key: unknown) => Pid | undefined) | undefined
+  beforeRun: ((now: number) => void) | undefined
+}
+
+/** A name handled by the node itself, synchronously, in the order of the stream. */
+export type Endpoint = (message: unknown, from: Pid) => void
+
+/** Where a destination leads, decided now. */
+export type Route =
+  | { process: Process }
+  | { endpoint: Endpoint }
+  | { node: string; target: Target }
+  | { later: Promise<Pid | undefined> }
+  | undefined
+
+const WORD_0 = 2 ** 18
+const WORD_1 = 2 ** 32
+
+export class Core {
+  readonly name: string
+  readonly clock: Clock
+  readonly log: Logger
+  readonly router: Router
+  readonly strict: boolean
+  readonly mailboxMax: number
+  readonly table: ProcessTable
+  readonly scheduler: Scheduler
+  readonly notices: Notices<NoticeKind>
+  readonly endpoints = new Map<string, Endpoint>()
+  /** Acts for the node itself; set once by the kernel. */
+  root!: Process
+  readonly #creation: () => number
+  readonly #resolveKey: ((key: unknown) => Pid | undefined) | undefined
+  readonly #mailboxes = new MailboxPool()
+  #refs = 0
+
+  constructor(options: CoreOptions) {
+    this.name = options.name
+    this.clock = options.clock
+    this.log = options.log
+    this.router = options.router
+    this.strict = options.strictMessages
+    this.mailboxMax = options.mailboxMax
+    this.#creation = options.creation
+    this.#resolveKey = options.resolveKey
+    this.table = new ProcessTable(options.name, options.creation)
+    this.scheduler = new Scheduler(options.clock, options.beforeRun)
+    this.notices = new Notices(SENTENCES, options.clock, options.log)
+  }
+
+  /** Erlang reads 18 bits of the first word and 32 of the others. */
+  newRef(): Ref {
+    const n = ++this.#refs
+    const words = [n % WORD_0, Math.floor(n / WORD_0) % WORD_1, Math.floor(n / WORD_0 / WORD_1)]
+    return new Ref(this.name, this.#creation(), words)
+  }
+
+  /** The number under which a reference of this node is kept; a text for any other. */
+  keyOf(ref: Ref): number | string {
+    const { words } = ref
+    if (ref.node !== this.name || words.length !== 3) return ref.toString()
+    return words[0]! + WORD_0 * (words[1]! + WORD_1 * words[2]!)
+  }
+
+  /** Puts an item into a mailbox. False: ended or full, and nothing was put. */
+  post(process: Process, item: unknown): boolean {
+    if (process.status === 'ended') return false
+    const { mailbox } = process
+    if (mailbox !== undefined && mailbox.size >= this.mailboxMax) return false
+    this.#put(process, item)
+    return true
+  }
+
+  /** Exits, downs and replies always find room, but in the mailbox that perhaps nobody reads. */
+  postSystem(process: Process, item: unknown): void {
+    if (process.status === 'ended') return
+    if (process === this.root) {
+      if (!this.post(process, item)) this.notices.note('mailboxFull', process)
+    } else this.#put(process, item)
+  }
+
+  #put(process: Process, item: unknown): void {
+    let { mailbox } = process
+    if (mailbox === undefined) {
+      mailbox = this.#mailboxes.take()
+      process.mailbox = mailbox
+    }
+    mailbox.push(item)
+    if (!process.queued && process.status === 'ready') this.scheduler.enqueue(process)
+  }
+
+  releaseMailbox(process: Process): void {
+    const { mailbox } = process
+    if (mailbox === undefined) return
+    process.mailbox = undefined
+    this.#mailboxes.giveBack(mailbox)
+  }
+
+  /** Undefined: nobody there. Throws `bad_argument` for what is no destination. */
+  route(to: Destination): Route {
+    if (to instanceof Pid) return this.#routePid(to)
+    if (typeof to === 'string') return this.routeName(to)
+    if (to === null || typeof to !== 'object') throw notADestination(to)
+    if (resolvePid in to) return this.#routeHandle(to)
+    if ('node' in to && 'name' in to) {
+      return to.node === this.name ? this.routeName(to.name) : { node: to.node, target: to }
+    }
+    if ('key' in to) return this.#routeKey(to)
+    throw notADestination(to)
+  }
+
+  #routePid(pid: Pid): Route {
+    if (pid.node !== this.name) return { node: pid.node, target: pid }
+    const process = this.table.find(pid)
+    return process && { process }
+  }
+
+  routeName(name: string): Route {
+    const process = this.table.named(name)
+    if (process !== undefined) return { process }
+    const endpoint = this.endpoints.get(name)
+    return endpoint && { endpoint }
+  }
+
+  #routeHandle(handle: Resolvable): Route {
+    const found = handle[resolvePid]()
+    if (found === undefined) return undefined
+    return found instanceof Pid ? this.#routePid(found) : { later: found }
+  }
+
+  #routeKey(to: ByKey): Route {
+    const pid = this.#resolveKey?.(to.key)
+    return pid && this.#routePid(pid)
+  }
+}
+
+const SENTENCES = {
+  mailboxFull: (process: unknown) =>
+    `the mailbox of ${label(process)} is full: messages to it are dropped until it catches up`,
+  unknownCast: (process: unknown, method: unknown) =>
+    `${label(process)} was cast '${String(method)}', which it does not have: ignored`,
+  unexpectedMessage: (process: unknown) =>
+    `${label(process)} got a message but has no handleInfo: ignored`,
+  lateFailure: (process: unknown, error: unknown) =>
+    `a handler of ${label(process)} failed after its process had ended: ${String(error)}`,
+}
+
+function label(process: unknown): string {
+  const { pid, kind } = process as Process
+  return `${pid} ${kind}`
+}
+
+function notADestination(to: unknown): CitadelError {
+  const sentence = `a destination is a pid, a name, { name, node }, { key } or a handle, not ${typeof to}`
+  return new CitadelError('bad_argument', sentence)
+}
+
+export const describeTarget = (target: Target | Destination): string => {
+  if (target instanceof Pid) return target.toString()
+  if (typeof target === 'string') return `'${target}'`
+  const { name, node } = target as RemoteName
+  return name === undefined ? 'the destination' : `'${name}' on ${node}`
+}

@@ -1,0 +1,84 @@
+/** Messages without an answer: `send` and `cast`, to wherever they go, and what the mesh brings. */
+import type { Destination } from './destination.js'
+import { copyTerm } from '../term/codec.js'
+import { Pid } from '../term/pid.js'
+import type { Core, Route } from './core.js'
+import { castTerm, parseRequest } from './gen-protocol.js'
+import type { Process } from './process.js'
+import { Cast } from './request.js'
+import { ServerProcess } from './server-process.js'
+
+export class Delivery {
+  readonly #core: Core
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  send(owner: Process, to: Destination, message: unknown): boolean {
+    if (owner.status === 'ended') return false
+    const core = this.#core
+    if (to instanceof Pid) {
+      const process = core.table.find(to)
+      if (process !== undefined && !core.strict) return this.postOrDrop(process, message)
+    }
+    return this.#sendTo(owner, core.route(to), message)
+  }
+
+  #sendTo(owner: Process, route: Route, message: unknown): boolean {
+    if (route === undefined) return false
+    if ('process' in route) return this.postOrDrop(route.process, this.#copy(route.process, message))
+    if ('node' in route) return this.#core.router.send(owner.pid, route.target, message)
+    if ('endpoint' in route) {
+      route.endpoint(message, owner.pid)
+      return true
+    }
+    this.#later(route.later, (pid) => this.send(owner, pid, message))
+    return true
+  }
+
+  cast(owner: Process, to: Destination, method: unknown, args: readonly unknown[]): boolean {
+    if (owner.status === 'ended') return false
+    const request =
+      typeof method === 'string' ? { method, args, raw: undefined } : parseRequest(method)
+    return this.#castTo(owner, this.#core.route(to), request)
+  }
+
+  #castTo(owner: Process, route: Route, request: ReturnType<typeof parseRequest>): boolean {
+    if (route === undefined) return false
+    if ('process' in route) {
+      const { process } = route
+      const args = this.#copy(process, request.args) as readonly unknown[]
+      const raw = this.#copy(process, request.raw)
+      return this.postOrDrop(process, new Cast(request.method, args, raw))
+    }
+    if ('node' in route) return this.#core.router.send(owner.pid, route.target, castTerm(request))
+    if ('endpoint' in route) {
+      route.endpoint(castTerm(request), owner.pid)
+      return true
+    }
+    this.#later(route.later, (pid) => this.#castTo(owner, this.#core.route(pid), request))
+    return true
+  }
+
+  /** False: ended or full; what is dropped for want of room is counted. */
+  postOrDrop(process: Process, item: unknown): boolean {
+    if (this.#core.post(process, item)) return true
+    if (!process.ended) this.#core.notices.note('mailboxFull', process)
+    return false
+  }
+
+  #copy(process: Process, value: unknown): unknown {
+    if (!this.#core.strict || value === undefined) return value
+    if (process instanceof ServerProcess && process.passByReference) return value
+    return copyTerm(value)
+  }
+
+  /** For handles that must ask first. What they lead to later is as uncertain as any send. */
+  #later(pid: Promise<Pid | undefined>, deliver: (pid: Pid) => void): void {
+    pid.then(
+      (found) => found !== undefined && deliver(found),
+      (error: unknown) => this.#core.log.warn('a message was not sent: its destination failed', error),
+    )
+  }
+}

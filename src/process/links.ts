@@ -1,0 +1,144 @@
+/**
+ * Links, of local processes and across nodes. Both sides know a link; whichever ends, the other
+ * gets an exit signal with its reason. Across nodes an unlink is acknowledged (UNLINK_ID), so that
+ * an exit signal on its way when a link is taken back does not count.
+ */
+import type { Pid } from '../term/pid.js'
+import type { Core } from './core.js'
+import { reasonFromWire, reasonToWire } from './exit-reason.js'
+import { type Process, RemoteLink } from './process.js'
+import { signalWithReason } from './remote-reason.js'
+
+export class Links {
+  readonly #core: Core
+  /** The links between this node and each other node. */
+  readonly #nodes = new Map<string, Set<RemoteLink>>()
+  #unlinkIds = 0n
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  link(owner: Process, pid: Pid): void {
+    if (pid.node !== this.#core.name) {
+      this.#linkRemote(owner, pid)
+      return
+    }
+    const other = this.#core.table.find(pid)
+    if (other === owner) return
+    if (other === undefined) {
+      owner.exitSignal(pid, 'noproc', true)
+      return
+    }
+    owner.ties.links.add(other)
+    other.ties.links.add(owner)
+  }
+
+  #linkRemote(owner: Process, pid: Pid): void {
+    const known = owner.knownTies?.remoteLinks.get(pid.toString())
+    if (known?.active === true) return
+    const sent = this.#core.router.signal(pid.node, { type: 'link', from: owner.pid, to: pid })
+    if (!sent) owner.exitSignal(pid, 'noconnection', true)
+    else if (known !== undefined) known.active = true
+    else this.#add(owner, pid)
+  }
+
+  unlink(owner: Process, pid: Pid): void {
+    const ties = owner.knownTies
+    if (ties === undefined) return
+    if (pid.node !== this.#core.name) {
+      this.#unlinkRemote(owner, pid)
+      return
+    }
+    const other = this.#core.table.find(pid)
+    if (other === undefined) return
+    ties.links.delete(other)
+    other.ties.links.delete(owner)
+  }
+
+  #unlinkRemote(owner: Process, pid: Pid): void {
+    const link = owner.knownTies?.remoteLinks.get(pid.toString())
+    if (link === undefined || !link.active) return
+    link.active = false
+    link.unlinkId = ++this.#unlinkIds
+    const signal = { type: 'unlink', id: link.unlinkId, from: owner.pid, to: pid } as const
+    this.#core.router.signal(pid.node, signal)
+  }
+
+  /** `process` has ended: everything linked to it hears so. */
+  ended(process: Process, reason: unknown): void {
+    const ties = process.knownTies
+    if (ties === undefined) return
+    for (const other of ties.links) {
+      other.ties.links.delete(process)
+      other.exitSignal(process.pid, reason, true)
+    }
+    ties.links.clear()
+    for (const link of ties.remoteLinks.values()) {
+      this.#nodes.get(link.pid.node)?.delete(link)
+      if (!link.active) continue
+      const { pid: to } = link
+      const wireReason = reasonToWire(reason)
+      const signal = { type: 'exit', from: process.pid, to, reason: wireReason } as const
+      signalWithReason(this.#core.router, to.node, signal)
+    }
+    ties.remoteLinks.clear()
+  }
+
+  /** A process of another node links to one of ours. */
+  asked(from: Pid, to: Pid): void {
+    const process = this.#core.table.find(to)
+    if (process !== undefined) {
+      if (!process.ties.remoteLinks.has(from.toString())) this.#add(process, from)
+      return
+    }
+    const reason = reasonToWire('noproc')
+    this.#core.router.signal(from.node, { type: 'exit', from: to, to: from, reason })
+  }
+
+  takenBack(from: Pid, to: Pid, id: bigint): void {
+    const link = this.#find(to, from)
+    if (link?.active === true) this.#drop(link)
+    this.#core.router.signal(from.node, { type: 'unlinkAck', id, from: to, to: from })
+  }
+
+  acknowledged(from: Pid, to: Pid, id: bigint): void {
+    const link = this.#find(to, from)
+    if (link !== undefined && !link.active && link.unlinkId === id) this.#drop(link)
+  }
+
+  /** A linked process of another node ended. Without an active link it is old news. */
+  heardExit(from: Pid, to: Pid, reason: unknown): void {
+    const link = this.#find(to, from)
+    if (link === undefined) return
+    this.#drop(link)
+    if (link.active) link.process.exitSignal(from, reasonFromWire(reason), true)
+  }
+
+  disconnected(node: string): void {
+    const links = this.#nodes.get(node)
+    if (links === undefined) return
+    this.#nodes.delete(node)
+    for (const link of links) {
+      link.process.ties.remoteLinks.delete(link.pid.toString())
+      if (link.active) link.process.exitSignal(link.pid, 'noconnection', true)
+    }
+  }
+
+  #find(local: Pid, remote: Pid): RemoteLink | undefined {
+    return this.#core.table.find(local)?.knownTies?.remoteLinks.get(remote.toString())
+  }
+
+  #add(process: Process, pid: Pid): void {
+    const link = new RemoteLink(process, pid)
+    process.ties.remoteLinks.set(pid.toString(), link)
+    const links = this.#nodes.get(pid.node)
+    if (links === undefined) this.#nodes.set(pid.node, new Set([link]))
+    else links.add(link)
+  }
+
+  #drop(link: RemoteLink): void {
+    link.process.ties.remoteLinks.delete(link.pid.toString())
+    this.#nodes.get(link.pid.node)?.delete(link)
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Which names of a server class are messages: own prototype methods of the classes between the
+ * instance and GenServer. Never getters, instance properties, lifecycle names or names starting
+ * with `_`; `static callable` narrows it further. Worked out once per class.
+ */
+import { CitadelError } from '../base/errors.js'
+
+export type Method = (...args: unknown[]) => unknown
+
+/** Kept in step with `Lifecycle` in typed-call.ts. */
+const NOT_MESSAGES: ReadonlySet<string> = new Set([
+  'constructor',
+  'then',
+  'init',
+  'terminate',
+  'handleInfo',
+  'handleCall',
+  'handleCast',
+  'handoff',
+  'takeover',
+  'handoffAborted',
+])
+
+const TERMINATE_TIMEOUT_MS = 5_000
+
+/** What a server class may say about itself, as static fields. */
+export interface ServerStatics {
+  readonly name: string
+  readonly prototype: object
+  /** The only methods that are messages. */
+  readonly callable?: readonly string[]
+  /** How long `terminate` may take. 5,000 unless set. */
+  readonly terminateTimeoutMs?: number
+  /** Its messages never cross a wire, so `strictMessages` leaves them alone. */
+  readonly passByReference?: boolean
+}
+
+export interface MethodTable {
+  readonly className: string
+  readonly methods: ReadonlyMap<string, Method>
+  readonly handlesCall: boolean
+  readonly handlesCast: boolean
+  readonly terminateTimeoutMs: number
+  readonly passByReference: boolean
+}
+
+export class MethodTables {
+  readonly #base: object
+  readonly #tables = new WeakMap<object, MethodTable>()
+
+  /** `base` is the prototype where the walk up ends. */
+  constructor(base: object) {
+    this.#base = base
+  }
+
+  of(server: ServerStatics): MethodTable {
+    let table = this.#tables.get(server)
+    if (table === undefined) {
+      table = this.#build(server)
+      this.#tables.set(server, table)
+    }
+    return table
+  }
+
+  #build(server: ServerStatics): MethodTable {
+    const found = this.#walk(server.prototype)
+    const methods = new Map<string, Method>()
+    for (const [name, method] of found) if (!NOT_MESSAGES.has(name)) methods.set(name, method)
+    return {
+      className: server.name || 'anonymous class',
+      methods: server.callable === undefined ? methods : narrowed(server, methods),
+      handlesCall: found.has('handleCall'),
+      handlesCast: found.has('handleCast'),
+      terminateTimeoutMs: server.terminateTimeoutMs ?? TERMINATE_TIMEOUT_MS,
+      passByReference: server.passByReference === true,
+    }
+  }
+
+  /** Every method by name; what a subclass defines hides what is above, also when it is no method. */
+  #walk(prototype: object): Map<string, Method> {
+    const found = new Map<string, Method>()
+    const seen = new Set<string>()
+    for (let at: object | null = prototype; at !== null && at !== this.#base; ) {
+      for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(at))) {
+        if (seen.has(name) || name.startsWith('_')) continue
+        seen.add(name)
+        if (typeof property.value === 'function') found.set(name, property.value as Method)
+      }
+      at = Object.getPrototypeOf(at) as object | null
+    }
+    return found
+  }
+}
+
+function narrowed(server: ServerStatics, methods: Map<string, Method>): Map<string, Method> {
+  const chosen = new Map<string, Method>()
+  for (const name of server.callable ?? []) {
+    const method = methods.get(name)
+    if (method === undefined) {
+      const sentence = `${server.name} has no method '${name}': correct its static callable`
+      throw new CitadelError('bad_argument', sentence)
+    }
+    chosen.set(name, method)
+  }
+  return chosen
+}

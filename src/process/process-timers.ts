@@ -1,0 +1,95 @@
+/** Messages sent later, by the clock of the node. They end with the process that asked for them. */
+import type { Timer } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import type { Destination } from './destination.js'
+import type { Process } from './process.js'
+
+/** What `sendAfter` and `sendInterval` answer, for `cancelTimer`. */
+export class ProcessTimer implements Timer {
+  #timer: Timer | undefined
+
+  get pending(): boolean {
+    return this.#timer !== undefined
+  }
+
+  arm(timer: Timer): void {
+    this.#timer = timer
+  }
+
+  cancel(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+}
+
+/** Longer delays are made of several, since timers of the system hold 31 bits. */
+const DELAY_MS_MAX = 2 ** 31 - 1
+
+export function sendAfter(
+  process: Process,
+  to: Destination,
+  message: unknown,
+  delayMs: number,
+): ProcessTimer {
+  return later(process, checked(delayMs, 0), () => void process.host.send(process, to, message))
+}
+
+/** Fires at multiples of `periodMs` from now; periods missed by a busy loop are left out. */
+export function sendInterval(
+  process: Process,
+  to: Destination,
+  message: unknown,
+  periodMs: number,
+): ProcessTimer {
+  const { clock } = process.host
+  let due = clock.now() + checked(periodMs, 1)
+  const timer = new ProcessTimer()
+  const fire = () => {
+    due += periodMs * Math.max(1, Math.ceil((clock.now() - due) / periodMs))
+    wait(process, timer, due - clock.now(), fire)
+    process.host.send(process, to, message)
+  }
+  wait(process, timer, periodMs, fire)
+  return timer
+}
+
+export function cancelTimer(process: Process, timer: ProcessTimer): boolean {
+  process.knownTies?.timers.delete(timer)
+  const { pending } = timer
+  timer.cancel()
+  return pending
+}
+
+export function sleep(process: Process, delayMs: number): Promise<void> {
+  if (process.ended) return Promise.reject(new CitadelError('noproc', 'this process has ended'))
+  return new Promise((resolve) => {
+    later(process, checked(delayMs, 0), resolve)
+  })
+}
+
+function later(process: Process, delayMs: number, task: () => void): ProcessTimer {
+  const timer = new ProcessTimer()
+  wait(process, timer, delayMs, () => {
+    cancelTimer(process, timer)
+    task()
+  })
+  return timer
+}
+
+function wait(process: Process, timer: ProcessTimer, delayMs: number, task: () => void): void {
+  const { clock } = process.host
+  process.ties.timers.add(timer)
+  if (delayMs <= DELAY_MS_MAX) timer.arm(clock.after(delayMs, task))
+  else {
+    const rest = () => wait(process, timer, delayMs - DELAY_MS_MAX, task)
+    timer.arm(clock.after(DELAY_MS_MAX, rest))
+  }
+}
+
+function checked(delayMs: number, least: number): number {
+  if (typeof delayMs === 'number' && delayMs >= least && delayMs < Number.POSITIVE_INFINITY) {
+    return delayMs
+  }
+  const sentence = `a time is a number of milliseconds from ${least}, not ${String(delayMs)}`
+  throw new CitadelError('bad_argument', sentence)
+}

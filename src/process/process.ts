@@ -1,0 +1,260 @@
+/**
+ * A process as the node keeps it: status, mailbox and ties, and what an exit signal does to it.
+ * What it does with messages is in its two kinds, gen-server.ts and function-process.ts. An idle
+ * process is small: everything that most processes never need lies in `ProcessTies`, made on demand.
+ */
+import type { Clock, Timer } from '../base/clock.js'
+import type { ErrorCode } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import type { Pid } from '../term/pid.js'
+import type { Ref } from '../term/ref.js'
+import type { Destination } from './destination.js'
+import type { Mailbox } from './mailbox.js'
+import type { Notices } from './notices.js'
+import type { Call, CallHolder, CallOwner, From } from './request.js'
+import type { Runnable } from './scheduler.js'
+import type { Target } from './signal.js'
+import { Exit } from './system-messages.js'
+
+export type ProcessStatus =
+  /** `init` has not returned. */
+  | 'starting'
+  /** Takes the next message when there is one. */
+  | 'ready'
+  /** A handler is on the stack. */
+  | 'running'
+  /** Waits for a promise of a handler. */
+  | 'parked'
+  /** `terminate` is due or runs. */
+  | 'stopping'
+  | 'ended'
+
+export type NoticeKind = 'mailboxFull' | 'unknownCast' | 'unexpectedMessage' | 'lateFailure'
+
+/** Somebody of this node, or of another, who wants to hear of an end. */
+export class Monitor {
+  constructor(
+    readonly ref: Ref,
+    readonly key: number | string,
+    /** Undefined: the owner lives on another node. */
+    readonly owner: Process | undefined,
+    readonly ownerPid: Pid,
+    /** As the owner named it. */
+    readonly subject: Target,
+    /** Undefined: the subject lives on another node. */
+    readonly target: Process | undefined,
+  ) {}
+}
+
+/** A link to a process of another node, by the UNLINK_ID protocol. */
+export class RemoteLink {
+  /** False from our unlink until its acknowledgement. */
+  active = true
+  unlinkId = 0n
+
+  constructor(
+    readonly process: Process,
+    readonly pid: Pid,
+  ) {}
+}
+
+/** What few processes have. Every set belongs to one process and is undone at its end. */
+export class ProcessTies {
+  name: string | undefined = undefined
+  controller: AbortController | undefined = undefined
+  readonly links = new Set<Process>()
+  /** By the text of the other pid. */
+  readonly remoteLinks = new Map<string, RemoteLink>()
+  /** Monitors it made, by the key of their reference. */
+  readonly monitors = new Map<number | string, Monitor>()
+  /** Monitors others made of it. */
+  readonly watchers = new Set<Monitor>()
+  readonly exitListeners = new Set<(pid: Pid, reason: unknown) => void>()
+  /** Calls it took and has not answered. */
+  readonly deferred = new Set<Call>()
+  readonly timers = new Set<Timer>()
+}
+
+export interface SpawnOptions {
+  /** A local name. Taken: `name_taken`. */
+  name?: string
+  /** Link to the spawning process, which becomes the parent. */
+  link?: boolean
+}
+
+export interface CallOptions {
+  /** 5,000 unless set. `Infinity`: as long as it takes. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
+
+/** What the processes of a node ask of it. The kernel is the one that answers. */
+export interface Host {
+  readonly name: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly notices: Notices<NoticeKind>
+  enqueue(process: Process): void
+  /** Gives an emptied mailbox back. */
+  releaseMailbox(process: Process): void
+  /** Never refused for want of room, except by the root process. */
+  postSystem(process: Process, message: unknown): void
+  bury(process: Process, reason: unknown): void
+  bind(process: Process): object
+  answer(call: Call, value: unknown): void
+  refuse(call: Call, code: ErrorCode, sentence: string): void
+
+  spawn(parent: Process, what: unknown, args: readonly unknown[], options: SpawnOptions): Promise<Pid>
+  call(
+    owner: Process,
+    to: Destination,
+    method: unknown,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): Promise<unknown>
+  cast(owner: Process, to: Destination, method: unknown, args: readonly unknown[]): boolean
+  send(owner: Process, to: Destination, message: unknown): boolean
+  reply(owner: Process, from: From, value: unknown): void
+  monitor(owner: Process, to: Destination): Ref
+  demonitor(owner: Process, ref: Ref): boolean
+  link(owner: Process, pid: Pid): void
+  unlink(owner: Process, pid: Pid): void
+  exit(from: Process, pid: Pid, reason: unknown): void
+  isAlive(pid: Pid): boolean
+  whereis(name: string): Pid | undefined
+  registerName(name: string, pid: Pid): void
+  unregisterName(name: string): boolean
+  watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): (() => void) | undefined
+}
+
+/** Who waits for `spawn`, until `init` has returned. */
+export interface Starting {
+  resolve(pid: Pid): void
+  reject(error: unknown): void
+}
+
+interface Leaving {
+  reason: unknown
+  /** Asked by the process itself: its present handler may finish, even when it is asynchronous. */
+  byItself: boolean
+}
+
+export abstract class Process implements Runnable, CallOwner, CallHolder {
+  queued = false
+  trapExit = false
+  status: ProcessStatus = 'starting'
+  /** Undefined whenever it is empty, except during a turn. */
+  mailbox: Mailbox | undefined = undefined
+  /** The call whose handler runs or is parked. */
+  current: Call | undefined = undefined
+  starting: Starting | undefined = undefined
+  /** A stop that waits for the handler on the stack. */
+  leaving: Leaving | undefined = undefined
+  parent: Pid | undefined = undefined
+  #ties: ProcessTies | undefined = undefined
+  #bound: object | undefined = undefined
+
+  constructor(
+    readonly host: Host,
+    readonly pid: Pid,
+  ) {}
+
+  /** The name of its class, or what else it is. */
+  abstract readonly kind: string
+  abstract turn(): number
+
+  get runnable(): boolean {
+    return this.mailbox !== undefined && this.status === 'ready'
+  }
+
+  get ended(): boolean {
+    return this.status === 'ended'
+  }
+
+  get name(): string | undefined {
+    return this.#ties?.name
+  }
+
+  /** The ties it has, or undefined if it never had any. */
+  get knownTies(): ProcessTies | undefined {
+    return this.#ties
+  }
+
+  get ties(): ProcessTies {
+    this.#ties ??= new ProcessTies()
+    return this.#ties
+  }
+
+  get bound(): object {
+    this.#bound ??= this.host.bind(this)
+    return this.#bound
+  }
+
+  get signal(): AbortSignal {
+    const { ties } = this
+    ties.controller ??= new AbortController()
+    if (this.ended) ties.controller.abort()
+    return ties.controller.signal
+  }
+
+  abort(): void {
+    this.#ties?.controller?.abort()
+  }
+
+  hold(call: Call): void {
+    call.holder = this
+    this.ties.deferred.add(call)
+  }
+
+  forget(call: Call): void {
+    this.#ties?.deferred.delete(call)
+  }
+
+  /** An exit signal from `from`, by a broken link or by `exit(pid, reason)`. */
+  exitSignal(from: Pid, reason: unknown, linked: boolean): void {
+    if (this.ended) return
+    const byItself = !linked && from.equals(this.pid)
+    if (!linked && reason === 'kill') this.host.bury(this, 'killed')
+    else if (byItself) this.leave(reason, true)
+    else if (this.trapExit) this.#trapped(from, reason)
+    else if (reason !== 'normal') this.leave(reason, false)
+  }
+
+  #trapped(from: Pid, reason: unknown): void {
+    if (this.status === 'stopping') return
+    if (this.parent?.equals(from) === true) this.abort()
+    this.host.postSystem(this, new Exit(from, reason))
+  }
+
+  /** Ends it as soon as its handler allows: a handler on the stack returns first. */
+  leave(reason: unknown, byItself: boolean): void {
+    if (this.status === 'stopping') return
+    const ownWish = byItself && this.status === 'parked' && this.finishesHandler
+    if (this.status !== 'running' && !ownWish) {
+      this.stop(reason)
+      return
+    }
+    this.leaving ??= { reason, byItself }
+    this.abort()
+  }
+
+  /** Whether a process that stops itself finishes the handler that said so. */
+  protected get finishesHandler(): boolean {
+    return false
+  }
+
+  /** No handler is on the stack. */
+  protected stop(reason: unknown): void {
+    this.host.bury(this, reason)
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    value !== null &&
+    typeof value === 'object' &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}

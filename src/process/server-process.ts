@@ -1,0 +1,269 @@
+/**
+ * Runs a GenServer: one message at a time, synchronous handlers without a promise, and only a
+ * returned thenable parks the process. An error in a handler ends this process and nothing else.
+ */
+import type { Pid } from '../term/pid.js'
+import { describeReason } from './exit-reason.js'
+import { attach, GenServer } from './gen-server.js'
+import { requestTerm } from './gen-protocol.js'
+import type { Method, MethodTable } from './method-table.js'
+import { type Host, isThenable, Process } from './process.js'
+import { Call, Cast, Envelope, noReply } from './request.js'
+import { MESSAGES_PER_TURN } from './scheduler.js'
+import { Exit } from './system-messages.js'
+
+interface Lifecycle {
+  init?(...args: unknown[]): unknown
+  terminate?(reason: unknown): unknown
+  handleInfo?(message: unknown): unknown
+  handleCall(request: unknown, from: Call): unknown
+  handleCast(request: unknown): unknown
+}
+
+/** Made once for a process that ever parks, so that parking makes no closures. */
+interface Wakers {
+  done(result: unknown): void
+  failed(error: unknown): void
+}
+
+export class ServerProcess extends Process {
+  readonly kind: string
+  readonly #table: MethodTable
+  #server: GenServer | undefined = undefined
+  #wakers: Wakers | undefined = undefined
+  /** The constructor and its arguments until the first turn. */
+  #birth: { module: new () => GenServer; args: readonly unknown[] } | undefined
+
+  constructor(
+    host: Host,
+    pid: Pid,
+    table: MethodTable,
+    birth: { module: new () => GenServer; args: readonly unknown[] },
+  ) {
+    super(host, pid)
+    this.kind = table.className
+    this.#table = table
+    this.#birth = birth
+  }
+
+  get passByReference(): boolean {
+    return this.#table.passByReference
+  }
+
+  turn(): number {
+    if (this.status === 'starting') return this.#begin()
+    if (this.status === 'stopping') return this.#terminate(this.leaving?.reason)
+    let taken = 0
+    while (taken < MESSAGES_PER_TURN && this.status === 'ready' && this.mailbox !== undefined) {
+      if (this.mailbox.size === 0) break
+      taken++
+      this.#take(this.mailbox.shift())
+    }
+    if (this.mailbox?.size === 0) this.host.releaseMailbox(this)
+    return taken
+  }
+
+  #take(item: unknown): void {
+    this.status = 'running'
+    let result: unknown
+    try {
+      result = item instanceof Envelope ? this.#request(item) : this.#info(item)
+      if (isThenable(result)) {
+        this.#park(result)
+        return
+      }
+    } catch (error) {
+      this.#crashed(error)
+      return
+    }
+    this.#handled(result)
+  }
+
+  #request(envelope: Envelope): unknown {
+    if (!(envelope instanceof Call)) return this.#cast(envelope)
+    this.current = envelope
+    const server = this.#server as unknown as Lifecycle
+    if (this.#table.handlesCall) return server.handleCall(requestTerm(envelope), envelope)
+    const method = this.#methodOf(envelope)
+    if (method !== undefined) return method.apply(server, envelope.args as unknown[])
+    this.current = undefined
+    this.host.refuse(envelope, 'undefined_method', this.#unknownSentence(envelope))
+    return undefined
+  }
+
+  #cast(cast: Cast): unknown {
+    const server = this.#server as unknown as Lifecycle
+    if (this.#table.handlesCast) return server.handleCast(requestTerm(cast))
+    const method = this.#methodOf(cast)
+    if (method !== undefined) return method.apply(server, cast.args as unknown[])
+    this.host.notices.note('unknownCast', this, cast.method ?? cast.raw)
+    return undefined
+  }
+
+  #info(message: unknown): unknown {
+    if (message instanceof Exit && this.parent?.equals(message.pid) === true) {
+      this.leaving = { reason: message.reason, byItself: false }
+      return undefined
+    }
+    const server = this.#server as unknown as Lifecycle
+    if (server.handleInfo !== undefined) return server.handleInfo(message)
+    this.host.notices.note('unexpectedMessage', this, message)
+    return undefined
+  }
+
+  #methodOf(envelope: Envelope): Method | undefined {
+    return envelope.method === undefined ? undefined : this.#table.methods.get(envelope.method)
+  }
+
+  #unknownSentence(call: Call): string {
+    const asked = call.method === undefined ? 'such a request' : `message '${call.method}'`
+    const names = [...this.#table.methods.keys()].slice(0, 20).join(', ')
+    return `${this.kind} has no ${asked}; it has: ${names || 'none'}`
+  }
+
+  /** A handler returned, or its promise was fulfilled. */
+  #handled(result: unknown): void {
+    const call = this.current
+    if (call !== undefined) {
+      this.current = undefined
+      if (result !== noReply) this.host.answer(call, result)
+      else if (!call.answered && !this.ended) this.hold(call)
+    }
+    if (this.ended) return
+    this.status = 'ready'
+    if (this.leaving !== undefined) this.#terminate(this.leaving.reason)
+  }
+
+  #park(promise: PromiseLike<unknown>): void {
+    if (this.ended) {
+      promise.then(undefined, (error: unknown) => this.#failedLate(error))
+      return
+    }
+    this.status = 'parked'
+    this.#wakers ??= {
+      done: (result) => this.#woken(result),
+      failed: (error) => (this.status === 'parked' ? this.#crashed(error) : this.#failedLate(error)),
+    }
+    promise.then(this.#wakers.done, this.#wakers.failed)
+    if (this.leaving?.byItself === false) this.stop(this.leaving.reason)
+  }
+
+  #woken(result: unknown): void {
+    if (this.status !== 'parked') return
+    this.#handled(result)
+    if (this.runnable) this.host.enqueue(this)
+  }
+
+  /** An error of a handler, or of its promise. */
+  #crashed(error: unknown): void {
+    if (this.ended) {
+      this.#failedLate(error)
+      return
+    }
+    const method = this.current?.method
+    const where = method === undefined ? this.kind : `${this.kind}.${method}`
+    const reason = { error }
+    this.host.log.error(`${this.pid} ${where} failed: ${describeReason(reason)}`, error)
+    this.#terminate(reason)
+  }
+
+  /** The handler of a process that has ended: nobody waits for it, but it must not go unseen. */
+  #failedLate(error: unknown): void {
+    this.host.notices.note('lateFailure', this, error)
+  }
+
+  #begin(): number {
+    const { module, args } = this.#birth!
+    this.#birth = undefined
+    try {
+      const server = new module()
+      GenServer[attach](server, this)
+      this.#server = server
+      const started = (server as unknown as Lifecycle).init?.(...args)
+      if (isThenable(started)) {
+        started.then(
+          () => this.#begun(),
+          (error: unknown) => this.#initFailed(error),
+        )
+      } else this.#begun()
+    } catch (error) {
+      this.#initFailed(error)
+    }
+    return 1
+  }
+
+  #begun(): void {
+    if (this.ended) return
+    this.status = 'ready'
+    this.starting?.resolve(this.pid)
+    this.starting = undefined
+    if (this.leaving !== undefined) this.stop(this.leaving.reason)
+    else if (this.mailbox !== undefined) this.host.enqueue(this)
+  }
+
+  #initFailed(error: unknown): void {
+    if (this.ended) this.#failedLate(error)
+    else this.host.bury(this, { error })
+  }
+
+  protected override get finishesHandler(): boolean {
+    return true
+  }
+
+  protected override stop(reason: unknown): void {
+    if (this.status === 'starting' || !this.#hasTerminate) {
+      this.host.bury(this, reason)
+      return
+    }
+    // In its own turn: the code of a process never runs inside another's handler.
+    this.status = 'stopping'
+    this.leaving = { reason, byItself: false }
+    this.abort()
+    this.host.enqueue(this)
+  }
+
+  get #hasTerminate(): boolean {
+    return (this.#server as Lifecycle | undefined)?.terminate !== undefined
+  }
+
+  #terminate(reason: unknown): number {
+    this.status = 'stopping'
+    this.abort()
+    const server = this.#server as unknown as Lifecycle
+    try {
+      const result = server.terminate?.(reason)
+      if (isThenable(result)) {
+        this.#awaitTerminate(result, reason)
+        return 1
+      }
+    } catch (error) {
+      this.#terminateFailed(error)
+    }
+    this.host.bury(this, reason)
+    return 1
+  }
+
+  #awaitTerminate(result: PromiseLike<unknown>, reason: unknown): void {
+    const { terminateTimeoutMs } = this.#table
+    if (terminateTimeoutMs !== Number.POSITIVE_INFINITY) {
+      const late = () => {
+        const sentence = `${this.pid} ${this.kind}.terminate took over ${terminateTimeoutMs} ms`
+        this.host.log.warn(`${sentence}: it was ended without waiting further`)
+        this.host.bury(this, reason)
+      }
+      this.ties.timers.add(this.host.clock.after(terminateTimeoutMs, late))
+    }
+    result.then(
+      () => this.host.bury(this, reason),
+      (error: unknown) => {
+        this.#terminateFailed(error)
+        this.host.bury(this, reason)
+      },
+    )
+  }
+
+  #terminateFailed(error: unknown): void {
+    const what = describeReason({ error })
+    this.host.log.error(`${this.pid} ${this.kind}.terminate failed: ${what}`, error)
+  }
+}

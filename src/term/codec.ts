@@ -1,0 +1,59 @@
+/**
+ * Whole terms with their version byte, and copies of values as another node would get them. Links
+ * keep a writer and a reader of their own.
+ */
+import { malformed } from './byte-reader.js'
+import { defaultLimits, type TermLimits } from './limits.js'
+import { VERSION } from './tags.js'
+import { TermReader } from './term-reader.js'
+import { TermWriter } from './term-writer.js'
+
+const nothing = Buffer.alloc(0)
+
+/** A writer and a reader for many terms, one after the other. */
+export class TermCodec {
+  readonly #writer: TermWriter
+  readonly #reader: TermReader
+
+  constructor(limits: Readonly<TermLimits> = defaultLimits) {
+    this.#writer = new TermWriter(undefined, limits)
+    this.#reader = new TermReader(nothing, 0, 0, limits)
+  }
+
+  /** What `term_to_binary` gives. Throws `unserializable` or `limit_exceeded`. */
+  encode(value: unknown): Buffer {
+    const writer = this.#writer
+    if (writer.length === 0) writer.u8(VERSION)
+    writer.rewind(1)
+    writer.term(value)
+    return writer.take()
+  }
+
+  /** What `binary_to_term` gives. Throws `bad_format` or `limit_exceeded`. */
+  decode(bytes: Uint8Array): unknown {
+    const reader = this.#reader
+    reader.reset(bytes)
+    if (reader.u8() !== VERSION) throw malformed('has another version than 131')
+    const value = reader.term()
+    if (!reader.atEnd) throw malformed('goes on after its end')
+    return value
+  }
+
+  /** The value as another node would get it: what was shared is not, what cannot cross throws. */
+  copy(value: unknown): unknown {
+    const writer = this.#writer
+    writer.rewind(0)
+    writer.term(value)
+    this.#reader.reset(writer.bytes, 0, writer.length)
+    return this.#reader.term()
+  }
+}
+
+export const encodeTerm = (value: unknown, limits?: Readonly<TermLimits>): Buffer =>
+  new TermCodec(limits).encode(value)
+
+export const decodeTerm = (bytes: Uint8Array, limits?: Readonly<TermLimits>): unknown =>
+  new TermCodec(limits).decode(bytes)
+
+export const copyTerm = (value: unknown, limits?: Readonly<TermLimits>): unknown =>
+  new TermCodec(limits).copy(value)

@@ -1,0 +1,126 @@
+/**
+ * Any term as a string that is equal exactly when the terms are equal by value: how keys of the
+ * registry live in a `Map`. A plain string is its own key; everything else begins with a character
+ * that plain strings are escaped against.
+ */
+import { CitadelError } from '../base/errors.js'
+import { type Known, known } from './kinds.js'
+import { defaultLimits, overLimit } from './limits.js'
+
+const RESERVED = '\u0001'
+const RESERVED_CODE = 1
+
+/** The key of a term. Throws `bad_argument` for what has no value identity: NaN, functions, errors. */
+export function termKey(value: unknown): string {
+  if (typeof value !== 'string') return RESERVED + part(value, 0)
+  return value.charCodeAt(0) === RESERVED_CODE ? RESERVED + sized('s', value) : value
+}
+
+const refuse = (what: string): CitadelError =>
+  new CitadelError('bad_argument', `${what} has no value to compare, and cannot be part of a key`)
+
+const sized = (mark: string, text: string): string => `${mark}${text.length}:${text}`
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+
+/** One part of a key; no part is the beginning of another. */
+function part(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return sized('s', value)
+    case 'number':
+      if (Number.isNaN(value)) throw refuse('NaN')
+      return `n${value};`
+    case 'bigint':
+      return `i${value};`
+    case 'boolean':
+      return value ? 't' : 'f'
+    case 'undefined':
+      return 'u'
+    case 'object':
+      return value === null ? 'z' : objectPart(value, depth)
+    default:
+      throw refuse(`a ${typeof value}`)
+  }
+}
+
+function objectPart(value: object, depth: number): string {
+  if (depth >= defaultLimits.depth) throw overLimit('depth', defaultLimits)
+  const it = known(value)
+  if (it === undefined || it.kind === 'error') {
+    throw refuse(it === undefined ? 'a class instance' : 'an error')
+  }
+  return knownPart(it, depth + 1)
+}
+
+function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number): string {
+  switch (it.kind) {
+    case 'array':
+      return list('L', it.value, depth)
+    case 'tuple':
+      return list('T', it.value.elements, depth)
+    case 'improperList':
+      return list('I', it.value.elements, depth) + part(it.value.tail, depth)
+    case 'object':
+      return sorted('O', pairs(Object.entries(it.value), depth))
+    case 'map':
+      return sorted('M', pairs(it.value, depth))
+    case 'set':
+      return sorted(
+        'S',
+        Array.from(it.value, (element) => part(element, depth)),
+      )
+    case 'atom':
+      return sized('a', it.value.name)
+    case 'pid':
+      return `${sized('p', it.value.node)}${it.value.id}.${it.value.serial}.${it.value.creation};`
+    case 'ref':
+      return `${sized('r', it.value.node)}${it.value.creation}.${it.value.words.join('.')};`
+    case 'bytes':
+      return sized('b', latin1(it.value))
+    case 'opaque':
+      return sized('o', latin1(it.value.bytes))
+    case 'date':
+      if (Number.isNaN(it.value.getTime())) throw refuse('an invalid date')
+      return `d${it.value.getTime()};`
+  }
+}
+
+function list(mark: string, elements: readonly unknown[], depth: number): string {
+  let text = `${mark}${elements.length}:`
+  for (let index = 0; index < elements.length; index++) text += part(elements[index], depth)
+  return text
+}
+
+const pairs = (entries: Iterable<readonly [unknown, unknown]>, depth: number): string[] =>
+  Array.from(entries, ([key, value]) => part(key, depth) + part(value, depth))
+
+const sorted = (mark: string, parts: string[]): string =>
+  `${mark}${parts.length}:${parts.sort().join('')}`
+
+/**
+ * Whether a Map can be an Erlang map and come back as a Map: some key is no string, and no two are
+ * equal by value.
+ */
+export function isTermMap(map: ReadonlyMap<unknown, unknown>): boolean {
+  let plain = true
+  const seen = new Set<string>()
+  for (const key of map.keys()) {
+    if (typeof key !== 'string') plain = false
+    if (typeof key !== 'object' || key === null) continue
+    const text = keyOrNothing(key)
+    if (text === undefined || seen.has(text)) return false
+    seen.add(text)
+  }
+  return !plain
+}
+
+/** For a Map's key without value identity there is another form, so a refusal is an answer here. */
+function keyOrNothing(key: object): string | undefined {
+  try {
+    return termKey(key)
+  } catch {
+    return undefined
+  }
+}

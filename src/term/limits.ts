@@ -1,0 +1,59 @@
+/**
+ * What one term may cost. Writer and reader count alike, so a term that was written within the
+ * limits is read within the same ones: a sender finds out, not the connection of the receiver.
+ */
+import { CitadelError } from '../base/errors.js'
+
+export interface TermLimits {
+  /** How deep containers may nest. At most 1,000, so that no term can exhaust the stack. */
+  depth: number
+  /** Elements of all containers together; a map entry counts twice. */
+  elements: number
+  /** Bytes of the encoded term. */
+  bytes: number
+  /** Bytes of the magnitude of one integer. */
+  integerBytes: number
+}
+
+export const defaultLimits: Readonly<TermLimits> = {
+  depth: 512,
+  elements: 4_000_000,
+  bytes: 64 * 1024 * 1024,
+  integerBytes: 64 * 1024,
+}
+
+const largest: Readonly<TermLimits> = {
+  depth: 1000,
+  elements: 2 ** 32,
+  bytes: 2 ** 30,
+  integerBytes: 2 ** 24,
+}
+
+/** The defaults with the user's changes, or `bad_argument`. */
+export function termLimits(changes: Partial<TermLimits> = {}): Readonly<TermLimits> {
+  const limits = { ...defaultLimits, ...changes }
+  for (const name of Object.keys(largest) as (keyof TermLimits)[]) {
+    const limit = limits[name]
+    if (!Number.isInteger(limit) || limit < 1 || limit > largest[name]) {
+      throw new CitadelError(
+        'bad_argument',
+        `the term limit ${name} must be an integer from 1 to ${largest[name]}, not ${limit}`,
+      )
+    }
+  }
+  return limits
+}
+
+/** The error for a term over its limit. */
+export function overLimit(name: keyof TermLimits, limits: Readonly<TermLimits>): CitadelError {
+  const meaning = {
+    depth: `nests deeper than ${limits.depth} levels`,
+    elements: `has more than ${limits.elements} elements`,
+    bytes: `is larger than ${limits.bytes} bytes`,
+    integerBytes: `has an integer of more than ${limits.integerBytes} bytes`,
+  }
+  return new CitadelError(
+    'limit_exceeded',
+    `the term ${meaning[name]}: send less at once, or raise the limit \`${name}\` on every node`,
+  )
+}

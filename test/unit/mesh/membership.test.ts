@@ -1,0 +1,252 @@
+import { describe, expect, test } from 'vitest'
+import type { Capability, KnownMember } from '../../../src/mesh/capability.js'
+import {
+  defaultMembershipTimes,
+  Membership,
+  type MembershipEffect,
+  type MembershipEvent,
+} from '../../../src/mesh/membership.js'
+import type { Opinion } from '../../../src/mesh/opinions.js'
+
+const capability = (node: string, members: KnownMember[] = []): Capability => ({
+  version: 1,
+  features: [],
+  modules: [],
+  addresses: [`tcp://${node}:1`],
+  weight: 1,
+  members,
+})
+
+const says = (...nodes: string[]): Opinion => ({
+  unreachable: nodes.map((node) => ({ node, creation: 1 })),
+  agrees: [],
+})
+
+const told = (effect: MembershipEffect): string => {
+  if (effect.type === 'emit') return `${effect.event.type} ${effect.event.node}`
+  return effect.type === 'dial' ? `dial ${effect.node}` : effect.type
+}
+
+/** A story: events at times, each with the effects it must have, as short words. */
+function story(self = 'a@h') {
+  const machine = new Membership(self, defaultMembershipTimes, () => 0.5)
+  let now = 0
+  return {
+    machine,
+    at(timeMs: number, event: MembershipEvent): string[] {
+      now = timeMs
+      return machine.step(event, now).map(told)
+    },
+    up(node: string, creation = 1, members: KnownMember[] = []): string[] {
+      const event = { type: 'capability' as const, node, creation }
+      return machine.step({ ...event, capability: capability(node, members) }, now).map(told)
+    },
+    tick(timeMs: number, doubting = false): string[] {
+      now = timeMs
+      return machine.step({ type: 'tick', doubting }, now).map(told)
+    },
+    status: (node: string) => machine.get(node)?.status,
+  }
+}
+
+describe('a lost connection', () => {
+  test('makes a member unreachable and is redialled at once; the answer brings it up again', () => {
+    const { at, up, status } = story()
+    expect(up('b@h')).toEqual(['up b@h'])
+    expect(at(10, { type: 'down', node: 'b@h', heardAt: 9 })).toEqual([
+      'unreachable b@h',
+      'dial b@h',
+      'tellStatus',
+    ])
+    expect(status('b@h')).toBe('unreachable')
+    expect(at(11, { type: 'answered', node: 'b@h', creation: 1 })).toEqual([])
+    expect(up('b@h')).toEqual(['up b@h'])
+  })
+
+  test('means death when the last listen address refuses', () => {
+    const { at, up, status } = story()
+    up('b@h')
+    at(10, { type: 'down', node: 'b@h', heardAt: 9 })
+    expect(at(11, { type: 'dialFailed', node: 'b@h', refused: true })).toEqual(['dead b@h'])
+    expect(status('b@h')).toBeUndefined()
+  })
+
+  test('means death when another creation answers, and that one comes up', () => {
+    const { at, up } = story()
+    up('b@h', 1)
+    at(10, { type: 'down', node: 'b@h', heardAt: 9 })
+    expect(at(12, { type: 'answered', node: 'b@h', creation: 2 })).toEqual(['dead b@h'])
+    expect(up('b@h', 2)).toEqual(['up b@h'])
+  })
+
+  test('is redialled at most a second apart when dialling fails otherwise', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    const dialledAt: number[] = []
+    at(50, { type: 'dialFailed', node: 'b@h', refused: false })
+    for (let timeMs = 250; timeMs < 4_000; timeMs += 250) {
+      if (!tick(timeMs).includes('dial b@h')) continue
+      dialledAt.push(timeMs)
+      at(timeMs, { type: 'dialFailed', node: 'b@h', refused: false })
+    }
+    expect(dialledAt.length).toBeGreaterThanOrEqual(4)
+    const gaps = dialledAt.map((timeMs, index) => timeMs - (dialledAt[index - 1] ?? 50))
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(1_000)
+  })
+})
+
+describe('a silent member', () => {
+  test('is dead at the limit, not before, when nobody else is reached', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    at(100, { type: 'down', node: 'b@h', heardAt: 100 })
+    at(150, { type: 'dialFailed', node: 'b@h', refused: false })
+    expect(tick(4_599)).not.toContain('dead b@h')
+    expect(tick(4_600)).toContain('dead b@h')
+  })
+
+  test('is not dead while one member still reached does not agree', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    up('c@h')
+    up('d@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    at(4_600, { type: 'status', node: 'c@h', opinion: says('b@h') })
+    expect(tick(20_000)).not.toContain('dead b@h')
+    expect(at(20_100, { type: 'status', node: 'd@h', opinion: says('b@h') })).toContain('dead b@h')
+  })
+
+  test('is not dead while this node doubts itself', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    expect(tick(9_000, true)).not.toContain('dead b@h')
+    expect(tick(10_000, false)).toContain('dead b@h')
+  })
+
+  test('is dialled on after its death, so that a healed partition comes together', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    at(10, { type: 'dialFailed', node: 'b@h', refused: false })
+    expect(tick(5_000)).toContain('dead b@h')
+    at(5_001, { type: 'dialFailed', node: 'b@h', refused: false })
+    expect(tick(10_000)).toEqual(['dial b@h'])
+    expect(up('b@h')).toEqual(['up b@h'])
+  })
+
+  test('agreement of a member that was lost and came back has to be given anew', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    up('c@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    at(100, { type: 'status', node: 'c@h', opinion: says('b@h') })
+    at(200, { type: 'down', node: 'c@h', heardAt: 200 })
+    up('c@h')
+    expect(tick(6_000)).not.toContain('dead b@h')
+  })
+})
+
+describe('asked by others', () => {
+  test('a node agrees when it never knew the one in question, and does not ask back', () => {
+    const { at, up, machine } = story()
+    up('c@h')
+    expect(at(10, { type: 'status', node: 'c@h', opinion: says('x@h') })).toContain('tellStatus')
+    expect(machine.opinion(20)).toEqual({
+      unreachable: [],
+      agrees: [{ node: 'x@h', creation: 1 }],
+    })
+    expect(at(30, { type: 'status', node: 'c@h', opinion: says('x@h') })).toEqual([])
+    expect(machine.opinion(9_000)).toEqual({ unreachable: [], agrees: [] })
+  })
+
+  test('a node does not agree about a member that it reaches, but does about its old creation', () => {
+    const { at, up, machine } = story()
+    up('b@h', 2)
+    up('c@h')
+    const unreachable = [
+      { node: 'b@h', creation: 2 },
+      { node: 'b@h', creation: 1 },
+    ]
+    at(10, { type: 'status', node: 'c@h', opinion: { unreachable, agrees: [] } })
+    expect(machine.opinion(10).agrees).toEqual([{ node: 'b@h', creation: 1 }])
+  })
+
+  test('a node in doubt says nothing, and speaks when it has caught up', () => {
+    const { at, up, tick, machine } = story()
+    up('b@h')
+    up('c@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    tick(100, true)
+    expect(machine.opinion(100)).toEqual({ unreachable: [], agrees: [] })
+    expect(tick(1_200, false)).toContain('tellStatus')
+  })
+})
+
+describe('leaving', () => {
+  test('a goodbye is death at once, with no redial', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    expect(at(5, { type: 'goodbye', node: 'b@h' })).toEqual(['dead b@h'])
+    expect(at(6, { type: 'down', node: 'b@h', heardAt: 5 })).toEqual([])
+    expect(tick(2_000)).toEqual([])
+  })
+
+  test('a disconnect is never death and is not redialled until connect is called', () => {
+    const { at, up, tick, machine } = story()
+    up('b@h')
+    at(5, { type: 'disconnect', node: 'b@h' })
+    expect(at(6, { type: 'down', node: 'b@h', heardAt: 5 })).toEqual([
+      'unreachable b@h',
+      'tellStatus',
+    ])
+    for (let timeMs = 250; timeMs < 60_000; timeMs += 250) expect(tick(timeMs)).toEqual([])
+    expect(machine.opinion(60_000).unreachable).toEqual([])
+    at(60_000, { type: 'connect', node: 'b@h' })
+    expect(tick(60_250)).toContain('dial b@h')
+  })
+
+  test('a disconnected node is not dialled because another member names it', () => {
+    const { at, up } = story()
+    up('b@h')
+    at(5, { type: 'disconnect', node: 'b@h' })
+    at(6, { type: 'down', node: 'b@h', heardAt: 5 })
+    const b = { node: 'b@h', creation: 1, addresses: ['tcp://b:1'] }
+    expect(up('c@h', 1, [b])).toEqual(['up c@h'])
+  })
+})
+
+describe('completion', () => {
+  const b = { node: 'b@h', creation: 1, addresses: ['tcp://b:1'] }
+
+  test('dials the members that a peer names and this node does not know, itself excepted', () => {
+    const { up } = story()
+    const self = { node: 'a@h', creation: 9, addresses: ['tcp://a:1'] }
+    expect(up('c@h', 1, [b, self])).toEqual(['up c@h', 'dial b@h'])
+    expect(up('c@h', 1, [b, self])).toEqual([])
+  })
+
+  test('forgets one that was only heard of when it refuses, without telling of any death', () => {
+    const { at, up, status } = story()
+    up('c@h', 1, [b])
+    expect(at(5, { type: 'dialFailed', node: 'b@h', refused: true })).toEqual([])
+    expect(status('b@h')).toBeUndefined()
+  })
+
+  test('tries one again that could not be reached', () => {
+    const { at, up, tick } = story()
+    up('c@h', 1, [b])
+    at(5, { type: 'dialFailed', node: 'b@h', refused: false })
+    expect(tick(1_000)).toEqual(['dial b@h'])
+  })
+})
+
+test('a new capability on the same connection tells of the change only when the offer changed', () => {
+  const { at, up } = story()
+  up('b@h')
+  expect(up('b@h')).toEqual([])
+  const changed = { ...capability('b@h'), weight: 2 }
+  const event = { type: 'capability' as const, node: 'b@h', creation: 1, capability: changed }
+  expect(at(1, event)).toEqual(['changed b@h'])
+})
