@@ -5,9 +5,9 @@ import type { Pid } from '../term/pid.js'
 
 /** The verbs a handle passes on; the node gives them. */
 export interface HandleVerbs {
-  call(to: Resolvable<never>, method: string, ...args: unknown[]): Promise<unknown>
-  cast(to: Resolvable<never>, method: string, ...args: unknown[]): boolean
-  send(to: Resolvable<never>, message: unknown): boolean
+  call(to: Resolvable, method: string, ...args: unknown[]): Promise<unknown>
+  cast(to: Resolvable, method: string, ...args: unknown[]): boolean
+  send(to: Resolvable, message: unknown): boolean
 }
 
 export class ChildHandle<T = unknown> implements Resolvable<T> {
@@ -25,7 +25,7 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
 
   /** Calls the child. While it is being started again, waits for it within the time-out. */
   call<M extends MethodName<T>>(method: M, ...args: MethodArgs<T, M>): Promise<MethodResult<T, M>> {
-    return this.verbs.call(this as Resolvable as Resolvable<never>, method, ...args) as Promise<
+    return this.verbs.call(this as Resolvable, method, ...args) as Promise<
       MethodResult<T, M>
     >
   }

@@ -52,7 +52,9 @@ export interface SupervisorSeat {
   readonly verbs: HandleVerbs
   readonly world: World
   readonly log: Logger
-  startServer(name: string, runner: ChildRunner): Promise<Pid>
+  startServer(name: string, runner: ChildRunner, flushed: () => Promise<void>): Promise<Pid>
+  /** This node is no member any more. */
+  left(): void
 }
 
 const TIMEOUT_MS = 5_000
@@ -93,7 +95,9 @@ export class DistributedSupervisor {
 
   /** Makes this node a member. The composition root calls it once. */
   async join(): Promise<void> {
-    this.server = await this.seat.startServer(supervisorServerName(this.name), this.runner)
+    this.server = await this.seat.startServer(supervisorServerName(this.name), this.runner, () =>
+      this.seat.scopes.changed(),
+    )
     const modules = Object.keys(this.options.modules ?? {})
     const offer: MemberOffer = { modules, weight: this.options.weight ?? 1 }
     await this.seat.members.join(this.name, this.server, { meta: offer })
@@ -239,6 +243,7 @@ export class DistributedSupervisor {
     await this.seat.members.leave(this.name, server)
     await this.runner.leave()
     this.seat.processes.exit(server, 'shutdown')
+    this.seat.left()
   }
 
   /** Leaves, so that this node can be stopped without a child missing anywhere. */

@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import type { Pid } from '../term/pid.js'
 import { type Claim, type ClaimTable, claimPut } from './claim-table.js'
@@ -30,8 +31,8 @@ export interface ScopeMesh {
   readonly name: string
   readonly creation: number
   onEvent(listener: (event: MeshEvent) => void): () => void
-  encode(message: unknown): Uint8Array
-  sendEncoded(node: string, endpoint: string, encoded: Uint8Array): boolean
+  encode(message: unknown): Encoded
+  sendEncoded(node: string, endpoint: string, encoded: Encoded): boolean
   pendingBytes(node: string): number
 }
 
@@ -440,6 +441,6 @@ export class Scopes {
   private send(node: string, message: ScopeMessage): number {
     const encoded = this.options.mesh.encode(message)
     this.options.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
-    return encoded.length
+    return encoded.bytes.length
   }
 }

@@ -15,8 +15,8 @@ export interface RedisConnection {
   transaction(commands: readonly RedisCommand[]): Promise<void>
   /** False: the next command would wait for a reconnection. */
   readonly ready: boolean
-  /** Resolves when it is ready for the first time. */
-  readonly becomesReady: Promise<void>
+  /** Settles when it is ready for the first time, or never will be. */
+  readonly opening: Promise<unknown>
   close(): void
 }
 
@@ -61,7 +61,7 @@ const isIoRedis = (client: RedisClient): client is IoRedisClient =>
 /** Errors of a client that nobody listens to would end the program. Commands tell them as well. */
 const heard = (): void => {}
 
-/** Opens a connection of our own. It never reconnects. */
+/** A connection of our own. It never reconnects: who uses it opens the next one. */
 export async function openRedis(
   url: string,
   options: { timeoutMs: number; tls?: RedisTls | undefined },
@@ -76,21 +76,19 @@ export async function openRedis(
     socket: { ...options.tls, connectTimeout: options.timeoutMs, reconnectStrategy: false },
   }) as unknown as NodeRedisClient
   client.on('error', heard)
-  try {
-    await client.connect()
-  } catch (error) {
-    client.destroy()
-    throw error
-  }
-  return new NodeRedisConnection(client, true)
+  return new NodeRedisConnection(client, { owned: true, opening: client.connect() })
 }
 
-/** Uses a client that was passed in; connects it if nobody has. */
+/** A client that was passed in; connected here if nobody has, and then closed here too. */
 export function adoptRedis(client: RedisClient): RedisConnection {
   client.on('error', heard)
-  return isIoRedis(client)
-    ? new IoRedisConnection(client, client.status === 'wait')
-    : new NodeRedisConnection(client, !client.isOpen)
+  const io = isIoRedis(client)
+  const ready = io ? client.status === 'ready' : client.isReady
+  const owned = io ? client.status === 'wait' : !client.isOpen
+  const opening = ready ? Promise.resolve() : firstReady(client, owned)
+  return io
+    ? new IoRedisConnection(client, { owned, opening })
+    : new NodeRedisConnection(client, { owned, opening })
 }
 
 /** Says early what is wrong with a client passed in by mistake. */
@@ -116,16 +114,22 @@ function firstReady(client: RedisClient, connect: boolean): Promise<void> {
   })
 }
 
-class NodeRedisConnection implements RedisConnection {
-  readonly becomesReady: Promise<void>
-  readonly #client: NodeRedisClient
+interface Opening {
   /** Connected by us, so closed by us. */
+  owned: boolean
+  opening: Promise<unknown>
+}
+
+class NodeRedisConnection implements RedisConnection {
+  readonly opening: Promise<unknown>
+  readonly #client: NodeRedisClient
   readonly #owned: boolean
 
-  constructor(client: NodeRedisClient, owned: boolean) {
+  constructor(client: NodeRedisClient, { owned, opening }: Opening) {
     this.#client = client
     this.#owned = owned
-    this.becomesReady = this.ready ? Promise.resolve() : firstReady(client, owned)
+    this.opening = opening
+    opening.catch(heard)
   }
 
   get ready(): boolean {
@@ -149,15 +153,15 @@ class NodeRedisConnection implements RedisConnection {
 }
 
 class IoRedisConnection implements RedisConnection {
-  readonly becomesReady: Promise<void>
+  readonly opening: Promise<unknown>
   readonly #client: IoRedisClient
-  /** Connected by us, so closed by us. */
   readonly #owned: boolean
 
-  constructor(client: IoRedisClient, owned: boolean) {
+  constructor(client: IoRedisClient, { owned, opening }: Opening) {
     this.#client = client
     this.#owned = owned
-    this.becomesReady = this.ready ? Promise.resolve() : firstReady(client, owned)
+    this.opening = opening
+    opening.catch(heard)
   }
 
   get ready(): boolean {

@@ -128,7 +128,7 @@ export class RedisDiscovery implements Discovery {
     await this.#attempt(async () => {
       const connection = await this.#connected()
       if (this.#self === undefined) await this.#readRows(connection)
-      else await this.#transact(connection, this.#rows.announce(this.#self))
+      else await this.#writeRows(connection, this.#self)
     })
     if (this.#closed) return
     this.#timer = this.#options.clock.after(this.#pause(), () => {
@@ -184,26 +184,37 @@ export class RedisDiscovery implements Discovery {
     return missing.filter((name) => now - this.#missingSince.get(name)! >= patience)
   }
 
+  async #writeRows(connection: RedisConnection, self: DiscoveredNode): Promise<void> {
+    try {
+      await this.#transact(connection, this.#rows.announce(self))
+    } catch (error) {
+      // A replica or a full server refuses to write, but others can still be found through it.
+      if (connection.ready && !this.#unanswered) await this.#readRows(connection)
+      throw error
+    }
+  }
+
   #transact(connection: RedisConnection, commands: Parameters<RedisConnection['transaction']>[0]) {
     return this.#answer(connection.transaction(commands))
   }
 
   async #connected(): Promise<RedisConnection> {
-    const connection = this.#connection ?? (await this.#connect())
-    if (this.#closed) connection.close()
-    if (!connection.ready) await this.#answer(connection.becomesReady)
     if (this.#unanswered) throw new Error('an earlier command is still unanswered')
-    if (!connection.ready) throw new Error('the client is not connected')
+    const connection = this.#connection ?? (await this.#connect())
+    if (!connection.ready) await this.#answer(connection.opening)
+    if (!connection.ready) throw new Error('the connection is lost')
     return connection
   }
 
   async #connect(): Promise<RedisConnection> {
     const { url, client, tls } = this.#options
-    this.#connection =
+    const connection =
       client === undefined
         ? await openRedis(url!, { timeoutMs: this.#commandTimeoutMs, tls })
         : adoptRedis(client)
-    return this.#connection
+    if (this.#closed) connection.close()
+    else this.#connection = connection
+    return connection
   }
 
   /** Does it, notes whether Redis is up, and says so when that has changed. Never rejects. */

@@ -3,7 +3,6 @@
  * two connections to the same node stays. At most one peer per node name; an unproved peer never
  * disturbs an established one.
  */
-import type { Logger } from '../base/log.js'
 import type { Address, Connection, ConnectionHandlers, Listener } from '../base/transport.js'
 import type { World } from '../base/world.js'
 import { Dial, type DialFailure } from './dial.js'
@@ -14,7 +13,6 @@ import type { Peer } from './peer.js'
 
 export interface ConnectionsOptions {
   world: World
-  log: Logger
   self: { name: string; creation: number }
   cookie: string
   lookup: (node: string) => Promise<Address | undefined>
@@ -48,8 +46,9 @@ export class Connections {
     return this.options.world.transport.listen(at, (connection) => this.accept(connection))
   }
 
-  isDialling(node: string): boolean {
-    return this.dials.has(node)
+  /** That node is dialled, dials us, or has just connected. */
+  isPending(node: string): boolean {
+    return this.peers.has(node) || this.dials.has(node) || this.isGreeting(node)
   }
 
   /** Does nothing when that node is connected or being dialled. */

@@ -75,7 +75,10 @@ export class Dial {
 
   private lookUp(): void {
     const { lookup, node } = this.options
-    if (!lookup) return this.fail('refused', `nobody listens where ${node} was`)
+    if (!lookup) {
+      this.fail('unknown', `${node} has no address that can be dialled`)
+      return
+    }
     lookup(node).then(
       (address) => this.found(address),
       (cause) => this.fail('unreachable', `the EPMD of ${node} could not be asked`, cause),
@@ -144,7 +147,7 @@ export class Dial {
     if (this.over) return
     const refused = error?.code === 'ECONNREFUSED'
     if (refused && index >= 0) this.refusals++
-    if (index >= 0 && (index + 1 < this.remembered.length || this.options.lookup)) {
+    if (this.hasMore(index)) {
       this.next(index + 1)
       return
     }
@@ -158,11 +161,15 @@ export class Dial {
 
   private refused(reason: RefusalReason, error: CitadelError, index: number): void {
     if (this.over) return
-    if (reason === 'wrong_node' && index >= 0) {
-      this.refusals++
-      if (index + 1 < this.remembered.length || this.options.lookup) return this.next(index + 1)
-    }
-    this.end({ reason, gone: this.isGone, error })
+    const elsewhere = reason === 'wrong_node' && index >= 0
+    if (elsewhere) this.refusals++
+    if (elsewhere && this.hasMore(index)) this.next(index + 1)
+    else this.end({ reason, gone: this.isGone, error })
+  }
+
+  private hasMore(index: number): boolean {
+    if (index < 0) return false
+    return index + 1 < this.remembered.length || this.options.lookup !== undefined
   }
 
   private fail(reason: DialFailure['reason'], message: string, cause?: unknown): void {

@@ -67,6 +67,8 @@ export interface Member {
   heardAt: number
   dialling: boolean
   redialAt: number
+  /** Failed since it was lost. */
+  failures: number
 }
 
 export class Membership {
@@ -205,6 +207,7 @@ export class Membership {
     }
     member.status = 'unreachable'
     member.heardAt = heardAt
+    member.failures = 0
     this.emit({ type: 'unreachable', node, creation: member.creation })
     if (!this.held.has(node)) this.dial(member)
     this.effects.push({ type: 'tellStatus' })
@@ -216,7 +219,11 @@ export class Membership {
     if (!member) return
     member.dialling = false
     if (member.status === 'connected') return
-    if (refused && !this.held.has(node)) this.bury(node, 'forget', now)
+    member.failures++
+    if (this.held.has(node)) return
+    if (refused) this.bury(node, 'forget', now)
+    // Its listener may have gone down just after its connections: once more, at once.
+    else if (member.failures === 1) this.dial(member)
     else this.redialLater(member, now)
   }
 
@@ -310,6 +317,7 @@ export class Membership {
       heardAt: now,
       dialling: false,
       redialAt: now,
+      failures: 0,
     }
     this.table.set(node, fresh)
     return fresh

@@ -4,13 +4,21 @@
  * declaration merging with `BoundNode` and the kernel's `bind` option.
  */
 import { CitadelError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { Destination } from './destination.js'
 import { FunctionProcess, type MessageFilter, type ReceiveOptions } from './function-process.js'
 import type { CallOptions, Process, SpawnOptions } from './process.js'
-import { cancelTimer, type ProcessTimer, sendAfter, sendInterval, sleep } from './process-timers.js'
+import {
+  cancelTimer,
+  exitAfter,
+  type ProcessTimer,
+  sendAfter,
+  sendInterval,
+  sleep,
+} from './process-timers.js'
 import type { From } from './request.js'
 import type {
   InitArgs,
@@ -59,6 +67,10 @@ export class ProcessVerbs {
   /** Chance as the node has it: seeded in the simulator. */
   get random(): Random {
     return this.#process.host.random
+  }
+
+  get log(): Logger {
+    return this.#process.host.log
   }
 
   /** Monotonic milliseconds. */
@@ -118,6 +130,11 @@ export class ProcessVerbs {
     this.#process.host.reply(this.#process, from, value)
   }
 
+  /** Answers a call with an error: the caller's promise rejects and this process lives on. */
+  reject(from: From, error: CitadelError): void {
+    this.#process.host.reject(this.#process, from, error)
+  }
+
   /** A `Down` will come, once, when the process ends, or at once when there is none. */
   monitor<T>(subject: Destination<T>): Ref {
     this.#mustLive()
@@ -142,6 +159,21 @@ export class ProcessVerbs {
   /** Sends an exit signal; to oneself: ends this process once its handler is done. */
   exit<T>(pid: Pid<T>, reason: unknown): void {
     if (!this.#process.ended) this.#process.host.exit(this.#process, pid as Pid, reason)
+  }
+
+  /** The same, later; `cancelTimer` takes it back. */
+  exitAfter<T>(pid: Pid<T>, reason: unknown, delayMs: number): ProcessTimer {
+    this.#mustLive()
+    return exitAfter(this.#process, pid as Pid, reason, delayMs)
+  }
+
+  /** The exit reason of a process of this node, once it has ended; `noproc` when it has already. */
+  whenEnded<T>(pid: Pid<T>): Promise<unknown> {
+    const { host } = this.#process
+    return new Promise((resolve) => {
+      const ended = (_pid: Pid, reason: unknown) => resolve(reason)
+      if (host.watchExit(pid as Pid, ended) === undefined) resolve('noproc')
+    })
   }
 
   /** Only for pids of this node. */

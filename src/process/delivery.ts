@@ -1,8 +1,9 @@
 /** Messages without an answer: `send` and `cast`, to wherever they go, and what the mesh brings. */
-import type { Destination } from './destination.js'
+
 import { copyTerm } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import type { Core, Route } from './core.js'
+import type { Destination } from './destination.js'
 import { castTerm, parseRequest } from './gen-protocol.js'
 import type { Process } from './process.js'
 import { Cast } from './request.js'
@@ -27,7 +28,8 @@ export class Delivery {
 
   #sendTo(owner: Process, route: Route, message: unknown): boolean {
     if (route === undefined) return false
-    if ('process' in route) return this.postOrDrop(route.process, this.#copy(route.process, message))
+    if ('process' in route)
+      return this.postOrDrop(route.process, this.#copy(route.process, message))
     if ('node' in route) return this.#core.router.send(owner.pid, route.target, message)
     if ('endpoint' in route) {
       route.endpoint(message, owner.pid)
@@ -78,7 +80,8 @@ export class Delivery {
   #later(pid: Promise<Pid | undefined>, deliver: (pid: Pid) => void): void {
     pid.then(
       (found) => found !== undefined && deliver(found),
-      (error: unknown) => this.#core.log.warn('a message was not sent: its destination failed', error),
+      (error: unknown) =>
+        this.#core.log.warn('a message was not sent: its destination failed', error),
     )
   }
 }

@@ -45,7 +45,7 @@ export function describeReason(reason: unknown): string {
     const { error } = reason
     return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   }
-  return reason instanceof Tuple ? reason.toString() : JSON.stringify(reason) ?? String(reason)
+  return reason instanceof Tuple ? reason.toString() : (JSON.stringify(reason) ?? String(reason))
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u

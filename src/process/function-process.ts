@@ -35,7 +35,12 @@ export class FunctionProcess extends Process {
   /** Messages that `receive` may take at once; then it waits for its turn like everybody else. */
   #credit = 0
 
-  constructor(host: Host, pid: Pid, body: ((self: object) => unknown) | undefined, kind = 'function') {
+  constructor(
+    host: Host,
+    pid: Pid,
+    body: ((self: object) => unknown) | undefined,
+    kind = 'function',
+  ) {
     super(host, pid)
     this.kind = kind
     this.#body = body
@@ -144,7 +149,11 @@ export class FunctionProcess extends Process {
     if (body === undefined) return 1
     try {
       const running = body(this.bound)
-      if (isThenable(running)) running.then(() => this.#returned(), (error) => this.#crashed(error))
+      if (isThenable(running))
+        running.then(
+          () => this.#returned(),
+          (error) => this.#crashed(error),
+        )
       else this.#returned()
     } catch (error) {
       this.#crashed(error)

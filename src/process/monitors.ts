@@ -62,7 +62,12 @@ export class Monitors {
   }
 
   #monitorRemote(owner: Process, ref: Ref, subject: Target, node: string): void {
-    const sent = this.#core.router.signal(node, { type: 'monitor', from: owner.pid, to: subject, ref })
+    const sent = this.#core.router.signal(node, {
+      type: 'monitor',
+      from: owner.pid,
+      to: subject,
+      ref,
+    })
     if (!sent) {
       this.#down(owner, ref, subject, 'noconnection')
       return

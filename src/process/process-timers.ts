@@ -1,6 +1,7 @@
 /** Messages sent later, by the clock of the node. They end with the process that asked for them. */
 import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
+import type { Pid } from '../term/pid.js'
 import type { Destination } from './destination.js'
 import type { Process } from './process.js'
 
@@ -51,6 +52,15 @@ export function sendInterval(
   }
   wait(process, timer, periodMs, fire)
   return timer
+}
+
+export function exitAfter(
+  process: Process,
+  pid: Pid,
+  reason: unknown,
+  delayMs: number,
+): ProcessTimer {
+  return later(process, checked(delayMs, 0), () => process.host.exit(process, pid, reason))
 }
 
 export function cancelTimer(process: Process, timer: ProcessTimer): boolean {

@@ -4,7 +4,7 @@
  * process is small: everything that most processes never need lies in `ProcessTies`, made on demand.
  */
 import type { Clock, Timer } from '../base/clock.js'
-import type { ErrorCode } from '../base/errors.js'
+import type { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
@@ -104,9 +104,14 @@ export interface Host {
   bury(process: Process, reason: unknown): void
   bind(process: Process): object
   answer(call: Call, value: unknown): void
-  refuse(call: Call, code: ErrorCode, sentence: string): void
+  refuse(call: Call, error: CitadelError): void
 
-  spawn(parent: Process, what: unknown, args: readonly unknown[], options: SpawnOptions): Promise<Pid>
+  spawn(
+    parent: Process,
+    what: unknown,
+    args: readonly unknown[],
+    options: SpawnOptions,
+  ): Promise<Pid>
   call(
     owner: Process,
     to: Destination,
@@ -117,6 +122,7 @@ export interface Host {
   cast(owner: Process, to: Destination, method: unknown, args: readonly unknown[]): boolean
   send(owner: Process, to: Destination, message: unknown): boolean
   reply(owner: Process, from: From, value: unknown): void
+  reject(owner: Process, from: From, error: CitadelError): void
   monitor(owner: Process, to: Destination): Ref
   demonitor(owner: Process, ref: Ref): boolean
   link(owner: Process, pid: Pid): void

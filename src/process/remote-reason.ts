@@ -19,6 +19,7 @@ export function signalWithReason(router: Router, node: string, signal: Signal): 
 
 function inWords(signal: SignalWithReason): unknown {
   const { reason } = signal
-  if (reason === null || typeof reason !== 'object' || !('error' in reason)) return new Atom('error')
+  if (reason === null || typeof reason !== 'object' || !('error' in reason))
+    return new Atom('error')
   return { error: new Error(describeReason(reason)) }
 }

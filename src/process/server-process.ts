@@ -2,13 +2,14 @@
  * Runs a GenServer: one message at a time, synchronous handlers without a promise, and only a
  * returned thenable parks the process. An error in a handler ends this process and nothing else.
  */
+import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import { describeReason } from './exit-reason.js'
-import { attach, GenServer } from './gen-server.js'
 import { requestTerm } from './gen-protocol.js'
+import { attach, GenServer } from './gen-server.js'
 import type { Method, MethodTable } from './method-table.js'
 import { type Host, isThenable, Process } from './process.js'
-import { Call, Cast, Envelope, noReply } from './request.js'
+import { Call, type Cast, Envelope, noReply } from './request.js'
 import { MESSAGES_PER_TURN } from './scheduler.js'
 import { Exit } from './system-messages.js'
 
@@ -87,7 +88,10 @@ export class ServerProcess extends Process {
     const method = this.#methodOf(envelope)
     if (method !== undefined) return method.apply(server, envelope.args as unknown[])
     this.current = undefined
-    this.host.refuse(envelope, 'undefined_method', this.#unknownSentence(envelope))
+    this.host.refuse(
+      envelope,
+      new CitadelError('undefined_method', this.#unknownSentence(envelope)),
+    )
     return undefined
   }
 
@@ -142,7 +146,8 @@ export class ServerProcess extends Process {
     this.status = 'parked'
     this.#wakers ??= {
       done: (result) => this.#woken(result),
-      failed: (error) => (this.status === 'parked' ? this.#crashed(error) : this.#failedLate(error)),
+      failed: (error) =>
+        this.status === 'parked' ? this.#crashed(error) : this.#failedLate(error),
     }
     promise.then(this.#wakers.done, this.#wakers.failed)
     if (this.leaving?.byItself === false) this.stop(this.leaving.reason)

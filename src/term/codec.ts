@@ -23,8 +23,8 @@ export class TermCodec {
   /** What `term_to_binary` gives. Throws `unserializable` or `limit_exceeded`. */
   encode(value: unknown): Buffer {
     const writer = this.#writer
-    if (writer.length === 0) writer.u8(VERSION)
-    writer.rewind(1)
+    writer.rewind(0)
+    writer.u8(VERSION)
     writer.term(value)
     return writer.take()
   }
@@ -44,7 +44,7 @@ export class TermCodec {
     const writer = this.#writer
     writer.rewind(0)
     writer.term(value)
-    this.#reader.reset(writer.bytes, 0, writer.length)
+    this.#reader.reset(writer.take())
     return this.#reader.term()
   }
 }

@@ -6,7 +6,7 @@
 declare const message: unique symbol
 
 export class Pid<T = unknown> {
-  declare readonly [message]: (of: T) => void
+  declare readonly [message]: T
 
   constructor(
     readonly node: string,

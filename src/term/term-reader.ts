@@ -30,6 +30,7 @@ export class TermReader extends ByteReader {
   readonly limits: Readonly<TermLimits>
   readonly #atoms = new Map<string, Atom>()
   #elements = 0
+  #copied = 0
 
   constructor(
     bytes: Uint8Array,
@@ -44,6 +45,7 @@ export class TermReader extends ByteReader {
   /** The next term, whatever it is. */
   term(): unknown {
     this.#elements = 0
+    this.#copied = 0
     return this.#value(0)
   }
 
@@ -191,7 +193,10 @@ export class TermReader extends ByteReader {
     return this.#opaqueFrom(kind, start)
   }
 
+  /** Copies are accounted for: maps kept as they came can nest, and would be copied at each level. */
   #opaqueFrom(kind: string, start: number): OpaqueTerm {
+    this.#copied += this.position - start
+    if (this.#copied > this.limits.bytes) throw overLimit('bytes', this.limits)
     return new OpaqueTerm(kind, new Uint8Array(this.bytes.subarray(start, this.position)))
   }
 

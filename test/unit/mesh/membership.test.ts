@@ -84,7 +84,9 @@ describe('a lost connection', () => {
     up('b@h')
     at(0, { type: 'down', node: 'b@h', heardAt: 0 })
     const dialledAt: number[] = []
-    at(50, { type: 'dialFailed', node: 'b@h', refused: false })
+    const failed = { type: 'dialFailed' as const, node: 'b@h', refused: false }
+    expect(at(20, failed)).toEqual(['dial b@h'])
+    expect(at(50, failed)).toEqual([])
     for (let timeMs = 250; timeMs < 4_000; timeMs += 250) {
       if (!tick(timeMs).includes('dial b@h')) continue
       dialledAt.push(timeMs)
@@ -237,7 +239,9 @@ describe('completion', () => {
   test('tries one again that could not be reached', () => {
     const { at, up, tick } = story()
     up('c@h', 1, [b])
-    at(5, { type: 'dialFailed', node: 'b@h', refused: false })
+    const failed = { type: 'dialFailed' as const, node: 'b@h', refused: false }
+    expect(at(5, failed)).toEqual(['dial b@h'])
+    expect(at(10, failed)).toEqual([])
     expect(tick(1_000)).toEqual(['dial b@h'])
   })
 })

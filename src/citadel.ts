@@ -1,0 +1,117 @@
+/**
+ * The face of a node: what users call. `Citadel.start()` gives the node with the verbs of its root
+ * process; `this.citadel` in a GenServer and `self` in a function process are the same face with
+ * the verbs of that process. What is behind it is put together in node.ts.
+ */
+import type { DistributedSupervisor, SupervisorOptions } from './cluster/distributed-supervisor.js'
+import type { Groups } from './cluster/groups.js'
+import type { Registry } from './cluster/registry.js'
+import type { MeshEvent } from './mesh/mesh-event.js'
+import { type CitadelOptions, Node } from './node.js'
+import { ProcessVerbs } from './process/bound-node.js'
+import type { Process } from './process/process.js'
+
+declare module './process/bound-node.js' {
+  interface BoundNode extends Citadel {}
+}
+
+export class Citadel extends ProcessVerbs {
+  readonly #node: Node
+
+  /** For the runtime: use `Citadel.start()`. */
+  constructor(process: Process, node: Node) {
+    super(process)
+    this.#node = node
+  }
+
+  /**
+   * Starts a node. All options have defaults: a free name on 127.0.0.1, Erlang's cookie, no
+   * discovery unless `CITADEL_REDIS_URL` is set.
+   * @throws CitadelError `bad_argument`, `name_taken`, `bad_cookie`.
+   */
+  static async start(options: CitadelOptions = {}): Promise<Citadel> {
+    const node = new Node(options, (process, owner) => new Citadel(process, owner))
+    await node.start()
+    return node.root as Citadel
+  }
+
+  /** Names of processes, in the whole cluster. */
+  get registry(): Registry {
+    return this.#node.registry
+  }
+
+  /** Groups of processes, in the whole cluster. */
+  get groups(): Groups {
+    return this.#node.groups
+  }
+
+  /** Unique to this start of the node. */
+  get creation(): number {
+    return this.#node.creation
+  }
+
+  /** Where the node listens: `['tcp://127.0.0.1:40113']`. */
+  get addresses(): readonly string[] {
+    return this.#node.addresses
+  }
+
+  /**
+   * Joins the distributed supervisor of that name, as one of its members: children whose class is
+   * in `modules` may run here. Members of one supervisor use the same names for the same classes.
+   * Joining twice answers the same supervisor.
+   */
+  supervisor(name: string, options: SupervisorOptions = {}): Promise<DistributedSupervisor> {
+    return this.#node.supervisor(name, options)
+  }
+
+  /**
+   * Connects to a node. True: it is connected, and if it is a Citadel node, its rows are here.
+   * False: it is not; the log says why.
+   * @throws CitadelError `bad_argument` when the name is not `name@host`.
+   */
+  connect(node: string): Promise<boolean> {
+    return this.#node.connect(node)
+  }
+
+  /** Cuts the connection. The node is not taken for dead, and not dialled again until `connect`. */
+  disconnect(node: string): boolean {
+    return this.#node.disconnect(node)
+  }
+
+  /** The nodes that are connected now, other Erlang nodes included, sorted by name. */
+  nodes(): string[] {
+    return this.#node.nodes()
+  }
+
+  /**
+   * The nodes that discovery lists, this one included, sorted by name. Without discovery: this node
+   * and those connected.
+   */
+  members(): Promise<string[]> {
+    return this.#node.members()
+  }
+
+  /** Connects to all nodes that discovery lists: one boolean for each of `members()`. */
+  joinCluster(): Promise<boolean[]> {
+    return this.#node.joinCluster()
+  }
+
+  /** Nodes as they come and go, from now on; a reader 10,000 events behind is ended `overloaded`. */
+  watchNodes(): AsyncIterableIterator<MeshEvent> {
+    return this.#node.watchNodes()
+  }
+
+  /**
+   * Stops the node: leaves its supervisors, so that their children run elsewhere, tells the other
+   * nodes, ends its processes, closes its connections. Calling it again waits for the same end.
+   */
+  stop(): Promise<void> {
+    return this.#node.stop()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
+
+export type { CitadelOptions }

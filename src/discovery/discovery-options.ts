@@ -1,0 +1,104 @@
+/**
+ * What users may write for `discovery`, and what CITADEL_REDIS_URL and CITADEL_DOMAIN say when they
+ * write nothing, turned into a Discovery. A mistake is a `bad_argument` that shows how it is meant.
+ */
+import type { Clock } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import type { DiscoveredNode, Discovery } from './discovery.js'
+import { DnsDiscovery, type DnsDiscoveryOptions } from './dns-discovery.js'
+import { EpmdDiscovery, type EpmdDiscoveryOptions } from './epmd-discovery.js'
+import type { RedisClient, RedisTls } from './redis-connection.js'
+import { RedisDiscovery } from './redis-discovery.js'
+import { StaticDiscovery } from './static-discovery.js'
+
+export type DiscoveryOption =
+  /** The nodes that this machine's EPMD lists. */
+  | 'epmd'
+  /** `redis://` or `rediss://` */
+  | string
+  | { url: string; domain?: string; tls?: RedisTls }
+  | { client: RedisClient; domain?: string }
+  | { static: readonly (string | DiscoveredNode)[] }
+  | { dns: string | DnsDiscoveryOptions }
+  | Discovery
+  /** None, whatever the environment says. */
+  | false
+
+export interface DiscoveryContext {
+  /** The values of CITADEL_REDIS_URL and CITADEL_DOMAIN. */
+  environment: { redisUrl?: string | undefined; domain?: string | undefined }
+  clock: Clock
+  random: Random
+  log: Logger
+  /** Asks the machine's EPMD for its names. */
+  epmdNames: EpmdDiscoveryOptions['names']
+}
+
+const DOMAIN_DEFAULT = 'default'
+const DOMAIN = /^[^\s\p{Cc}]{1,200}$/u
+
+/** Undefined: nothing is set, so nodes are connected by hand. */
+export function createDiscovery(
+  option: DiscoveryOption | undefined,
+  context: DiscoveryContext,
+): Discovery | undefined {
+  if (option === false) return undefined
+  if (option === undefined || option === '') return fromEnvironment(context)
+  if (option === 'epmd') return new EpmdDiscovery({ names: context.epmdNames })
+  if (typeof option === 'string') return redis({ url: option }, undefined, context)
+  if (typeof option !== 'object' || option === null) throw notUnderstood(option)
+  return fromObject(option, context)
+}
+
+function fromObject(
+  option: Exclude<DiscoveryOption, string | false>,
+  context: DiscoveryContext,
+): Discovery {
+  if (isDiscovery(option)) return option
+  if ('static' in option) return new StaticDiscovery(option.static)
+  if ('dns' in option) {
+    return new DnsDiscovery(typeof option.dns === 'string' ? { name: option.dns } : option.dns)
+  }
+  if ('client' in option) return redis({ client: option.client }, option.domain, context)
+  if ('url' in option) return redis({ url: option.url, tls: option.tls }, option.domain, context)
+  throw notUnderstood(option)
+}
+
+function fromEnvironment(context: DiscoveryContext): Discovery | undefined {
+  const url = context.environment.redisUrl
+  return url ? redis({ url }, undefined, context) : undefined
+}
+
+function redis(
+  where: { url?: string; client?: RedisClient; tls?: RedisTls | undefined },
+  domain: string | undefined,
+  { environment, clock, random, log }: DiscoveryContext,
+): Discovery {
+  const name = domain ?? (environment.domain || DOMAIN_DEFAULT)
+  if (!DOMAIN.test(name)) {
+    throw new CitadelError(
+      'bad_argument',
+      `${JSON.stringify(name)} cannot be a domain: use 1 to 200 characters without spaces, for ` +
+        "example CITADEL_DOMAIN='production'",
+    )
+  }
+  return new RedisDiscovery({ ...where, domain: name, clock, random, log })
+}
+
+function isDiscovery(option: object): option is Discovery {
+  const candidate = option as Partial<Discovery>
+  return (['announce', 'withdraw', 'members', 'close'] as const).every(
+    (method) => typeof candidate[method] === 'function',
+  )
+}
+
+function notUnderstood(option: unknown): CitadelError {
+  return new CitadelError(
+    'bad_argument',
+    `the option \`discovery\` is not understood (${typeof option}): write 'redis://host:6379', ` +
+      "{ client, domain }, { static: ['n1@host'] }, { dns: 'service.name' }, 'epmd', false, or " +
+      'an object with announce, withdraw, members and close',
+  )
+}

@@ -1,0 +1,74 @@
+/**
+ * What a node takes from its surroundings when its options do not say: environment variables and
+ * Erlang's cookie file. Nothing else in the library reads either.
+ */
+import { randomBytes } from 'node:crypto'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { CitadelError } from './base/errors.js'
+
+export interface Environment {
+  readonly redisUrl: string | undefined
+  readonly domain: string | undefined
+  readonly epmdPort: number | undefined
+  /** Reads the cookie, and makes Erlang's cookie file when there is none. */
+  cookie(): string
+}
+
+export function systemEnvironment(variables: NodeJS.ProcessEnv = process.env): Environment {
+  return {
+    redisUrl: variables.CITADEL_REDIS_URL || undefined,
+    domain: variables.CITADEL_DOMAIN || undefined,
+    epmdPort: portOf(variables.ERL_EPMD_PORT),
+    cookie: () =>
+      variables.CITADEL_COOKIE || cookieFile(join(variables.HOME || homedir(), '.erlang.cookie')),
+  }
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (!text) return undefined
+  const port = Number(text)
+  if (Number.isInteger(port) && port > 0 && port < 65536) return port
+  throw new CitadelError(
+    'bad_argument',
+    `ERL_EPMD_PORT is "${text}"; set it to a port from 1 to 65535.`,
+  )
+}
+
+/** Like Erlang: the file holds the cookie, is readable by its owner only, and is made if missing. */
+function cookieFile(path: string): string {
+  try {
+    return read(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(path, error)
+  }
+  const made = [...randomBytes(20)].map((byte) => String.fromCharCode(65 + (byte % 26))).join('')
+  try {
+    writeFileSync(path, made, { mode: 0o400, flag: 'wx' })
+    chmodSync(path, 0o400)
+    return made
+  } catch (error) {
+    // Another node was faster; its cookie counts.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return read(path)
+    throw unreadable(path, error)
+  }
+}
+
+function read(path: string): string {
+  const cookie = readFileSync(path, 'utf8').trim()
+  if (cookie) return cookie
+  throw new CitadelError(
+    'bad_cookie',
+    `The cookie file ${path} is empty; delete it or set CITADEL_COOKIE.`,
+  )
+}
+
+function unreadable(path: string, cause: unknown): unknown {
+  if (cause instanceof CitadelError) return cause
+  return new CitadelError(
+    'bad_cookie',
+    `The cookie file ${path} cannot be used; set CITADEL_COOKIE or pass { cookie }.`,
+    { cause },
+  )
+}

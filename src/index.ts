@@ -1,0 +1,26 @@
+/** Everything an application needs. Each export is named here, once. */
+export { CitadelError, type ErrorCode } from './base/errors.js'
+export { type Logger, silent, stderrLogger } from './base/log.js'
+export { Citadel, type CitadelOptions } from './citadel.js'
+export type { ChildHandle } from './cluster/child-handle.js'
+export type {
+  DistributedSupervisor,
+  StartChildOptions,
+  SupervisorOptions,
+export type { GroupEvent, Groups } from './cluster/groups.js'
+export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
+export type { RegisterOptions, Registration, Registry } from './cluster/registry.js'
+export type { DiscoveredNode, Discovery } from './discovery/discovery.js'
+export type { MeshEvent } from './mesh/mesh-event.js'
+export type { BoundNode } from './process/bound-node.js'
+export type { ExitReason } from './process/exit-reason.js'
+export { GenServer } from './process/gen-server.js'
+export { type From, noReply } from './process/request.js'
+export { Down, Exit, KeyLost } from './process/system-messages.js'
+export { Atom } from './term/atom.js'
+export { decodeTerm, encodeTerm } from './term/codec.js'
+export { ImproperList } from './term/improper-list.js'
+export { OpaqueTerm } from './term/opaque.js'
+export { Pid } from './term/pid.js'
+export { Ref } from './term/ref.js'
+export { Tuple } from './term/tuple.js'

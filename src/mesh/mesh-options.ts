@@ -1,0 +1,74 @@
+/** What a mesh is told at its start, with the defaults of every limit and time. */
+import type { Logger } from '../base/log.js'
+import type { Address } from '../base/transport.js'
+import type { World } from '../base/world.js'
+import type { SignalSink } from '../process/router.js'
+import type { Capability } from './capability.js'
+import type { Epmd } from './epmd.js'
+import { FRAME_LIMIT_BYTES } from './frame.js'
+import { defaultLinkTimes, type LinkTimes } from './link.js'
+import { defaultMembershipTimes, type MembershipTimes } from './membership.js'
+import { defaultOutboxLimits, type OutboxLimits } from './outbox.js'
+
+/** What this node offers; the mesh adds where it listens and whom it knows. */
+export type Offer = Omit<Capability, 'members' | 'addresses'>
+
+export interface MeshTimes extends LinkTimes, Omit<MembershipTimes, 'silentMs'> {
+  /** The one clock of all links; also the grain of every time here. */
+  checkMs: number
+  /** How long a new peer may take to show what it is. */
+  introductionMs: number
+  /** How long a dial may take to reach an unreachable member, and anybody else. */
+  redialTimeoutMs: number
+  dialTimeoutMs: number
+  /** How long `stop` waits for the peers to take what is queued. */
+  stopMs: number
+}
+
+export interface MeshOptions {
+  world: World
+  log?: Logger
+  /** `name@host`; the host is what others dial. */
+  name: string
+  /** Tells this start of the node from earlier ones; by chance unless given. */
+  creation?: number
+  cookie: string
+  sink: SignalSink
+  capability: () => Offer
+  /** Where to listen; a free port of 127.0.0.1 unless given. */
+  listen?: Address
+  epmd: Pick<Epmd, 'register' | 'lookup'>
+  frameLimitBytes?: number
+  outbox?: Partial<OutboxLimits>
+  times?: Partial<MeshTimes>
+}
+
+export interface MeshSettings {
+  times: MeshTimes
+  membership: MembershipTimes
+  outbox: OutboxLimits
+  frameLimitBytes: number
+}
+
+const defaultMeshTimes: MeshTimes = {
+  ...defaultLinkTimes,
+  redialMs: defaultMembershipTimes.redialMs,
+  deadRedialMs: defaultMembershipTimes.deadRedialMs,
+  forgetMs: defaultMembershipTimes.forgetMs,
+  checkMs: 250,
+  introductionMs: 1_000,
+  redialTimeoutMs: 1_000,
+  dialTimeoutMs: 5_000,
+  stopMs: 1_000,
+}
+
+export function meshSettings(options: MeshOptions): MeshSettings {
+  const times = { ...defaultMeshTimes, ...options.times }
+  const { redialMs, deadRedialMs, forgetMs } = times
+  return {
+    times,
+    membership: { silentMs: times.citadelSilentMs, redialMs, deadRedialMs, forgetMs },
+    outbox: { ...defaultOutboxLimits, ...options.outbox },
+    frameLimitBytes: options.frameLimitBytes ?? FRAME_LIMIT_BYTES,
+  }
+}

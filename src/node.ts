@@ -1,0 +1,372 @@
+/**
+ * The composition root: makes the parts of one node from its options, starts them in order and
+ * stops them in the opposite one. The only file that knows all layers.
+ */
+import { CitadelError } from './base/errors.js'
+import { type Logger, stderrLogger } from './base/log.js'
+import { systemClock } from './base/system-clock.js'
+import { systemRandom } from './base/system-random.js'
+import type { World } from './base/world.js'
+import { DistributedSupervisor, type SupervisorOptions } from './cluster/distributed-supervisor.js'
+import { EventQueue } from './cluster/event-queue.js'
+import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
+import type { ProcessPort, ServerModule } from './cluster/process-port.js'
+import { ProcessRows } from './cluster/process-rows.js'
+import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
+import { RowServer } from './cluster/row-server.js'
+import { SCOPES_ENDPOINT, Scopes } from './cluster/scopes.js'
+import { SupervisorServer } from './cluster/supervisor-server.js'
+import { Connector } from './discovery/connector.js'
+import type { Discovery } from './discovery/discovery.js'
+import { createDiscovery, type DiscoveryOption } from './discovery/discovery-options.js'
+import { type Environment, systemEnvironment } from './environment.js'
+import { PROTOCOL_VERSION } from './mesh/capability.js'
+import { Epmd } from './mesh/epmd.js'
+import { Mesh } from './mesh/mesh.js'
+import type { MeshEvent } from './mesh/mesh-event.js'
+import { parseNodeName } from './mesh/node-name.js'
+import { TcpTransport } from './mesh/tcp-transport.js'
+import type { BoundNode } from './process/bound-node.js'
+import { Kernel } from './process/kernel.js'
+import type { Process } from './process/process.js'
+import type { Router } from './process/router.js'
+
+export interface CitadelOptions {
+  /** `name@host`; a free one on 127.0.0.1 unless given. */
+  name?: string
+  /** What all nodes of a cluster share. Else `CITADEL_COOKIE`, else Erlang's cookie file. */
+  cookie?: string
+  /** Classes that this node can start for every distributed supervisor it joins. */
+  modules?: Readonly<Record<string, ServerModule>>
+  /** How nodes find each other; see docs/discovery.md. Else `CITADEL_REDIS_URL`, else none. */
+  discovery?: DiscoveryOption
+  /** Nodes find those of their own domain only. Else `CITADEL_DOMAIN`, else `default`. */
+  domain?: string
+  /** Who decides that a key is yours. This release has `mesh`. */
+  arbiter?: 'mesh'
+  /** Where warnings and errors go; standard error unless given. */
+  logger?: Logger
+  /** Where to listen: the host of the name, or loopback, and a free port unless given. */
+  listen?: { host?: string; port?: number }
+  /** Allows an address that other machines can reach, without TLS. */
+  insecure?: boolean
+  /** The port of EPMD; else `ERL_EPMD_PORT`, else 4369. */
+  epmdPort?: number
+  /** Sends local messages through the codec too, so that what cannot cross a wire fails here. */
+  strictMessages?: boolean
+  /** Messages a mailbox holds before calls to it reject `overloaded`; 100,000 unless given. */
+  mailboxMax?: number
+  /** This node's share of children relative to the others; 1 unless given. */
+  weight?: number
+  /** Updates kept per scope for nodes that missed some; 20,000 unless given. */
+  logMax?: number
+  /** Time, chance and network: the simulator's, in tests. */
+  world?: World
+  environment?: Environment
+}
+
+type Bind = (process: Process, node: Node) => BoundNode
+
+const SYNC_MS = 5_000
+const SYNC_CHECK_MS = 2
+const NODE_EVENTS_MAX = 10_000
+const DRAIN_MS = 10_000
+
+export class Node {
+  readonly name: string
+  readonly creation: number
+  readonly root: BoundNode
+  readonly registry: Registry
+  readonly groups: Groups
+  readonly kernel: Kernel
+  readonly mesh: Mesh
+  readonly scopes: Scopes
+  private readonly world: World
+  private readonly log: Logger
+  private readonly epmd: Epmd
+  private readonly processes: ProcessPort
+  private readonly supervisorMembers: Groups
+  private readonly supervisors = new Map<string, Promise<DistributedSupervisor>>()
+  private readonly discovery: Discovery | undefined
+  private readonly connector: Connector | undefined
+  private readonly watchers = new Set<EventQueue<MeshEvent>>()
+  /** Nodes that the user cut off: discovery must not bring them back. */
+  private readonly disconnected = new Set<string>()
+  private stopping: Promise<void> | undefined
+
+  constructor(
+    private readonly options: CitadelOptions,
+    bind: Bind,
+  ) {
+    const environment = options.environment ?? systemEnvironment()
+    this.world = options.world ?? systemWorld()
+    const { clock, random } = this.world
+    this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
+    const { host } = parseNodeName(this.name)
+    refuseUnsupported(options)
+    this.log = options.logger ?? stderrLogger
+    this.creation = makeCreation(random.uint32())
+    const epmdPort = options.epmdPort ?? environment.epmdPort
+    this.epmd = new Epmd({ world: this.world, log: this.log, epmdPort })
+    this.kernel = new Kernel({
+      name: this.name,
+      creation: this.creation,
+      clock,
+      random,
+      log: this.log,
+      strictMessages: options.strictMessages,
+      mailboxMax: options.mailboxMax,
+      resolveKey: (key: unknown) => this.registry.findByKey(key),
+      bind: (process: Process) => bind(process, this),
+      router: this.router(),
+      beforeRun: () => this.mesh.noticeTime(),
+    })
+    this.mesh = new Mesh({
+      world: this.world,
+      log: this.log,
+      name: this.name,
+      creation: this.creation,
+      cookie: options.cookie ?? environment.cookie(),
+      sink: this.kernel,
+      epmd: this.epmd,
+      listen: listenAddress(options, host),
+      capability: () => ({
+        version: PROTOCOL_VERSION,
+        features: [],
+        modules: Object.keys(options.modules ?? {}),
+        weight: options.weight ?? 1,
+      }),
+    })
+    this.root = this.kernel.root
+    this.processes = processPort(this.kernel)
+    this.scopes = new Scopes({ mesh: this.mesh, clock, log: this.log, logMax: options.logMax })
+    const rows = new ProcessRows(this.scopes, this.processes)
+    rows.cover(this.scopes.scope<'c'>(REGISTRY_SCOPE))
+    rows.cover(this.scopes.scope<'g'>(GROUPS_SCOPE))
+    rows.cover(this.scopes.scope<'g'>(SUPERVISORS_SCOPE))
+    this.registry = new Registry(this.scopes, this.processes, rows.watch)
+    this.groups = new Groups(this.scopes, this.processes, rows.watch)
+    this.supervisorMembers = new Groups(this.scopes, this.processes, rows.watch, SUPERVISORS_SCOPE)
+    this.discovery = createDiscovery(options.discovery, {
+      environment: {
+        redisUrl: environment.redisUrl,
+        domain: options.domain ?? environment.domain,
+      },
+      clock,
+      random,
+      log: this.log,
+      epmdNames: () => this.epmd.names(),
+    })
+    if (this.discovery) this.connector = this.makeConnector(this.discovery)
+  }
+
+  get addresses(): readonly string[] {
+    return (this.mesh as unknown as { addresses: string[] }).addresses
+  }
+
+  async start(): Promise<void> {
+    this.kernel.registerEndpoint(SCOPES_ENDPOINT, (message, from) =>
+      this.scopes.receive(message, from),
+    )
+    this.scopes.start()
+    this.mesh.onEvent((event) => {
+      for (const watcher of this.watchers) watcher.push(event)
+    })
+    await this.root.spawn(RowServer, [this.registry, this.groups], { name: ROW_SERVER })
+    try {
+      await this.mesh.start()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    await this.connector?.start({ name: this.name, addresses: this.addresses })
+  }
+
+  supervisor(name: string, options: SupervisorOptions): Promise<DistributedSupervisor> {
+    const known = this.supervisors.get(name)
+    if (known) return known
+    const seat = {
+      scopes: this.scopes,
+      members: this.supervisorMembers,
+      processes: this.processes,
+      verbs: this.root as never,
+      world: this.world,
+      log: this.log,
+      left: () => this.supervisors.delete(name),
+      startServer: (server: string, ...args: [never, never]) =>
+        this.root.spawn(SupervisorServer, args, { name: server }),
+    }
+    const modules = { ...this.options.modules, ...options.modules }
+    const weight = options.weight ?? this.options.weight
+    const supervisor = new DistributedSupervisor(name, seat, { ...options, modules, weight })
+    const joined = supervisor.join().then(
+      () => supervisor,
+      (error) => {
+        this.supervisors.delete(name)
+        throw error
+      },
+    )
+    this.supervisors.set(name, joined)
+    return joined
+  }
+
+  async connect(node: string): Promise<boolean> {
+    this.disconnected.delete(node)
+    if (!(await this.mesh.connect(node))) return false
+    if (this.mesh.kind(node) === 'citadel') await this.awaitRows(node)
+    return this.mesh.kind(node) !== undefined || node === this.name
+  }
+
+  disconnect(node: string): boolean {
+    this.disconnected.add(parseNodeName(node).full)
+    return this.mesh.disconnect(node)
+  }
+
+  nodes(): string[] {
+    return this.mesh.nodes().sort()
+  }
+
+  async members(): Promise<string[]> {
+    if (!this.discovery) return [this.name, ...this.nodes()].sort()
+    return (await this.discovery.members()).map(({ name }) => name)
+  }
+
+  async joinCluster(): Promise<boolean[]> {
+    if (this.connector) return this.connector.joinCluster()
+    return (await this.members()).map(() => true)
+  }
+
+  watchNodes(): AsyncIterableIterator<MeshEvent> {
+    const queue = new EventQueue<MeshEvent>(NODE_EVENTS_MAX, () => this.watchers.delete(queue))
+    this.watchers.add(queue)
+    return queue
+  }
+
+  stop(): Promise<void> {
+    this.stopping ??= this.shutDown()
+    return this.stopping
+  }
+
+  private async shutDown(): Promise<void> {
+    await this.connector?.stop()
+    const leaving = [...this.supervisors.values()].map(async (joined) => (await joined).drain())
+    await this.within(DRAIN_MS, Promise.allSettled(leaving))
+    await this.close()
+  }
+
+  private async close(): Promise<void> {
+    await this.connector?.stop()
+    this.groups.close()
+    for (const watcher of [...this.watchers]) watcher.close()
+    this.scopes.stop()
+    await this.kernel.stop()
+    await this.mesh.stop()
+    await this.epmd.close()
+  }
+
+  private async within(ms: number, work: Promise<unknown>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.world.clock.after(ms, resolve)
+      void work.then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  /** Waits until the rows of a newly connected node are here, or it takes too long. */
+  private async awaitRows(node: string): Promise<void> {
+    const { clock } = this.world
+    const deadline = clock.now() + SYNC_MS
+    while (!this.scopes.synced(node) && clock.now() < deadline && !this.stopping) {
+      if (this.mesh.kind(node) === undefined) return
+      await new Promise<void>((resolve) => clock.after(SYNC_CHECK_MS, resolve))
+    }
+  }
+
+  /** The kernel is made before the mesh that carries its signals. */
+  private router(): Router {
+    return {
+      kind: (node) => this.mesh.kind(node),
+      send: (from, to, message) => this.mesh.send(from, to, message),
+      sendToAlias: (from, ref, message) => this.mesh.sendToAlias(from, ref, message),
+      signal: (node, signal) => this.mesh.signal(node, signal),
+      onceWritable: (node, callback) => this.mesh.onceWritable(node, callback),
+    }
+  }
+
+  private makeConnector(discovery: Discovery): Connector {
+    return new Connector({
+      self: this.name,
+      discovery,
+      clock: this.world.clock,
+      random: this.world.random,
+      log: this.log,
+      connected: () => this.mesh.nodes(),
+      skip: (name) => this.disconnected.has(name),
+      connect: (name) => this.connect(name),
+    })
+  }
+}
+
+const SUPERVISORS_SCOPE = 'g:supervisors'
+
+function systemWorld(): World {
+  return { clock: systemClock, random: systemRandom(), transport: new TcpTransport() }
+}
+
+/** 0 to 3 are special in Erlang. */
+function makeCreation(random: number): number {
+  return random < 4 ? random + 4 : random
+}
+
+function processPort(kernel: Kernel): ProcessPort {
+  const { root } = kernel
+  return {
+    isAlive: (pid) => kernel.isAlive(pid),
+    spawn: (module, args, name) => root.spawn(module as never, args as never, { name }),
+    watchExit: (pid, listener) => {
+      if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
+    },
+    exit: (pid, reason) => root.exit(pid, reason),
+    send: (to, message) => root.send(to, message),
+    call: (to, method, args, timeoutMs) => root.with({ timeoutMs }).call(to, method, ...args),
+  }
+}
+
+function listenAddress(
+  { listen = {}, insecure }: CitadelOptions,
+  host: string,
+): { host: string; port: number } {
+  const address = {
+    host: listen.host ?? (isLoopback(host) ? host : '127.0.0.1'),
+    port: listen.port ?? 0,
+  }
+  if (!insecure && !isLoopback(address.host)) {
+    throw new CitadelError(
+      'bad_argument',
+      `Listening on ${address.host} lets other machines in, in clear text; pass { insecure: true } if you mean it.`,
+    )
+  }
+  return address
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function refuseUnsupported(options: CitadelOptions): void {
+  const { arbiter = 'mesh', tls } = options as CitadelOptions & { tls?: unknown }
+  if (arbiter !== 'mesh') {
+    throw new CitadelError(
+      'bad_argument',
+      `This release has the arbiter "mesh" only, not ${JSON.stringify(arbiter)}.`,
+    )
+  }
+  if (tls !== undefined) {
+    throw new CitadelError(
+      'bad_argument',
+      'This release has no TLS yet; keep to loopback or a private network.',
+    )
+  }
+}

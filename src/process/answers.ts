@@ -1,0 +1,143 @@
+/**
+ * Answers to calls that processes of this node took. A local caller gets the value itself, another
+ * node the reply term under the tag it sent. A call that gets no answer is refused, so that nobody
+ * waits for a deadline in vain. Only the first answer counts.
+ */
+import { CitadelError } from '../base/errors.js'
+import { copyTerm } from '../term/codec.js'
+import { Pid } from '../term/pid.js'
+import { Tuple } from '../term/tuple.js'
+import { endedBeforeAnswer, refusalToWire } from './call-errors.js'
+import type { Calls } from './calls.js'
+import type { Core } from './core.js'
+import { reasonToWire } from './exit-reason.js'
+import { aliasOf, refOfTag } from './gen-protocol.js'
+import type { Monitors } from './monitors.js'
+import type { Process } from './process.js'
+import { signalWithReason } from './remote-reason.js'
+import { Call, type From, PendingCall, RemoteCall } from './request.js'
+
+export class Answers {
+  readonly #core: Core
+  readonly #calls: Calls
+  readonly #monitors: Monitors
+
+  constructor(core: Core, calls: Calls, monitors: Monitors) {
+    this.#core = core
+    this.#calls = calls
+    this.#monitors = monitors
+  }
+
+  answer(call: Call, value: unknown): void {
+    if (call.answered) return
+    if (!(call instanceof PendingCall)) this.#answerRemote(call as RemoteCall, value)
+    else if (!this.#core.strict) this.#calls.succeed(call, value)
+    else this.#answerCopy(call, value)
+  }
+
+  /** What cannot cross a wire fails at the caller, as it would across nodes. */
+  #answerCopy(call: PendingCall, value: unknown): void {
+    try {
+      this.#calls.succeed(call, copyTerm(value))
+    } catch (error) {
+      this.#calls.fail(call, error)
+    }
+  }
+
+  #answerRemote(call: RemoteCall, value: unknown): void {
+    try {
+      if (!this.#sendReply(call, value)) return
+    } catch (error) {
+      if (!(error instanceof CitadelError)) throw error
+      this.#core.log.warn(`an answer to ${call.pid} cannot cross: ${error.message}`)
+      this.refuse(call, error)
+      return
+    }
+    this.#over(call)
+  }
+
+  /** False: the link is above its high mark, and the reply goes when it is not. */
+  #sendReply(call: RemoteCall, value: unknown): boolean {
+    const { router } = this.#core
+    const from = call.holder?.pid ?? this.#core.root.pid
+    const alias = aliasOf(call.tag)
+    if (call.pid.node === this.#core.name) {
+      if (alias !== undefined) this.#calls.replied(alias, value)
+      return true
+    }
+    const message = new Tuple(call.tag, value)
+    const sent =
+      alias === undefined
+        ? router.send(from, call.pid, message)
+        : router.sendToAlias(from, alias, message)
+    if (sent || router.kind(call.pid.node) === undefined) return true
+    router.onceWritable(call.pid.node, () => this.answer(call, value))
+    return false
+  }
+
+  #over(call: Call): void {
+    call.answered = true
+    call.holder?.forget(call)
+  }
+
+  reply(from: From, value: unknown): void {
+    this.answer(callOf(from), value)
+  }
+
+  reject(from: From, error: CitadelError): void {
+    this.refuse(callOf(from), error)
+  }
+
+  /** The caller's promise rejects with `error`. */
+  refuse(call: Call, error: CitadelError): void {
+    if (call.answered) return
+    if (call instanceof PendingCall) this.#calls.fail(call, error)
+    else this.#tellDown(call as RemoteCall, refusalToWire(error))
+  }
+
+  /** Nobody is there to take a call of another node. */
+  refuseNoProcess(call: RemoteCall): void {
+    this.#tellDown(call, reasonToWire('noproc'))
+  }
+
+  /** `process` has ended: every call it has not answered hears so. */
+  ended(process: Process, reason: unknown): void {
+    if (process.current !== undefined) this.#fail(process.current, reason)
+    process.current = undefined
+    const deferred = process.knownTies?.deferred
+    if (deferred !== undefined) for (const call of [...deferred]) this.#fail(call, reason)
+    const { mailbox } = process
+    if (mailbox === undefined) return
+    while (mailbox.size > 0) {
+      const item = mailbox.shift()
+      if (item instanceof Call) this.#fail(item, reason)
+    }
+    this.#core.releaseMailbox(process)
+  }
+
+  #fail(call: Call, reason: unknown): void {
+    if (call.answered) return
+    if (call instanceof PendingCall) this.#calls.fail(call, endedBeforeAnswer(call, reason))
+    else this.#tellDown(call as RemoteCall, reasonToWire(reason))
+  }
+
+  #tellDown(call: RemoteCall, reason: unknown): void {
+    this.#over(call)
+    const ref = refOfTag(call.tag)
+    const { node } = call.pid
+    if (ref === undefined || node === this.#core.name) return
+    // The reference of an Erlang caller is its monitor as well, and fires only once.
+    this.#monitors.takenBack(node, ref)
+    const from = call.holder?.pid ?? this.#core.root.pid
+    signalWithReason(this.#core.router, node, { type: 'down', from, to: call.pid, ref, reason })
+  }
+}
+
+/** A `From` is the call itself, or the `{Pid, Tag}` that Erlang code hands on. */
+function callOf(from: unknown): Call {
+  if (from instanceof Call) return from
+  if (from instanceof Tuple && from.length === 2 && from.at(0) instanceof Pid) {
+    return new RemoteCall(undefined, [], undefined, from.at(0) as Pid, from.at(1))
+  }
+  throw new CitadelError('bad_argument', 'only the `from` of a call can be answered')
+}

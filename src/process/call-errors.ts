@@ -1,0 +1,59 @@
+/** The errors that end a call, each with the sentence that says what happened and what to do. */
+import { CitadelError, type ErrorCode } from '../base/errors.js'
+import { Atom } from '../term/atom.js'
+import { Pid } from '../term/pid.js'
+import { Tuple } from '../term/tuple.js'
+import { describeReason } from './exit-reason.js'
+import type { CallOwner, PendingCall } from './request.js'
+
+const REFUSED = new Atom('refused')
+
+export const what = (call: PendingCall): string =>
+  call.method === undefined ? 'the call' : `the call of '${call.method}'`
+
+export const timedOut = (call: PendingCall): CitadelError =>
+  new CitadelError(
+    'timeout',
+    `${what(call)} had no answer within ${call.timeoutMs} ms; the other side may still do the work`,
+  )
+
+export const noSuchProcess = (call: PendingCall, target: string): CitadelError =>
+  new CitadelError('noproc', `${what(call)} reached nobody: ${target} is no living process`)
+
+export const notConnected = (node: string): CitadelError =>
+  new CitadelError('noconnection', `${node} is not connected: connect to it, or wait for it`)
+
+export const overloaded = ({ pid }: CallOwner): CitadelError =>
+  new CitadelError('overloaded', `the mailbox of ${pid} is full: slow down and try again`)
+
+/** Of a verb used by a process that is no more: code that outlived its process. */
+export const ended = (isRoot: boolean): CitadelError =>
+  isRoot
+    ? new CitadelError('stopped', 'the node has stopped')
+    : new CitadelError('noproc', 'this process has ended')
+
+/** The process ended before it answered, by a reason that came over the wire or not. */
+export function endedBeforeAnswer(call: PendingCall, reason: unknown): CitadelError {
+  const sentence = `${what(call)} was not answered: the process ended (${describeReason(reason)})`
+  return new CitadelError('exited', sentence, { reason })
+}
+
+/** A refusal is an exit reason of its own shape, so that it cannot be taken for the end of a process. */
+export function refusalToWire({ code, message, pid }: CitadelError): Tuple {
+  const head = [REFUSED, new Atom(code), message] as const
+  return pid instanceof Pid ? new Tuple(...head, pid) : new Tuple(...head)
+}
+
+/** What another node's `down` for one of our calls means. */
+export function refusalFromWire(call: PendingCall, reason: unknown, node: string): CitadelError {
+  if (reason === 'noproc') return noSuchProcess(call, `the destination on ${node}`)
+  if (reason === 'noconnection') return notConnected(node)
+  return refused(reason) ?? endedBeforeAnswer(call, reason)
+}
+
+function refused(reason: unknown): CitadelError | undefined {
+  if (!(reason instanceof Tuple) || reason.at(0) !== REFUSED) return undefined
+  const [, code, message, pid] = reason.elements
+  if (!(code instanceof Atom) || typeof message !== 'string') return undefined
+  return new CitadelError(code.name as ErrorCode, message, pid instanceof Pid ? { pid } : {})
+}

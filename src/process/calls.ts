@@ -1,0 +1,277 @@
+/**
+ * Calls that processes of this node make: each ends exactly once, by the answer, a refusal, the end
+ * of the other process, the loss of its node, the deadline or the caller's AbortSignal. A local call
+ * allocates its promise and one object; references are made for calls to other nodes only.
+ */
+import { CitadelError } from '../base/errors.js'
+import { copyTerm } from '../term/codec.js'
+import { Pid } from '../term/pid.js'
+import type { Ref } from '../term/ref.js'
+import { Tuple } from '../term/tuple.js'
+import { CallDeadlines } from './call-deadlines.js'
+import * as errors from './call-errors.js'
+import { type Core, describeTarget } from './core.js'
+import type { Destination } from './destination.js'
+import { reasonFromWire } from './exit-reason.js'
+import { aliasTag, callTerm, parseRequest } from './gen-protocol.js'
+import type { CallOptions, Process } from './process.js'
+import { PendingCall } from './request.js'
+import { ServerProcess } from './server-process.js'
+import type { Target } from './signal.js'
+
+const TIMEOUT_MS = 5_000
+const NO_ARGS: readonly unknown[] = []
+
+interface Sent {
+  call: PendingCall
+  node: string
+  target: Target
+  /** To other Erlang nodes a call is a monitor as well, as OTP's own are. */
+  monitored: boolean
+}
+
+export class Calls {
+  readonly #core: Core
+  readonly #deadlines: CallDeadlines
+  readonly #sent = new Map<number | string, Sent>()
+  /** The keys of calls under way to each node. */
+  readonly #nodes = new Map<string, Set<number | string>>()
+  /** Set by the executor below, which therefore needs no closure per call. */
+  #resolve: (value: unknown) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
+  readonly #executor = (resolve: (value: unknown) => void, reject: (error: unknown) => void) => {
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#deadlines = new CallDeadlines(core.clock, (call) =>
+      this.fail(call, errors.timedOut(call)),
+    )
+  }
+
+  call(
+    owner: Process,
+    to: Destination,
+    method: unknown,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): Promise<unknown> {
+    if (owner.status === 'ended') return Promise.reject(errors.ended(owner === this.#core.root))
+    const { timeoutMs = TIMEOUT_MS, signal } = options
+    const promise = new Promise<unknown>(this.#executor)
+    const call = this.#pending(owner, method, args, timeoutMs)
+    try {
+      if (timeoutMs !== Number.POSITIVE_INFINITY) this.#addDeadline(call)
+      if (signal !== undefined) this.#abortable(call, signal)
+      if (!call.answered) this.#dispatch(call, to)
+    } catch (error) {
+      this.fail(call, error)
+    }
+    return promise
+  }
+
+  #pending(
+    owner: Process,
+    method: unknown,
+    args: readonly unknown[],
+    timeoutMs: number,
+  ): PendingCall {
+    if (typeof method === 'string') {
+      return new PendingCall(method, args, undefined, owner, timeoutMs, this.#resolve, this.#reject)
+    }
+    const parsed = parseRequest(method)
+    const { method: name, args: parts, raw } = parsed
+    return new PendingCall(name, parts, raw, owner, timeoutMs, this.#resolve, this.#reject)
+  }
+
+  #addDeadline(call: PendingCall): void {
+    if (!(call.timeoutMs >= 0)) {
+      const sentence = `timeoutMs is a number of milliseconds, or Infinity, not ${String(call.timeoutMs)}`
+      throw new CitadelError('bad_argument', sentence)
+    }
+    this.#deadlines.add(call)
+  }
+
+  #abortable(call: PendingCall, signal: AbortSignal): void {
+    const abort = () => {
+      const sentence = `${errors.what(call)} was given up by its caller`
+      this.fail(call, new CitadelError('aborted', sentence, { cause: signal.reason }))
+    }
+    if (signal.aborted) {
+      abort()
+      return
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    whenOver(call, () => signal.removeEventListener('abort', abort))
+  }
+
+  #dispatch(call: PendingCall, to: Destination): void {
+    if (to instanceof Pid) {
+      const process = this.#core.table.find(to)
+      if (process !== undefined) {
+        this.#toLocal(call, process)
+        return
+      }
+    }
+    const route = this.#core.route(to)
+    if (route === undefined || 'endpoint' in route) {
+      this.fail(call, errors.noSuchProcess(call, describeTarget(to)))
+    } else if ('process' in route) this.#toLocal(call, route.process)
+    else if ('node' in route) this.#toRemote(call, route.node, route.target)
+    else this.#whenKnown(call, route.later)
+  }
+
+  #whenKnown(call: PendingCall, later: Promise<Pid | undefined>): void {
+    later.then(
+      (pid) => {
+        if (call.answered) return
+        if (pid === undefined) this.fail(call, errors.noSuchProcess(call, 'what the handle means'))
+        else this.#dispatch(call, pid)
+      },
+      (error: unknown) => this.fail(call, error),
+    )
+  }
+
+  #toLocal(call: PendingCall, process: Process): void {
+    if (process === call.owner) {
+      const sentence = `a process cannot call itself: ${errors.what(call)} would wait for ever`
+      this.fail(call, new CitadelError('calling_self', sentence))
+      return
+    }
+    if (this.#core.strict && !(process instanceof ServerProcess && process.passByReference)) {
+      call.args = copyTerm(call.args) as unknown[]
+    }
+    if (this.#core.post(process, call)) return
+    if (process.ended) this.fail(call, errors.noSuchProcess(call, process.pid.toString()))
+    else this.fail(call, errors.overloaded(process))
+  }
+
+  #toRemote(call: PendingCall, node: string, target: Target): void {
+    const { router } = this.#core
+    const kind = router.kind(node)
+    if (kind === undefined) {
+      this.fail(call, errors.notConnected(node))
+      return
+    }
+    const ref = this.#core.newRef()
+    call.ref = ref
+    const sent = { call, node, target, monitored: kind === 'beam' }
+    this.#remember(this.#core.keyOf(ref), sent)
+    if (sent.monitored) router.signal(node, { type: 'monitor', from: call.pid, to: target, ref })
+    this.#sendRemote(sent, ref)
+  }
+
+  #remember(key: number | string, sent: Sent): void {
+    this.#sent.set(key, sent)
+    const keys = this.#nodes.get(sent.node)
+    if (keys === undefined) this.#nodes.set(sent.node, new Set([key]))
+    else keys.add(key)
+  }
+
+  /** Above the high mark the call waits for the link, within its deadline. */
+  #sendRemote(sent: Sent, ref: Ref): void {
+    const { call, node, target } = sent
+    const { router } = this.#core
+    const message = callTerm(new Tuple(call.pid, aliasTag(ref)), call)
+    if (router.send(call.pid, target, message)) {
+      // The link has its own copy.
+      call.args = NO_ARGS
+      return
+    }
+    if (router.kind(node) === undefined) {
+      this.fail(call, errors.notConnected(node))
+      return
+    }
+    const cancel = router.onceWritable(node, () => {
+      if (!call.answered) this.#retry(sent, ref)
+    })
+    whenOver(call, cancel)
+  }
+
+  #retry(sent: Sent, ref: Ref): void {
+    try {
+      this.#sendRemote(sent, ref)
+    } catch (error) {
+      this.fail(sent.call, error)
+    }
+  }
+
+  /** The answer of a process of this node, or of another. */
+  succeed(call: PendingCall, value: unknown): void {
+    if (this.#end(call)) call.resolve(value)
+  }
+
+  fail(call: PendingCall, error: unknown): void {
+    if (this.#end(call)) call.reject(error)
+  }
+
+  /** False: it was over already, or nobody is left to hear. */
+  #end(call: PendingCall): boolean {
+    if (call.answered) return false
+    call.answered = true
+    this.#deadlines.remove(call)
+    if (call.holder !== undefined) call.holder.forget(call)
+    if (call.ref !== undefined) this.#forgetSent(call.ref)
+    if (call.cleanUp !== undefined) call.cleanUp()
+    return !call.owner.ended
+  }
+
+  #forgetSent(ref: Ref): void {
+    const key = this.#core.keyOf(ref)
+    const sent = this.#sent.get(key)
+    if (sent === undefined) return
+    this.#sent.delete(key)
+    this.#nodes.get(sent.node)?.delete(key)
+    if (!sent.monitored) return
+    const { call, node, target } = sent
+    this.#core.router.signal(node, { type: 'demonitor', from: call.pid, to: target, ref })
+  }
+
+  /** A reply from the mesh. False: no call of ours waits under this reference. */
+  replied(ref: Ref, value: unknown): boolean {
+    const sent = this.#sent.get(this.#core.keyOf(ref))
+    if (sent === undefined) return false
+    this.succeed(sent.call, value)
+    return true
+  }
+
+  /** The other node says that there will be no reply. False: no call waits under this reference. */
+  heardDown(ref: Ref, reason: unknown): boolean {
+    const sent = this.#sent.get(this.#core.keyOf(ref))
+    if (sent === undefined) return false
+    sent.monitored = false
+    this.fail(sent.call, errors.refusalFromWire(sent.call, reasonFromWire(reason), sent.node))
+    return true
+  }
+
+  disconnected(node: string): void {
+    const keys = this.#nodes.get(node)
+    if (keys === undefined) return
+    this.#nodes.delete(node)
+    for (const key of keys) {
+      const sent = this.#sent.get(key)
+      if (sent === undefined) continue
+      sent.monitored = false
+      this.fail(sent.call, errors.notConnected(node))
+    }
+  }
+
+  /** The node stops: nothing that goes to other nodes will be answered. */
+  stop(): void {
+    for (const { call } of [...this.#sent.values()]) this.fail(call, errors.ended(true))
+    this.#deadlines.stop()
+  }
+}
+
+function whenOver(call: PendingCall, task: () => void): void {
+  const before = call.cleanUp
+  call.cleanUp =
+    before === undefined
+      ? task
+      : () => {
+          before()
+          task()
+        }
+}

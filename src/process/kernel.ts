@@ -1,0 +1,414 @@
+/**
+ * The kernel: the processes of one node, and nothing of the network but two seams. What it asks of
+ * the mesh is `Router`; what the mesh brings comes in through `SignalSink`. Everything here is one
+ * line or two: the work is in calls, answers, delivery, links, monitors and endings.
+ */
+import type { Clock } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import { type Logger, silent } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import type { Pid } from '../term/pid.js'
+import type { Ref } from '../term/ref.js'
+import { Answers } from './answers.js'
+import { type BoundNode, ProcessVerbs } from './bound-node.js'
+import { overloaded } from './call-errors.js'
+import { Calls } from './calls.js'
+import { Core, type Endpoint } from './core.js'
+import { Delivery } from './delivery.js'
+import type { Destination } from './destination.js'
+import { Endings } from './endings.js'
+import { reasonFromWire, reasonToWire } from './exit-reason.js'
+import { FunctionProcess, RootProcess } from './function-process.js'
+import { replyFromWire, requestFromWire } from './gen-protocol.js'
+import { GenServer } from './gen-server.js'
+import { Links } from './links.js'
+import { MethodTables, type ServerStatics } from './method-table.js'
+import { Monitors } from './monitors.js'
+import type { Notices } from './notices.js'
+import type {
+  CallOptions,
+  Host,
+  NoticeKind,
+  Process,
+  ProcessStatus,
+  SpawnOptions,
+} from './process.js'
+import { signalWithReason } from './remote-reason.js'
+import { type Call, type From, RemoteCall } from './request.js'
+import { noRouter, type Router, type SignalSink } from './router.js'
+import { ServerProcess } from './server-process.js'
+import type { Signal } from './signal.js'
+import { stopProcesses } from './stop-processes.js'
+
+const MAILBOX_MAX = 100_000
+
+export interface KernelOptions {
+  name: string
+  /** Which start of the node this is; a function when it is known only after a start of the mesh. */
+  creation: number | (() => number)
+  clock: Clock
+  random: Random
+  log?: Logger
+  router?: Router
+  /** Local messages go through the codec, so that what cannot cross a wire fails at home. */
+  strictMessages?: boolean
+  /** Messages that a mailbox holds: 100,000 unless set. A full one refuses calls and drops the rest. */
+  mailboxMax?: number
+  /** Who is registered under a key of the cluster's registry. */
+  resolveKey?: (key: unknown) => Pid | undefined
+  /** Makes what a process sees of its node. */
+  bind?: (process: Process) => BoundNode
+  /** Called before mailboxes are served, with the time: where a node notices that it was frozen. */
+  beforeRun?: (now: number) => void
+}
+
+export interface ProcessInfo {
+  readonly pid: Pid
+  readonly name: string | undefined
+  /** The class, or 'function', or 'root'. */
+  readonly kind: string
+  readonly mailboxLength: number
+  readonly status: ProcessStatus
+}
+
+export class Kernel implements Host, SignalSink {
+  readonly name: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** The node as its root process sees it. */
+  readonly root: BoundNode
+  readonly #core: Core
+  readonly #calls: Calls
+  readonly #answers: Answers
+  readonly #delivery: Delivery
+  readonly #links: Links
+  readonly #monitors: Monitors
+  readonly #endings: Endings
+  readonly #tables = new MethodTables(GenServer.prototype)
+  readonly #bind: (process: Process) => BoundNode
+  #spawned = 0
+  #stopped = false
+
+  constructor(options: KernelOptions) {
+    const { name, creation, clock, random, log = silent } = options
+    this.name = name
+    this.clock = clock
+    this.random = random
+    this.log = log
+    this.#bind = options.bind ?? ((process) => new ProcessVerbs(process) as BoundNode)
+    this.#core = new Core({
+      name,
+      creation: typeof creation === 'function' ? creation : () => creation,
+      clock,
+      log,
+      router: options.router ?? noRouter,
+      strictMessages: options.strictMessages ?? false,
+      mailboxMax: options.mailboxMax ?? MAILBOX_MAX,
+      resolveKey: options.resolveKey,
+      beforeRun: options.beforeRun,
+    })
+    this.#calls = new Calls(this.#core)
+    this.#monitors = new Monitors(this.#core)
+    this.#links = new Links(this.#core)
+    this.#answers = new Answers(this.#core, this.#calls, this.#monitors)
+    this.#delivery = new Delivery(this.#core)
+    this.#endings = new Endings(this.#core, this.#answers, this.#links, this.#monitors)
+    this.#core.root = new RootProcess(this, this.#core.table.newPid())
+    this.#core.table.add(this.#core.root)
+    this.root = this.#core.root.bound as BoundNode
+  }
+
+  get notices(): Notices<NoticeKind> {
+    return this.#core.notices
+  }
+
+  // Starting and stopping
+
+  spawn(
+    parent: Process,
+    what: unknown,
+    args: readonly unknown[],
+    options: SpawnOptions,
+  ): Promise<Pid> {
+    try {
+      this.#maySpawn(parent, options)
+      const process = this.#newProcess(what, args)
+      this.#adopt(parent, process, options)
+      return new Promise((resolve, reject) => {
+        process.starting = { resolve, reject }
+        this.#core.scheduler.enqueue(process)
+      })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #maySpawn(parent: Process, { name }: SpawnOptions): void {
+    if (this.#stopped) throw new CitadelError('stopped', 'the node has stopped')
+    if (parent.ended) throw new CitadelError('noproc', 'this process has ended')
+    if (name !== undefined) this.#mustBeFree(name)
+  }
+
+  #mustBeFree(name: string): void {
+    const owner = this.#core.table.named(name)
+    if (owner === undefined && !this.#core.endpoints.has(name)) return
+    const sentence = `the name '${name}' is taken on this node: choose another`
+    throw new CitadelError('name_taken', sentence, { pid: owner?.pid })
+  }
+
+  #newProcess(what: unknown, args: readonly unknown[]): Process {
+    if (typeof what !== 'function') {
+      throw new CitadelError('bad_argument', 'spawn takes a GenServer class or a function')
+    }
+    if (what.prototype instanceof GenServer) {
+      const table = this.#tables.of(what as unknown as ServerStatics)
+      const birth = { module: what as new () => GenServer, args }
+      return new ServerProcess(this, this.#core.table.newPid(), table, birth)
+    }
+    const body = what as (self: object) => unknown
+    return new FunctionProcess(this, this.#core.table.newPid(), body)
+  }
+
+  #adopt(parent: Process, process: Process, { name, link }: SpawnOptions): void {
+    this.#core.table.add(process)
+    this.#spawned++
+    if (name !== undefined) this.#core.table.addName(name, process)
+    if (link !== true) return
+    process.parent = parent.pid
+    this.#links.link(parent, process.pid)
+  }
+
+  bind(process: Process): object {
+    return this.#bind(process)
+  }
+
+  /** Ends every process: with `shutdown` first, and by `kill` what has not ended within the time. */
+  async stop(timeoutMs = 5_000): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    await stopProcesses(this.#core, this, timeoutMs)
+    this.#calls.stop()
+    this.bury(this.#core.root, 'shutdown')
+    this.#core.notices.stop()
+  }
+
+  bury(process: Process, reason: unknown): void {
+    this.#endings.bury(process, reason)
+  }
+
+  // Messages
+
+  enqueue(process: Process): void {
+    this.#core.scheduler.enqueue(process)
+  }
+
+  releaseMailbox(process: Process): void {
+    this.#core.releaseMailbox(process)
+  }
+
+  postSystem(process: Process, message: unknown): void {
+    this.#core.postSystem(process, message)
+  }
+
+  /** A message of the node to one of its processes, such as `KeyLost`: never refused, never copied. */
+  notify(pid: Pid, message: unknown): void {
+    const process = this.#core.table.find(pid)
+    if (process !== undefined) this.#core.postSystem(process, message)
+  }
+
+  send(owner: Process, to: Destination, message: unknown): boolean {
+    return this.#delivery.send(owner, to, message)
+  }
+
+  cast(owner: Process, to: Destination, method: unknown, args: readonly unknown[]): boolean {
+    return this.#delivery.cast(owner, to, method, args)
+  }
+
+  call(
+    owner: Process,
+    to: Destination,
+    method: unknown,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): Promise<unknown> {
+    return this.#calls.call(owner, to, method, args, options)
+  }
+
+  answer(call: Call, value: unknown): void {
+    this.#answers.answer(call, value)
+  }
+
+  refuse(call: Call, error: CitadelError): void {
+    this.#answers.refuse(call, error)
+  }
+
+  reply(owner: Process, from: From, value: unknown): void {
+    if (!owner.ended) this.#answers.reply(from, value)
+  }
+
+  reject(owner: Process, from: From, error: CitadelError): void {
+    if (!owner.ended) this.#answers.reject(from, error)
+  }
+
+  // Ties
+
+  monitor(owner: Process, to: Destination): Ref {
+    return this.#monitors.monitor(owner, to)
+  }
+
+  demonitor(owner: Process, ref: Ref): boolean {
+    return this.#monitors.demonitor(owner, ref)
+  }
+
+  link(owner: Process, pid: Pid): void {
+    this.#links.link(owner, pid)
+  }
+
+  unlink(owner: Process, pid: Pid): void {
+    this.#links.unlink(owner, pid)
+  }
+
+  exit(from: Process, pid: Pid, reason: unknown): void {
+    if (pid.node === this.name) this.#core.table.find(pid)?.exitSignal(from.pid, reason, false)
+    else {
+      const signal = {
+        type: 'exit2',
+        from: from.pid,
+        to: pid,
+        reason: reasonToWire(reason),
+      } as const
+      signalWithReason(this.#core.router, pid.node, signal)
+    }
+  }
+
+  /** Calls `listener` once, before anyone else hears of the end. Undefined: not alive on this node. */
+  watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): (() => void) | undefined {
+    const process = this.#core.table.find(pid)
+    if (process === undefined || process.ended) return undefined
+    process.ties.exitListeners.add(listener)
+    return () => void process.knownTies?.exitListeners.delete(listener)
+  }
+
+  // Names and questions
+
+  isAlive(pid: Pid): boolean {
+    if (pid.node !== this.name) {
+      const sentence = `isAlive is for processes of this node, and ${pid} is not: monitor it instead`
+      throw new CitadelError('bad_argument', sentence)
+    }
+    return this.#core.table.find(pid)?.ended === false
+  }
+
+  whereis(name: string): Pid | undefined {
+    return this.#core.table.named(name)?.pid
+  }
+
+  registerName(name: string, pid: Pid): void {
+    const process = this.#core.table.find(pid)
+    if (process === undefined) {
+      throw new CitadelError('noproc', `${pid} is no living process of this node: it takes no name`)
+    }
+    if (process.name === name) return
+    this.#mustBeFree(name)
+    if (process.name !== undefined) {
+      throw new CitadelError(
+        'bad_argument',
+        `${pid} is named '${process.name}': unregister it first`,
+      )
+    }
+    this.#core.table.addName(name, process)
+  }
+
+  unregisterName(name: string): boolean {
+    return this.#core.table.removeName(name)
+  }
+
+  /** A name that the node handles itself, synchronously, in the order in which messages arrive. */
+  registerEndpoint(name: string, handler: Endpoint): () => void {
+    this.#mustBeFree(name)
+    this.#core.endpoints.set(name, handler)
+    return () => void this.#core.endpoints.delete(name)
+  }
+
+  *processes(): Generator<ProcessInfo> {
+    for (const process of this.#core.table) {
+      const { pid, name, kind, status, mailbox } = process
+      yield { pid, name, kind, status, mailboxLength: mailbox?.size ?? 0 }
+    }
+  }
+
+  /** Totals since the start, but for `processes`, which live now. */
+  counters(): Record<string, number> {
+    return {
+      processes: this.#core.table.size,
+      spawned: this.#spawned,
+      ended: this.#endings.count,
+      messages: this.#core.scheduler.messages,
+      ...this.#core.notices.counts,
+    }
+  }
+
+  // What the mesh brings
+
+  deliver(to: Pid, message: unknown, _from: Pid | undefined): void {
+    this.#arrived(this.#core.table.find(to), message)
+  }
+
+  deliverNamed(name: string, message: unknown, from: Pid): void {
+    const endpoint = this.#core.endpoints.get(name)
+    if (endpoint === undefined) this.#arrived(this.#core.table.named(name), message)
+    else endpoint(message, from)
+  }
+
+  #arrived(process: Process | undefined, message: unknown): void {
+    const reply = replyFromWire(message)
+    if (reply !== undefined && this.#calls.replied(reply.ref, reply.value)) return
+    const request = requestFromWire(message)
+    if (process === undefined) {
+      if (request instanceof RemoteCall) this.#answers.refuseNoProcess(request)
+    } else if (request instanceof RemoteCall) this.#requested(process, request)
+    else this.#delivery.postOrDrop(process, request ?? message)
+  }
+
+  #requested(process: Process, call: RemoteCall): void {
+    if (this.#core.post(process, call)) return
+    if (process.ended) this.#answers.refuseNoProcess(call)
+    else this.#answers.refuse(call, overloaded(process))
+  }
+
+  deliverToAlias(_ref: Ref, message: unknown): void {
+    const reply = replyFromWire(message)
+    if (reply !== undefined) this.#calls.replied(reply.ref, reply.value)
+  }
+
+  receiveSignal(signal: Signal): void {
+    switch (signal.type) {
+      case 'link':
+        return this.#links.asked(signal.from, signal.to)
+      case 'unlink':
+        return this.#links.takenBack(signal.from, signal.to, signal.id)
+      case 'unlinkAck':
+        return this.#links.acknowledged(signal.from, signal.to, signal.id)
+      case 'exit':
+        return this.#links.heardExit(signal.from, signal.to, signal.reason)
+      case 'exit2': {
+        const reason = reasonFromWire(signal.reason)
+        return this.#core.table.find(signal.to)?.exitSignal(signal.from, reason, false)
+      }
+      case 'monitor':
+        return this.#monitors.asked(signal.from, signal.to, signal.ref)
+      case 'demonitor':
+        return this.#monitors.takenBack(signal.from.node, signal.ref)
+      case 'down':
+        if (this.#calls.heardDown(signal.ref, signal.reason)) return
+        this.#monitors.heardDown(signal.from.node, signal.ref, signal.reason)
+    }
+  }
+
+  disconnected(node: string): void {
+    this.#calls.disconnected(node)
+    this.#links.disconnected(node)
+    this.#monitors.disconnected(node)
+  }
+}
