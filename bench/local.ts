@@ -23,7 +23,7 @@ class Counter extends GenServer {
 }
 
 class Idle extends GenServer {
-  readonly state = {}
+  count = 0
 }
 
 const newKernel = (): Kernel =>

@@ -25,9 +25,7 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
 
   /** Calls the child. While it is being started again, waits for it within the time-out. */
   call<M extends MethodName<T>>(method: M, ...args: MethodArgs<T, M>): Promise<MethodResult<T, M>> {
-    return this.verbs.call(this as Resolvable, method, ...args) as Promise<
-      MethodResult<T, M>
-    >
+    return this.verbs.call(this as Resolvable, method, ...args) as Promise<MethodResult<T, M>>
   }
 
   /** Casts to the child. False: not sent. */

@@ -5,6 +5,7 @@
  * best first.
  */
 import type { Pid } from '../term/pid.js'
+import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
 import type { ChangeReason, Put } from './table.js'
@@ -80,7 +81,12 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   *snapshot(): IterableIterator<Put> {
-    for (const row of this.own.rows.values()) yield claimPut(row as Claim)
+    // A row written meanwhile moves to the end, and is an update anyway: those are not for a snapshot.
+    let left = this.own.rows.size
+    for (const row of this.own.rows.values()) {
+      if (left-- === 0) return
+      yield claimPut(row as Claim)
+    }
   }
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
@@ -88,7 +94,7 @@ export class ClaimTable extends PidTable<Claim> {
     this.set(
       {
         id,
-        key: key === null ? id : key,
+        key: unpackKey(id, key),
         pid: pidOfOrigin(pid, origin),
         epoch: epoch as number,
         forced: forced === true,
@@ -161,5 +167,5 @@ export class ClaimTable extends PidTable<Claim> {
 /** A claim's wire form. A string key that is its own id is not sent twice. */
 export function claimPut(claim: Claim): Put {
   const { id, key, pid, epoch, forced, meta } = claim
-  return [id, key === id ? null : key, pid ?? null, epoch, forced, meta === undefined ? null : meta]
+  return [id, packKey(id, key), pid ?? null, epoch, forced, meta === undefined ? null : meta]
 }

@@ -5,7 +5,7 @@
  * needs. A grant counts only if the view is still the one it was asked under; else it begins again.
  */
 import type { Pid } from '../term/pid.js'
-import type { ClaimTable } from './claim-table.js'
+import type { Claim, ClaimTable } from './claim-table.js'
 import { type Home, homeOf } from './home.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { ViewTracker } from './view.js'
@@ -30,7 +30,8 @@ export interface Claiming {
 interface Attempt {
   readonly claim: Claiming
   request: number
-  view: number
+  /** `ViewTracker.changes` when it began. */
+  viewChanges: number
   /** Homes yet to ask, the next one first. */
   homes: { node: string; view: number }[]
   asked: string[]
@@ -55,6 +56,8 @@ export class Claimant {
   readonly releases = new Map<string, number[]>()
   private readonly asking = new Map<number, Attempt>()
   private readonly waiting = new Set<Attempt>()
+  /** The attempt that asks for a key now: two of one node would spoil each other's reservations. */
+  private readonly byKey = new Map<string, Attempt>()
   private lastRequest = 0
   private earliestRetry = Number.POSITIVE_INFINITY
 
@@ -70,7 +73,7 @@ export class Claimant {
     const attempt: Attempt = {
       claim,
       request: 0,
-      view: 0,
+      viewChanges: 0,
       homes: [],
       asked: [],
       epoch: 0,
@@ -134,12 +137,15 @@ export class Claimant {
   private begin(attempt: Attempt, now: number): void {
     const { claim } = attempt
     if (now >= claim.deadline) return this.end(attempt, { type: 'timeout' })
+    const key = claimKey(claim)
+    if (this.byKey.has(key)) return this.wait(attempt, now)
     const homes = this.homes(claim.id)
     if (!homes) return this.wait(attempt, now)
+    this.byKey.set(key, attempt)
     attempt.homes = homes
     attempt.asked = []
     attempt.epoch = 0
-    attempt.view = this.views.current.id
+    attempt.viewChanges = this.views.changes
     attempt.request = ++this.lastRequest
     this.asking.set(attempt.request, attempt)
     this.askNext(attempt, now)
@@ -152,7 +158,8 @@ export class Claimant {
     for (const view of this.views.history) {
       const node = homeOf(view, id)
       // A dead home took its grants with it; all claims under them are here once the view settles.
-      if (!this.views.current.has(node)) return undefined
+      const creation = this.views.current.creationOf(node)
+      if (creation === undefined || creation !== view.creationOf(node)) return undefined
       homes.set(node, view.id)
     }
     return [...homes].map(([node, view]) => ({ node, view }))
@@ -163,6 +170,7 @@ export class Claimant {
     if (!next) return this.granted(attempt, now)
     if (next.node !== this.self.node && !this.reachable(next.node))
       return this.blocked(attempt, now)
+    attempt.blockedSince = undefined
     attempt.asked.push(next.node)
     const { claim } = attempt
     const request: ClaimRequest = [
@@ -183,7 +191,7 @@ export class Claimant {
   }
 
   private take(attempt: Attempt, answer: ClaimAnswer, now: number): void {
-    if (attempt.view !== this.views.current.id) return this.retry(attempt, now)
+    if (attempt.viewChanges !== this.views.changes) return this.retry(attempt, now)
     switch (answer[1]) {
       case 'granted':
         attempt.epoch = Math.max(attempt.epoch, answer[2])
@@ -200,14 +208,13 @@ export class Claimant {
     const { claim } = attempt
     const table = this.tables(claim.scope)
     const owner = claim.force ? undefined : table.find(claim.id)
-    const own =
-      owner?.origin.node === this.self.node && owner.origin.creation === this.self.creation
-    if (owner && !own) {
+    if (owner && !this.isOwn(owner, claim.pid)) {
       if (!owner.pid) return this.retry(attempt, now)
       return this.end(attempt, { type: 'taken', pid: owner.pid })
     }
-    const epoch = Math.max(attempt.epoch, table.epochMax)
-    this.asking.delete(attempt.request)
+    // Later than every owner known here, even if the home has not heard of it.
+    const epoch = attempt.epoch > table.epochMax ? attempt.epoch : table.epochMax + 1
+    this.forget(attempt)
     if (!claim.done({ type: 'granted', epoch })) this.release(attempt)
   }
 
@@ -221,6 +228,12 @@ export class Claimant {
       return this.end(attempt, { type: 'taken', pid })
     }
     this.retry(attempt, now)
+  }
+
+  /** A claim of this node, for the same process or for one that is still starting. */
+  private isOwn({ origin, pid }: Claim, claimant: Pid | undefined): boolean {
+    if (origin.node !== this.self.node || origin.creation !== this.self.creation) return false
+    return !pid || !claimant || pid.equals(claimant)
   }
 
   private blocked(attempt: Attempt, now: number): void {
@@ -250,7 +263,7 @@ export class Claimant {
 
   /** Gives back what homes have reserved for this attempt. */
   private release(attempt: Attempt): void {
-    this.asking.delete(attempt.request)
+    this.forget(attempt)
     for (const node of attempt.asked) {
       const requests = this.releases.get(node)
       if (requests) requests.push(attempt.request)
@@ -258,4 +271,12 @@ export class Claimant {
     }
     attempt.asked = []
   }
+
+  private forget(attempt: Attempt): void {
+    this.asking.delete(attempt.request)
+    const key = claimKey(attempt.claim)
+    if (this.byKey.get(key) === attempt) this.byKey.delete(key)
+  }
 }
+
+const claimKey = ({ scope, id }: Claiming): string => `${scope} ${id}`

@@ -53,6 +53,7 @@ export class EventQueue<E> implements AsyncIterableIterator<E> {
 
   return(): Promise<IteratorResult<E>> {
     this.close()
+    this.events.length = 0
     return Promise.resolve({ value: undefined, done: true })
   }
 

@@ -2,7 +2,9 @@
  * Memberships of groups. A row counts how often its process joined, as `pg` does; the process
  * leaves with the last `leave`. No conflicts are possible, since only the process's node writes.
  */
+import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
+import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
 import type { ChangeReason, Put } from './table.js'
@@ -53,7 +55,12 @@ export class GroupTable extends PidTable<Membership> {
   }
 
   *snapshot(): IterableIterator<Put> {
-    for (const row of this.own.rows.values()) yield membershipPut(row as Membership)
+    // A row written meanwhile moves to the end, and is an update anyway: those are not for a snapshot.
+    let left = this.own.rows.size
+    for (const row of this.own.rows.values()) {
+      if (left-- === 0) return
+      yield membershipPut(row as Membership)
+    }
   }
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
@@ -61,8 +68,8 @@ export class GroupTable extends PidTable<Membership> {
     const row = {
       id,
       groupId: groupId as string,
-      group: group === null ? groupId : group,
-      pid: pidOfOrigin(pid, origin)!,
+      group: unpackKey(groupId as string, group),
+      pid: memberPid(pid, origin),
       count: count as number,
       meta: meta === null ? undefined : meta,
       origin,
@@ -96,14 +103,13 @@ export class GroupTable extends PidTable<Membership> {
   }
 }
 
+function memberPid(value: unknown, origin: Origin): Pid {
+  const pid = pidOfOrigin(value, origin)
+  if (pid) return pid
+  throw new CitadelError('bad_format', `A membership of ${origin.node} names no process.`)
+}
+
 export function membershipPut(row: Membership): Put {
   const { id, groupId, group, pid, count, meta } = row
-  return [
-    id,
-    groupId,
-    group === groupId ? null : group,
-    pid,
-    count,
-    meta === undefined ? null : meta,
-  ]
+  return [id, groupId, packKey(groupId, group), pid, count, meta === undefined ? null : meta]
 }

@@ -38,7 +38,9 @@ export class InStream {
 
   /** Whether a chunk is the next one of the snapshot that was asked for. */
   admitChunk(id: number, index: number, seq: number): boolean {
-    if (index === 0 && this.askedAt !== undefined && !this.exact) {
+    // Also when exact: the origin's log did not reach back to what was asked for.
+    if (index === 0 && this.askedAt !== undefined && this.behind) {
+      this.exact = false
       this.snapshot = id
       this.mark = id
       this.applied = seq

@@ -28,7 +28,8 @@ export interface ReplicaOptions {
 interface Cursor {
   readonly snapshot: number
   readonly puts: Iterator<Put>
-  readonly seq: number
+  /** Known when the first chunk is made: every later update reaches the receiver after it. */
+  seq: number
   index: number
 }
 
@@ -39,6 +40,10 @@ const SNAPSHOT_STALLED_MS = 10_000
 /** Dead writers whose stream position is remembered, for rows that outlive them. */
 const RETIRED_MAX = 64
 const CHUNK_BYTES = 48 * 1024
+/** Updates in one message. */
+const BATCH_MAX = 500
+/** The position in a dead writer's stream that was never followed exactly. */
+const PARTIAL = -1
 
 export class Replica {
   readonly scope: string
@@ -73,8 +78,7 @@ export class Replica {
   flush(): void {
     const batch = this.out.takeUnsent()
     if (!batch) return
-    const { first, ops } = batch
-    this.outgoing.push({ to: undefined, message: ['u', this.scope, first, ops, this.ackWanted] })
+    this.pushUpdates(undefined, batch.first, batch.ops, this.ackWanted)
     this.ackWanted = false
   }
 
@@ -153,6 +157,12 @@ export class Replica {
     if (stream.behind) this.ask(stream)
   }
 
+  /** Asks a member for what is missing here now, rather than after its next heads. */
+  catchUp(node: string): void {
+    const stream = this.ins.get(node)
+    if (stream?.behind) this.ask(stream)
+  }
+
   /** A member does not know this scope: it has no rows in it. */
   absent(node: string): void {
     const stream = this.ins.get(node)
@@ -177,13 +187,10 @@ export class Replica {
     this.flush()
     const ops = first > 0 ? this.out.since(first) : undefined
     if (ops) {
-      for (let i = 0; i < ops.length; i += 500) {
-        const part = ops.slice(i, i + 500)
-        this.outgoing.push({ to: node, message: ['u', this.scope, first + i, part, false] })
-      }
+      this.pushUpdates(node, first, ops, false)
     } else if (!this.cursors.has(node)) {
       const puts = this.table.snapshot()[Symbol.iterator]()
-      this.cursors.set(node, { snapshot: ++this.snapshots, puts, seq: this.out.seq, index: 0 })
+      this.cursors.set(node, { snapshot: ++this.snapshots, puts, seq: 0, index: 0 })
     }
   }
 
@@ -213,10 +220,12 @@ export class Replica {
   have(node: string, have: readonly (readonly [string, number, number])[]): void {
     for (const [writer, creation, seq] of have) {
       const mine = this.positionOf(writer, creation)
-      if (mine < seq) {
+      // Where its snapshot is still to come, it will bring these rows as well.
+      if (mine < seq && this.ins.get(node)?.exact) {
         this.outgoing.push({ to: node, message: ['d', this.scope, [[writer, creation, mine]]] })
       }
-      if (mine <= seq) continue
+      const partial = this.retired.get(`${writer}#${creation}`) === PARTIAL
+      if (mine <= seq && !partial) continue
       const puts = [...this.table.snapshot()].filter((put) => put[4] === writer)
       for (let i = 0; i < puts.length; i += 200) {
         this.outgoing.push({ to: node, message: ['o', this.scope, puts.slice(i, i + 200)] })
@@ -242,7 +251,7 @@ export class Replica {
     for (let removal = this.removals[0]; removal; removal = this.removals[0]) {
       const next = removal.rows.next()
       if (next.done) this.removals.shift()
-      else if (next.value.mark !== removal.mark) {
+      else if (removal.mark === undefined || next.value.mark < removal.mark) {
         this.table.delete(removal.origin, next.value.id, 'node_down')
       }
       if (++count % 64 === 0 && this.options.now() >= until) return
@@ -258,6 +267,10 @@ export class Replica {
   nextChunk(node: string): ScopeMessage | undefined {
     const cursor = this.cursors.get(node)
     if (!cursor) return undefined
+    if (cursor.index === 0) {
+      this.flush()
+      cursor.seq = this.out.seq
+    }
     const puts: Put[] = []
     const max = Math.max(1, Math.min(500, Math.floor(CHUNK_BYTES / this.bytesPerRow)))
     while (puts.length < max) {
@@ -276,6 +289,19 @@ export class Replica {
   /** How large a chunk came out, so that the next ones stay under the limit. */
   chunkWas(rows: number, bytes: number): void {
     if (rows > 0) this.bytesPerRow = Math.max(bytes / rows, this.bytesPerRow * 0.9)
+  }
+
+  private pushUpdates(
+    to: string | undefined,
+    first: number,
+    ops: readonly Op[],
+    wantAck: boolean,
+  ): void {
+    for (let i = 0; i < ops.length; i += BATCH_MAX) {
+      const part = ops.length <= BATCH_MAX ? ops : ops.slice(i, i + BATCH_MAX)
+      const last = i + BATCH_MAX >= ops.length
+      this.outgoing.push({ to, message: ['u', this.scope, first + i, part, wantAck && last] })
+    }
   }
 
   private apply(stream: InStream, op: Op): void {
@@ -298,7 +324,7 @@ export class Replica {
 
   private retire(stream: InStream): void {
     const { node, creation } = stream.origin
-    this.retired.set(`${node}#${creation}`, stream.exact ? stream.applied : 0)
+    this.retired.set(`${node}#${creation}`, stream.exact ? stream.applied : PARTIAL)
     for (const oldest of this.retired.keys()) {
       if (this.retired.size <= RETIRED_MAX) break
       this.retired.delete(oldest)
@@ -310,7 +336,7 @@ export class Replica {
     const retired = this.retired.get(`${writer}#${creation}`)
     if (retired !== undefined) return retired
     const stream = this.ins.get(writer)
-    return stream?.origin.creation === creation ? this.applied(writer) : -1
+    return stream?.origin.creation === creation && stream.exact ? stream.applied : PARTIAL
   }
 
   private sendHave(to: string): void {

@@ -100,7 +100,11 @@ export class Scopes {
         now: this.now,
       })
       this.scopes.set(name, scope)
-      for (const [node, creation] of this.members) scope.replica.memberUp(node, creation)
+      for (const [node, creation] of this.members) {
+        scope.replica.memberUp(node, creation)
+        scope.replica.catchUp(node)
+      }
+      this.changed()
     }
     return scope as unknown as Scope<K>
   }

@@ -3,6 +3,7 @@
  * the highest version wins, and a terminated child leaves a tombstone, so that a node with an older
  * version cannot bring it back. Versions are a logical clock with the writer's name as tie-break.
  */
+import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import type { ChangeReason, Put, Table } from './table.js'
 
@@ -49,7 +50,7 @@ export class SpecTable implements Table {
     const [id, childId, recipe, version, author] = put
     this.merge({
       id,
-      childId: childId === null ? id : childId,
+      childId: unpackKey(id, childId),
       recipe: recipe === null ? undefined : (recipe as ChildRecipe),
       version: version as number,
       author: author as string,
@@ -87,5 +88,5 @@ function supersedes(a: SpecRow, b: SpecRow): boolean {
 
 export function specPut(row: SpecRow): Put {
   const { id, childId, recipe, version, author } = row
-  return [id, childId === id ? null : childId, recipe ?? null, version, author]
+  return [id, packKey(id, childId), recipe ?? null, version, author]
 }

@@ -12,15 +12,17 @@ export interface View {
   /** The same on all nodes with the same members. */
   readonly id: number
   readonly members: readonly PlacementMember[]
-  has(node: string): boolean
+  /** Which start of a member this view means; undefined: it is no member. */
+  creationOf(node: string): number | undefined
 }
 
 export function makeView(members: ReadonlyMap<string, number>): View {
-  const names = [...members.keys()].sort()
+  const creations = new Map(members)
+  const names = [...creations.keys()].sort()
   return {
-    id: fingerprint(names.map((name) => `${name}#${members.get(name)}`).join(' ')),
+    id: fingerprint(names.map((name) => `${name}#${creations.get(name)}`).join(' ')),
     members: names.map((node) => ({ node, weight: 1 })),
-    has: (node) => names.includes(node),
+    creationOf: (node) => creations.get(node),
   }
 }
 
@@ -31,6 +33,8 @@ export class ViewTracker {
   private readonly creations = new Map<string, number>()
   private readonly reported = new Map<string, number>()
   private views: View[]
+  /** Grows with every change of the view, so that a view that comes back is told from its first time. */
+  changes = 0
 
   constructor(
     private readonly self: string,
@@ -84,6 +88,10 @@ export class ViewTracker {
   }
 
   private changed(): boolean {
+    // Should the view come back to what it was, only a new report of it counts.
+    const { id } = this.current
+    for (const [node, reported] of this.reported) if (reported === id) this.reported.delete(node)
+    this.changes++
     this.views.push(makeView(this.creations))
     this.settle()
     return true

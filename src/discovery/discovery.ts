@@ -28,7 +28,7 @@ export interface Discovery {
 }
 
 const NODE_NAME_LENGTH_MAX = 255
-const NODE_NAME = /^[^\s@:,]+@[^\s@,]+$/
+const NODE_NAME = /^[^\s\p{Cc}@:,]+@[^\s\p{Cc}@,]+$/u
 
 /** Whether a row of a discovery service can be the name of a node. Others are left out. */
 export function isNodeName(text: unknown): text is string {

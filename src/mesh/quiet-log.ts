@@ -1,8 +1,8 @@
-/** Warnings that a peer can cause: at most one a second of a kind, with how many were left out. */
+/** Warnings that a peer can cause: at most one in ten seconds of a kind, with how many were left out. */
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/log.js'
 
-const PAUSE_MS = 1_000
+const PAUSE_MS = 10_000
 
 export class QuietLog {
   private readonly kinds = new Map<string, { at: number; leftOut: number }>()

@@ -57,8 +57,7 @@ export class Endings {
     this.#monitors.ended(process, reason)
     const ties = process.knownTies
     if (ties === undefined) return
-    for (const timer of ties.timers) timer.cancel()
-    ties.timers.clear()
+    if (ties.timers !== undefined) for (const timer of ties.timers) timer.cancel()
     process.abort()
   }
 
@@ -72,7 +71,6 @@ export class Endings {
         this.#core.log.error(`a listener for the end of ${process.pid} failed`, error)
       }
     }
-    listeners.clear()
   }
 
   /** Whoever waits for `spawn` hears of a failed start there, and not through a link as well. */
@@ -89,6 +87,6 @@ export class Endings {
 
 /** The ended process is no longer in the table, so the links cannot find it by pid. */
 function unlinkBoth(one: Process, other: Process): void {
-  one.knownTies?.links.delete(other)
-  other.knownTies?.links.delete(one)
+  one.knownTies?.links?.delete(other)
+  other.knownTies?.links?.delete(one)
 }

@@ -93,7 +93,7 @@ export class FunctionProcess extends Process {
     this.status = 'ready'
     if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
       receiver.timer = this.host.clock.after(timeoutMs, () => this.#timedOut(receiver, timeoutMs))
-      this.ties.timers.add(receiver.timer)
+      this.ties.addTimer(receiver.timer)
     }
     if (this.mailbox !== undefined) this.host.enqueue(this)
   }
@@ -109,7 +109,7 @@ export class FunctionProcess extends Process {
     if (!this.ended) this.status = 'parked'
     if (receiver.timer === undefined) return
     receiver.timer.cancel()
-    this.knownTies?.timers.delete(receiver.timer)
+    this.knownTies?.timers?.delete(receiver.timer)
   }
 
   /** Takes the first message that the receiver wants out of the mailbox. */

@@ -27,6 +27,7 @@ import { Monitors } from './monitors.js'
 import type { Notices } from './notices.js'
 import type {
   CallOptions,
+  ExitListener,
   Host,
   NoticeKind,
   Process,
@@ -175,7 +176,7 @@ export class Kernel implements Host, SignalSink {
     this.#spawned++
     if (name !== undefined) this.#core.table.addName(name, process)
     if (link !== true) return
-    process.parent = parent.pid
+    process.ties.parent = parent.pid
     this.#links.link(parent, process.pid)
   }
 
@@ -283,11 +284,11 @@ export class Kernel implements Host, SignalSink {
   }
 
   /** Calls `listener` once, before anyone else hears of the end. Undefined: not alive on this node. */
-  watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): (() => void) | undefined {
+  watchExit(pid: Pid, listener: ExitListener): (() => void) | undefined {
     const process = this.#core.table.find(pid)
     if (process === undefined || process.ended) return undefined
-    process.ties.exitListeners.add(listener)
-    return () => void process.knownTies?.exitListeners.delete(listener)
+    process.ties.addExitListener(listener)
+    return () => void process.knownTies?.exitListeners?.delete(listener)
   }
 
   // Names and questions

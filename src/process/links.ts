@@ -30,12 +30,12 @@ export class Links {
       owner.exitSignal(pid, 'noproc', true)
       return
     }
-    owner.ties.links.add(other)
-    other.ties.links.add(owner)
+    owner.ties.addLink(other)
+    other.ties.addLink(owner)
   }
 
   #linkRemote(owner: Process, pid: Pid): void {
-    const known = owner.knownTies?.remoteLinks.get(pid.toString())
+    const known = owner.knownTies?.remoteLinks?.get(pid.toString())
     if (known?.active === true) return
     const sent = this.#core.router.signal(pid.node, { type: 'link', from: owner.pid, to: pid })
     if (!sent) owner.exitSignal(pid, 'noconnection', true)
@@ -52,12 +52,12 @@ export class Links {
     }
     const other = this.#core.table.find(pid)
     if (other === undefined) return
-    ties.links.delete(other)
-    other.ties.links.delete(owner)
+    ties.links?.delete(other)
+    other.ties.links?.delete(owner)
   }
 
   #unlinkRemote(owner: Process, pid: Pid): void {
-    const link = owner.knownTies?.remoteLinks.get(pid.toString())
+    const link = owner.knownTies?.remoteLinks?.get(pid.toString())
     if (link === undefined || !link.active) return
     link.active = false
     link.unlinkId = ++this.#unlinkIds
@@ -69,12 +69,11 @@ export class Links {
   ended(process: Process, reason: unknown): void {
     const ties = process.knownTies
     if (ties === undefined) return
-    for (const other of ties.links) {
-      other.ties.links.delete(process)
+    for (const other of ties.links ?? []) {
+      other.ties.links?.delete(process)
       other.exitSignal(process.pid, reason, true)
     }
-    ties.links.clear()
-    for (const link of ties.remoteLinks.values()) {
+    for (const link of ties.remoteLinks?.values() ?? []) {
       this.#nodes.get(link.pid.node)?.delete(link)
       if (!link.active) continue
       const { pid: to } = link
@@ -82,14 +81,13 @@ export class Links {
       const signal = { type: 'exit', from: process.pid, to, reason: wireReason } as const
       signalWithReason(this.#core.router, to.node, signal)
     }
-    ties.remoteLinks.clear()
   }
 
   /** A process of another node links to one of ours. */
   asked(from: Pid, to: Pid): void {
     const process = this.#core.table.find(to)
     if (process !== undefined) {
-      if (!process.ties.remoteLinks.has(from.toString())) this.#add(process, from)
+      if (process.ties.remoteLinks?.has(from.toString()) !== true) this.#add(process, from)
       return
     }
     const reason = reasonToWire('noproc')
@@ -120,25 +118,25 @@ export class Links {
     if (links === undefined) return
     this.#nodes.delete(node)
     for (const link of links) {
-      link.process.ties.remoteLinks.delete(link.pid.toString())
+      link.process.ties.remoteLinks?.delete(link.pid.toString())
       if (link.active) link.process.exitSignal(link.pid, 'noconnection', true)
     }
   }
 
   #find(local: Pid, remote: Pid): RemoteLink | undefined {
-    return this.#core.table.find(local)?.knownTies?.remoteLinks.get(remote.toString())
+    return this.#core.table.find(local)?.knownTies?.remoteLinks?.get(remote.toString())
   }
 
   #add(process: Process, pid: Pid): void {
     const link = new RemoteLink(process, pid)
-    process.ties.remoteLinks.set(pid.toString(), link)
+    process.ties.addRemoteLink(link)
     const links = this.#nodes.get(pid.node)
     if (links === undefined) this.#nodes.set(pid.node, new Set([link]))
     else links.add(link)
   }
 
   #drop(link: RemoteLink): void {
-    link.process.ties.remoteLinks.delete(link.pid.toString())
+    link.process.ties.remoteLinks?.delete(link.pid.toString())
     this.#nodes.get(link.pid.node)?.delete(link)
   }
 }

@@ -57,8 +57,8 @@ export class Monitors {
   #monitorLocal(owner: Process, ref: Ref, subject: Target, target: Process): void {
     const key = this.#core.keyOf(ref)
     const monitor = new Monitor(ref, key, owner, owner.pid, subject, target)
-    owner.ties.monitors.set(key, monitor)
-    target.ties.watchers.add(monitor)
+    owner.ties.addMonitor(monitor)
+    target.ties.addWatcher(monitor)
   }
 
   #monitorRemote(owner: Process, ref: Ref, subject: Target, node: string): void {
@@ -74,7 +74,7 @@ export class Monitors {
     }
     const key = this.#core.keyOf(ref)
     const monitor = new Monitor(ref, key, owner, owner.pid, subject, undefined)
-    owner.ties.monitors.set(key, monitor)
+    owner.ties.addMonitor(monitor)
     this.#across(node).made.set(key, monitor)
   }
 
@@ -83,7 +83,7 @@ export class Monitors {
   }
 
   demonitor(owner: Process, ref: Ref): boolean {
-    const monitor = owner.knownTies?.monitors.get(this.#core.keyOf(ref))
+    const monitor = owner.knownTies?.monitors?.get(this.#core.keyOf(ref))
     if (monitor === undefined) return false
     this.#release(monitor)
     return true
@@ -91,9 +91,9 @@ export class Monitors {
 
   /** Takes back a monitor that this node made. */
   #release(monitor: Monitor): void {
-    monitor.owner?.ties.monitors.delete(monitor.key)
+    monitor.owner?.ties.monitors?.delete(monitor.key)
     if (monitor.target !== undefined) {
-      monitor.target.ties.watchers.delete(monitor)
+      monitor.target.ties.watchers?.delete(monitor)
       return
     }
     const { subject: to, ownerPid: from, ref } = monitor
@@ -105,15 +105,14 @@ export class Monitors {
   ended(process: Process, reason: unknown): void {
     const ties = process.knownTies
     if (ties === undefined) return
-    for (const monitor of ties.watchers) this.#fire(monitor, reason)
-    ties.watchers.clear()
-    for (const monitor of ties.monitors.values()) this.#release(monitor)
+    for (const monitor of ties.watchers ?? []) this.#fire(monitor, reason)
+    for (const monitor of ties.monitors?.values() ?? []) this.#release(monitor)
   }
 
   #fire(monitor: Monitor, reason: unknown): void {
     const { owner, ownerPid, ref, subject } = monitor
     if (owner !== undefined) {
-      owner.ties.monitors.delete(monitor.key)
+      owner.ties.monitors?.delete(monitor.key)
       this.#down(owner, ref, subject, reason)
       return
     }
@@ -136,7 +135,7 @@ export class Monitors {
     }
     const key = this.#core.keyOf(ref)
     const monitor = new Monitor(ref, key, undefined, from, to, route.process)
-    route.process.ties.watchers.add(monitor)
+    route.process.ties.addWatcher(monitor)
     this.#across(from.node).suffered.set(key, monitor)
   }
 
@@ -146,7 +145,7 @@ export class Monitors {
     const monitor = suffered?.get(this.#core.keyOf(ref))
     if (monitor === undefined) return
     suffered?.delete(monitor.key)
-    monitor.target?.ties.watchers.delete(monitor)
+    monitor.target?.ties.watchers?.delete(monitor)
   }
 
   /** What we monitor on another node is gone. False: no monitor of ours has this reference. */
@@ -155,7 +154,7 @@ export class Monitors {
     const monitor = made?.get(this.#core.keyOf(ref))
     if (monitor?.owner === undefined) return false
     made?.delete(monitor.key)
-    monitor.owner.ties.monitors.delete(monitor.key)
+    monitor.owner.ties.monitors?.delete(monitor.key)
     this.#down(monitor.owner, monitor.ref, monitor.subject, reasonFromWire(reason))
     return true
   }
@@ -164,7 +163,7 @@ export class Monitors {
     const across = this.#nodes.get(node)
     if (across === undefined) return
     this.#nodes.delete(node)
-    for (const monitor of across.suffered.values()) monitor.target?.ties.watchers.delete(monitor)
+    for (const monitor of across.suffered.values()) monitor.target?.ties.watchers?.delete(monitor)
     for (const monitor of across.made.values()) this.#fire(monitor, 'noconnection')
   }
 

@@ -64,7 +64,7 @@ export function exitAfter(
 }
 
 export function cancelTimer(process: Process, timer: ProcessTimer): boolean {
-  process.knownTies?.timers.delete(timer)
+  process.knownTies?.timers?.delete(timer)
   const { pending } = timer
   timer.cancel()
   return pending
@@ -88,7 +88,7 @@ function later(process: Process, delayMs: number, task: () => void): ProcessTime
 
 function wait(process: Process, timer: ProcessTimer, delayMs: number, task: () => void): void {
   const { clock } = process.host
-  process.ties.timers.add(timer)
+  process.ties.addTimer(timer)
   if (delayMs <= DELAY_MS_MAX) timer.arm(clock.after(delayMs, task))
   else {
     const rest = () => wait(process, timer, delayMs - DELAY_MS_MAX, task)

@@ -59,22 +59,64 @@ export class RemoteLink {
   ) {}
 }
 
-/** What few processes have. Every set belongs to one process and is undone at its end. */
+/**
+ * What few processes have. Every collection belongs to one process, is made on first use, and is
+ * undone at the end of the process.
+ */
 export class ProcessTies {
   name: string | undefined = undefined
+  /** Who spawned it with a link: the end of the parent stops it even when it traps exits. */
+  parent: Pid | undefined = undefined
   controller: AbortController | undefined = undefined
-  readonly links = new Set<Process>()
+  links: Set<Process> | undefined = undefined
   /** By the text of the other pid. */
-  readonly remoteLinks = new Map<string, RemoteLink>()
+  remoteLinks: Map<string, RemoteLink> | undefined = undefined
   /** Monitors it made, by the key of their reference. */
-  readonly monitors = new Map<number | string, Monitor>()
+  monitors: Map<number | string, Monitor> | undefined = undefined
   /** Monitors others made of it. */
-  readonly watchers = new Set<Monitor>()
-  readonly exitListeners = new Set<(pid: Pid, reason: unknown) => void>()
+  watchers: Set<Monitor> | undefined = undefined
+  exitListeners: Set<ExitListener> | undefined = undefined
   /** Calls it took and has not answered. */
-  readonly deferred = new Set<Call>()
-  readonly timers = new Set<Timer>()
+  deferred: Set<Call> | undefined = undefined
+  timers: Set<Timer> | undefined = undefined
+
+  addLink(other: Process): void {
+    this.links ??= new Set()
+    this.links.add(other)
+  }
+
+  addRemoteLink(link: RemoteLink): void {
+    this.remoteLinks ??= new Map()
+    this.remoteLinks.set(link.pid.toString(), link)
+  }
+
+  addMonitor(monitor: Monitor): void {
+    this.monitors ??= new Map()
+    this.monitors.set(monitor.key, monitor)
+  }
+
+  addWatcher(monitor: Monitor): void {
+    this.watchers ??= new Set()
+    this.watchers.add(monitor)
+  }
+
+  addExitListener(listener: ExitListener): void {
+    this.exitListeners ??= new Set()
+    this.exitListeners.add(listener)
+  }
+
+  addDeferred(call: Call): void {
+    this.deferred ??= new Set()
+    this.deferred.add(call)
+  }
+
+  addTimer(timer: Timer): void {
+    this.timers ??= new Set()
+    this.timers.add(timer)
+  }
 }
+
+export type ExitListener = (pid: Pid, reason: unknown) => void
 
 export interface SpawnOptions {
   /** A local name. Taken: `name_taken`. */
@@ -132,7 +174,7 @@ export interface Host {
   whereis(name: string): Pid | undefined
   registerName(name: string, pid: Pid): void
   unregisterName(name: string): boolean
-  watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): (() => void) | undefined
+  watchExit(pid: Pid, listener: ExitListener): (() => void) | undefined
 }
 
 /** Who waits for `spawn`, until `init` has returned. */
@@ -158,7 +200,6 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   starting: Starting | undefined = undefined
   /** A stop that waits for the handler on the stack. */
   leaving: Leaving | undefined = undefined
-  parent: Pid | undefined = undefined
   #ties: ProcessTies | undefined = undefined
   #bound: object | undefined = undefined
 
@@ -181,6 +222,10 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
 
   get name(): string | undefined {
     return this.#ties?.name
+  }
+
+  get parent(): Pid | undefined {
+    return this.#ties?.parent
   }
 
   /** The ties it has, or undefined if it never had any. */
@@ -211,11 +256,11 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
 
   hold(call: Call): void {
     call.holder = this
-    this.ties.deferred.add(call)
+    this.ties.addDeferred(call)
   }
 
   forget(call: Call): void {
-    this.#ties?.deferred.delete(call)
+    this.#ties?.deferred?.delete(call)
   }
 
   /** An exit signal from `from`, by a broken link or by `exit(pid, reason)`. */

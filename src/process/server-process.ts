@@ -28,7 +28,6 @@ interface Wakers {
 }
 
 export class ServerProcess extends Process {
-  readonly kind: string
   readonly #table: MethodTable
   #server: GenServer | undefined = undefined
   #wakers: Wakers | undefined = undefined
@@ -42,9 +41,12 @@ export class ServerProcess extends Process {
     birth: { module: new () => GenServer; args: readonly unknown[] },
   ) {
     super(host, pid)
-    this.kind = table.className
     this.#table = table
     this.#birth = birth
+  }
+
+  get kind(): string {
+    return this.#table.className
   }
 
   get passByReference(): boolean {
@@ -256,7 +258,7 @@ export class ServerProcess extends Process {
         this.host.log.warn(`${sentence}: it was ended without waiting further`)
         this.host.bury(this, reason)
       }
-      this.ties.timers.add(this.host.clock.after(terminateTimeoutMs, late))
+      this.ties.addTimer(this.host.clock.after(terminateTimeoutMs, late))
     }
     result.then(
       () => this.host.bury(this, reason),

@@ -63,7 +63,7 @@ function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number): string
     case 'improperList':
       return list('I', it.value.elements, depth) + part(it.value.tail, depth)
     case 'object':
-      return sorted('O', pairs(Object.entries(it.value), depth))
+      return members(it.value, depth)
     case 'map':
       return sorted('M', pairs(it.value, depth))
     case 'set':
@@ -90,6 +90,14 @@ function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number): string
 function list(mark: string, elements: readonly unknown[], depth: number): string {
   let text = `${mark}${elements.length}:`
   for (let index = 0; index < elements.length; index++) text += part(elements[index], depth)
+  return text
+}
+
+function members(object: Readonly<Record<string, unknown>>, depth: number): string {
+  const names = Object.keys(object)
+  if (names.length > 1) names.sort()
+  let text = `O${names.length}:`
+  for (const name of names) text += sized('s', name) + part(object[name], depth)
   return text
 }
 

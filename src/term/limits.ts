@@ -5,7 +5,7 @@
 import { CitadelError } from '../base/errors.js'
 
 export interface TermLimits {
-  /** How deep containers may nest. At most 1,000, so that no term can exhaust the stack. */
+  /** How deep containers may nest. At most 700, which leaves the stack a third. */
   depth: number
   /** Elements of all containers together; a map entry counts twice. */
   elements: number
@@ -23,7 +23,7 @@ export const defaultLimits: Readonly<TermLimits> = {
 }
 
 const largest: Readonly<TermLimits> = {
-  depth: 1000,
+  depth: 700,
   elements: 2 ** 32,
   bytes: 2 ** 30,
   integerBytes: 2 ** 24,
@@ -57,3 +57,7 @@ export function overLimit(name: keyof TermLimits, limits: Readonly<TermLimits>):
     `the term ${meaning[name]}: send less at once, or raise the limit \`${name}\` on every node`,
   )
 }
+
+/** Whether a caller that was deep in its own stack left too little of it. That is no crash either. */
+export const isStackOverflow = (error: unknown): boolean =>
+  error instanceof RangeError && error.message.includes('call stack')

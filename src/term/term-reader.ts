@@ -11,7 +11,7 @@ import { Atom, fitsAtom } from './atom.js'
 import { integerAt } from './bignum.js'
 import { ByteReader, malformed } from './byte-reader.js'
 import { ImproperList } from './improper-list.js'
-import { defaultLimits, overLimit, type TermLimits } from './limits.js'
+import { defaultLimits, isStackOverflow, overLimit, type TermLimits } from './limits.js'
 import { OpaqueTerm } from './opaque.js'
 import { Pid } from './pid.js'
 import { Ref } from './ref.js'
@@ -46,7 +46,11 @@ export class TermReader extends ByteReader {
   term(): unknown {
     this.#elements = 0
     this.#copied = 0
-    return this.#value(0)
+    try {
+      return this.#value(0)
+    } catch (error) {
+      throw isStackOverflow(error) ? overLimit('depth', this.limits) : error
+    }
   }
 
   /** Moves over the next term. */

@@ -12,7 +12,7 @@ import { ByteWriter } from './byte-writer.js'
 import type { ImproperList } from './improper-list.js'
 import { isTermMap } from './key.js'
 import { isWellFormed, known } from './kinds.js'
-import { defaultLimits, overLimit, type TermLimits } from './limits.js'
+import { defaultLimits, isStackOverflow, overLimit, type TermLimits } from './limits.js'
 import { Pid } from './pid.js'
 import { Ref } from './ref.js'
 import { JS, type Tagged, tag } from './tagged.js'
@@ -146,7 +146,7 @@ export class TermWriter extends ByteWriter {
     if (error === cannotCross || (error === tooDeep && isCyclic(value, depth))) {
       return unserializable(value, name, depth)
     }
-    return error === tooDeep ? overLimit('depth', this.limits) : error
+    return error === tooDeep || isStackOverflow(error) ? overLimit('depth', this.limits) : error
   }
 
   /** Accounts for a container of `count` elements, `depth` levels down. */

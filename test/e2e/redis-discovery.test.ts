@@ -104,7 +104,7 @@ describe.skipIf(skipped)('Redis discovery', () => {
 
   test('garbage of strangers under our keys is no member and hurts nobody', async () => {
     const { discovery, log } = await announced('n1@127.0.0.1')
-    redis.command('SADD', 'CITADEL:shop:nodes', 'no name', 'x', '\u0000\u0001', 'list@h', 'bad@h')
+    redis.command('SADD', 'CITADEL:shop:nodes', 'no name', 'x', '\u0001\u0002@h', 'list@h', 'bad@h')
     redis.command('RPUSH', 'CITADEL:shop:node:list@h', 'a')
     redis.command('SET', 'CITADEL:shop:node:bad@h', 'OK')
     redis.command('SET', 'CITADEL:shop:node:bad@h:addr', 'http:// \u0007 nothing')

@@ -1,5 +1,5 @@
 /** EPMD and the handshake against the real ones: a real `epmd`, a real Erlang node. */
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Epmd } from '../../src/mesh/epmd.js'
 import { hasFlag } from '../../src/mesh/flags.js'
@@ -17,6 +17,13 @@ import { until } from '../support/until.js'
 const world = systemWorld()
 const host = '127.0.0.1'
 const cookie = 'interop_cookie'
+
+/** Runs Erlang's own tool against an EPMD and answers what it prints. */
+const epmdTool = (port: number, command: string): Promise<string> =>
+  new Promise((resolve) => {
+    const args = ['-port', String(port), command]
+    execFile('epmd', args, { timeout: 5_000 }, (_error, stdout) => resolve(stdout))
+  })
 
 describe.skipIf(erlangMissing())('with a real EPMD and a real Erlang node', () => {
   let epmd: RealEpmd
@@ -183,9 +190,8 @@ describe.skipIf(erlangMissing())('with a real EPMD and a real Erlang node', () =
     expect(ours.isEmbedded).toBe(true)
     expect(await ours.lookup('guest@127.0.0.1')).toMatchObject({ host })
     expect(await guest.eval("net_kernel:connect_node('host@127.0.0.1')")).toBe('true')
-    const names = spawnSync('epmd', ['-port', String(epmdPort), '-names'], { encoding: 'utf8' })
-    expect(names.stdout).toMatch(/name guest at port \d+/)
-    spawnSync('epmd', ['-port', String(epmdPort), '-kill'])
+    expect(await epmdTool(epmdPort, '-names')).toMatch(/name guest at port \d+/)
+    await epmdTool(epmdPort, '-kill')
     expect(await ours.names()).toHaveLength(2)
   })
 

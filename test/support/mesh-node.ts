@@ -114,6 +114,8 @@ export class RecordingSink implements SignalSink {
 
 export interface MeshNodeOptions extends Partial<MeshOptions> {
   epmdPort: number
+  /** Where this machine's EPMD is, 127.0.0.1 unless given. */
+  epmdHost?: string
   world?: World
 }
 
@@ -129,12 +131,12 @@ export class MeshNode {
 
   constructor(
     readonly name: string,
-    { epmdPort, world = systemWorld(), ...options }: MeshNodeOptions,
+    { epmdPort, epmdHost, world = systemWorld(), ...options }: MeshNodeOptions,
   ) {
     this.transport = new HarmedTransport(world.transport)
     const harmed = { ...world, transport: this.transport }
     // EPMD is another program: it lives on when the node is killed.
-    this.epmd = new Epmd({ world, epmdPort })
+    this.epmd = new Epmd({ world, epmdPort, host: epmdHost })
     this.mesh = new Mesh({
       world: harmed,
       log: this.log,
@@ -143,6 +145,7 @@ export class MeshNode {
       sink: this.sink,
       capability: () => ({ version: 1, features: [], modules: ['Worker'], weight: 1 }),
       epmd: this.epmd,
+      times: { stopMs: 200 },
       ...options,
     })
     this.pid = new Pid(name, 80, 0, this.mesh.creation)

@@ -29,9 +29,6 @@ export interface RedisServerOptions {
   port?: number
   /** More settings: `['--requirepass', 'secret']`. */
   args?: readonly string[]
-  /** How `command` connects, and to what `url` points, if not to the plain port. */
-  cli?: readonly string[]
-  url?: string
 }
 
 /** True when redis-server is not installed; with CI set that is an error. */
@@ -63,9 +60,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   await start()
   return {
     port,
-    url: options.url ?? `redis://127.0.0.1:${port}`,
+    url: `redis://127.0.0.1:${port}`,
     command: (...words) =>
-      execFileSync('redis-cli', [...(options.cli ?? ['-p', String(port)]), ...words], {
+      execFileSync('redis-cli', ['-p', String(port), ...words], {
         encoding: 'utf8',
       }).trimEnd(),
     freeze: () => child?.signal('SIGSTOP'),

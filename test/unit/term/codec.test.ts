@@ -251,11 +251,38 @@ describe('limits', () => {
   })
 
   test('the deepest limit that can be set does not exhaust the stack', () => {
-    const limits = termLimits({ depth: 1000 })
+    const limits = termLimits({ depth: 700 })
     let value: unknown = 1
-    for (let level = 0; level < 1000; level++) value = new Map([[1, value]])
-    expect(decodeTerm(encodeTerm(value, limits), limits)).toEqual(value)
-    expect(() => termLimits({ depth: 1001 })).toThrowError(/1 to 1000/)
+    for (let level = 0; level < 700; level++) value = new Map([[1, value]])
+    const bytes = encodeTerm(value, limits)
+    expect(encodeTerm(decodeTerm(bytes, limits), limits).equals(bytes)).toBe(true)
+    expect(() => termLimits({ depth: 701 })).toThrowError(/1 to 700/)
+  })
+
+  test('a caller that has used up the stack is told so by a CitadelError', () => {
+    const value = nested(500)
+    const bytes = encodeTerm(value)
+    /** Uses up the stack, and tries on the way back until there is enough of it again. */
+    const deepest = (attempt: () => unknown, seen: Set<unknown>): void => {
+      try {
+        deepest(attempt, seen)
+      } catch {
+        // The end of the stack: from here on, upwards.
+      }
+      if (seen.has('enough')) return
+      try {
+        attempt()
+        seen.add('enough')
+      } catch (error) {
+        seen.add((error as CitadelError).code ?? 'stack')
+      }
+    }
+    for (const attempt of [() => encodeTerm(value), () => decodeTerm(bytes)]) {
+      const seen = new Set<unknown>()
+      deepest(attempt, seen)
+      expect(seen).toContain('limit_exceeded')
+      expect(seen).toContain('enough')
+    }
   })
 
   test('a value that holds itself many times over ends at a limit, soon', () => {

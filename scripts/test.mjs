@@ -1,0 +1,162 @@
+/**
+ * `npm test`: everything, from a fresh clone. Prepares (dependencies, build), sees that the
+ * programs the tests talk to are there (on Debian, as root, it installs them), then checks types
+ * and style and runs the kinds of tests one after another. More arguments go to vitest:
+ * `npm test -- test/unit/term`. A program that cannot be had skips its tests loudly; with CI set
+ * it fails.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Failure, prepare } from './prepare.mjs'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const inModules = (...parts) => join(root, 'node_modules', ...parts)
+const isCi = Boolean(process.env.CI)
+
+/** A program, the Debian package that has it, and what is not tested without it. */
+const PROGRAMS = [
+  { program: 'redis-server', packageName: 'redis-server', subject: 'discovery through Redis' },
+  { program: 'redis-cli', packageName: 'redis-tools', subject: 'discovery through Redis' },
+  { program: 'erl', packageName: 'erlang-nox', subject: 'talking to a real Erlang' },
+  { program: 'epmd', packageName: 'erlang-nox', subject: 'talking to a real EPMD' },
+  { program: 'openssl', packageName: 'openssl', subject: 'TLS' },
+]
+const VITEST_PROJECTS = ['unit', 'simulation', 'e2e', 'interop']
+const POLICY_FILE = '/usr/sbin/policy-rc.d'
+
+const say = (text) => process.stderr.write(`[test] ${text}\n`)
+
+// ---- the programs the tests talk to
+
+const isThere = (program) =>
+  (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+
+const missingPrograms = () => PROGRAMS.filter(({ program }) => !isThere(program))
+
+function provide() {
+  if (missingPrograms().length > 0 && canInstall()) install()
+  const missing = missingPrograms()
+  for (const { program, packageName, subject } of missing) {
+    const advice = `install it (on Debian: apt-get install ${packageName})`
+    say(`${program} is missing: ${subject} ${isCi ? 'cannot be' : 'IS NOT'} tested; ${advice}`)
+  }
+  if (isCi && missing.length > 0) throw new Failure('with CI set, a missing program is a failure')
+}
+
+const canInstall = () => process.getuid?.() === 0 && isThere('apt-get')
+
+function install() {
+  const packages = [...new Set(missingPrograms().map(({ packageName }) => packageName))]
+  say(`installing ${packages.join(', ')} with apt-get, once`)
+  withoutServices(() => {
+    apt('update', '-q')
+    apt('install', '-q', '-y', '--no-install-recommends', ...packages)
+  })
+}
+
+function apt(...args) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const all = ['-o', 'DPkg::Lock::Timeout=300', ...args]
+  const { status, stdout, stderr } = spawnSync('apt-get', all, { env, encoding: 'utf8' })
+  if (status !== 0) say(`apt-get ${args.join(' ')} failed:\n${stdout}${stderr}`)
+}
+
+/** Debian starts a server when it is installed, unless this file forbids it. */
+function withoutServices(work) {
+  const isOurs = !existsSync(POLICY_FILE)
+  if (isOurs) writeFileSync(POLICY_FILE, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    work()
+  } finally {
+    if (isOurs) rmSync(POLICY_FILE, { force: true })
+  }
+}
+
+// ---- the steps
+
+/** What the user set for nodes of their own must not reach those of the tests. */
+function cleanEnvironment() {
+  const env = { ...process.env }
+  for (const name of Object.keys(env)) if (/^(CITADEL|ERL)_/.test(name)) delete env[name]
+  return env
+}
+
+function run(args) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: cleanEnvironment(),
+      stdio: 'inherit',
+    })
+    child.on('error', (error) => {
+      say(error.message)
+      resolve(false)
+    })
+    child.on('close', (code) => resolve(code === 0))
+  })
+}
+
+async function step(name, args) {
+  const started = Date.now()
+  say(`${name} ...`)
+  const passed = await run(args)
+  const seconds = ((Date.now() - started) / 1000).toFixed(1)
+  return { name, passed, seconds }
+}
+
+async function vitest(project, extra, totals) {
+  const report = join(root, '.cache', `test-${project}.json`)
+  rmSync(report, { force: true })
+  const result = await step(project, [
+    inModules('vitest', 'vitest.mjs'),
+    'run',
+    '--passWithNoTests',
+    ...['--project', project],
+    ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report],
+    ...extra,
+  ])
+  count(report, totals)
+  return result
+}
+
+function count(report, totals) {
+  if (!existsSync(report)) return
+  const counts = JSON.parse(readFileSync(report, 'utf8'))
+  totals.passed += counts.numPassedTests
+  totals.failed += counts.numFailedTests
+  totals.skipped += counts.numPendingTests + counts.numTodoTests
+}
+
+async function main(extra) {
+  await prepare({ wantBuild: true })
+  provide()
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const totals = { passed: 0, failed: 0, skipped: 0 }
+  const results = [
+    await step('types', [
+      inModules('typescript', 'bin', 'tsc'),
+      '--noEmit',
+      '-p',
+      'tsconfig.test.json',
+    ]),
+    await step('style', [inModules('@biomejs', 'biome', 'bin', 'biome'), 'check', '.']),
+  ]
+  for (const project of VITEST_PROJECTS) results.push(await vitest(project, extra, totals))
+  for (const { name, passed, seconds } of results) {
+    say(`${passed ? 'passed' : 'FAILED'}  ${name.padEnd(12)} ${seconds} s`)
+  }
+  const { passed, failed, skipped } = totals
+  process.stdout.write(`tests: ${passed} passed, ${failed} failed, ${skipped} skipped\n`)
+  if (passed === 0) say('no test was run')
+  return results.every((result) => result.passed) && passed > 0
+}
+
+try {
+  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
+} catch (error) {
+  if (!(error instanceof Failure)) throw error
+  say(error.message)
+  process.exitCode = 1
+}

@@ -1,0 +1,435 @@
+/**
+ * Who is around a node: the peers it is connected to and what it holds of all members. Introduces
+ * itself to each peer, carries out the membership's effects, keeps the one coarse clock of all
+ * links, redials what is lost. When a link is gone the sink hears of it first, then the listeners.
+ */
+import type { Timer } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import { type Logger, silent } from '../base/log.js'
+import type { Address, Listener } from '../base/transport.js'
+import type { Pid } from '../term/pid.js'
+import { TermWriter } from '../term/term-writer.js'
+import { isLoopback, parseAddress } from './address.js'
+import type { Capability } from './capability.js'
+import { type CitadelMessage, citadelTerm } from './citadel-message.js'
+import { ConnectWaiters } from './connect-waiters.js'
+import { Connections } from './connections.js'
+import { TERM_VERSION } from './control-op.js'
+import type { Encoded } from './control-writer.js'
+import type { Dial, DialFailure } from './dial.js'
+import type { Established } from './greeting.js'
+import { ReadBudget } from './inbox.js'
+import { type Member, Membership, type MembershipEvent } from './membership.js'
+import type { MeshEvent } from './mesh-event.js'
+import { type MeshOptions, type MeshSettings, meshSettings } from './mesh-options.js'
+import { Peer, type PeerEnd } from './peer.js'
+import { CITADEL, NET_KERNEL, PeerReceiver, pingTerm } from './peer-receiver.js'
+import { QuietLog } from './quiet-log.js'
+import { SelfDoubt } from './self-doubt.js'
+
+/** How long a dial by the peer, for which ours gave way, may take. */
+const PEER_GAVE_WAY_MS = 2_000
+
+export class Neighbours {
+  /** Where this node listens, as URIs. */
+  addresses: readonly string[] = []
+  private readonly settings: MeshSettings
+  private readonly log: Logger
+  private readonly quiet: QuietLog
+  private readonly connections: Connections
+  private readonly membership: Membership
+  private readonly doubt: SelfDoubt
+  private readonly budget: ReadBudget
+  private readonly waiters = new ConnectWaiters()
+  private readonly listeners = new Set<(event: MeshEvent) => void>()
+  private readonly scratch = new TermWriter()
+  /** How many members have come up so far: tells whether a peer was told of all. */
+  private upCount = 0
+  private timer: Timer | undefined
+  private state: 'new' | 'running' | 'stopped' = 'new'
+
+  constructor(
+    private readonly options: MeshOptions,
+    /** The sender of what the mesh itself sends. */
+    private readonly system: Pid,
+  ) {
+    const { world, cookie, epmd } = options
+    this.settings = meshSettings(options)
+    this.log = options.log ?? silent
+    this.quiet = new QuietLog(this.log, world.clock)
+    this.budget = new ReadBudget(world.clock)
+    const { times, membership } = this.settings
+    this.doubt = new SelfDoubt(times.citadelSilentMs, times.citadelTickMs, world.clock.now())
+    this.membership = new Membership(system.node, membership, () => world.random.float())
+    const self = { name: system.node, creation: system.creation }
+    const lookup = (node: string) => epmd.lookup(node)
+    this.connections = new Connections(
+      { world, self, cookie, lookup },
+      {
+        make: (established) => this.makePeer(established),
+        connected: (peer, old) => this.peerConnected(peer, old),
+        dialFailed: (dial, failure) => this.dialFailed(dial, failure),
+        refused: (reason, message) =>
+          this.quiet.warn(reason, `a connection was refused: ${message}`),
+      },
+    )
+  }
+
+  listen(at: Address): Promise<Listener> {
+    return this.connections.listen(at)
+  }
+
+  start(): void {
+    this.state = 'running'
+    this.doubt.notice(this.clock.now())
+    this.armTimer()
+  }
+
+  /** Says goodbye, and waits a bounded time until the peers have taken it. */
+  async stop(): Promise<void> {
+    this.state = 'stopped'
+    this.timer?.cancel()
+    this.connections.close()
+    this.waiters.stop()
+    const peers = [...this.connections.peers.values()]
+    this.broadcast({ type: 'goodbye' })
+    for (const peer of peers) {
+      peer.goDown()
+      this.options.sink.disconnected(peer.node)
+    }
+    const until = this.clock.now() + this.settings.times.stopMs
+    while (this.connections.peers.size > 0 && this.clock.now() < until) await this.pause(5)
+    for (const peer of peers) peer.drop()
+  }
+
+  onEvent(listener: (event: MeshEvent) => void): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+
+  peer(node: string): Peer | undefined {
+    return this.connections.peers.get(node)
+  }
+
+  peers(): IterableIterator<Peer> {
+    return this.connections.peers.values()
+  }
+
+  /** The Citadel nodes that are up or unreachable. */
+  members(): Member[] {
+    return [...this.membership.members()]
+  }
+
+  /** True when connected; for a Citadel peer, when its capability has arrived. */
+  async connect(node: string): Promise<boolean> {
+    if (this.state !== 'running') return false
+    this.step({ type: 'connect', node })
+    if (this.isReady(node)) return true
+    const connected = this.waiters.wait(node)
+    this.dialWithEpmd(node)
+    return connected
+  }
+
+  /** Why the last `connect` to that node answered false. */
+  lastConnectError(node: string): CitadelError | undefined {
+    return this.waiters.errorOf(node)
+  }
+
+  /** Closes the link and does not redial until `connect`. Never death. False: was not connected. */
+  disconnect(node: string): boolean {
+    this.step({ type: 'disconnect', node })
+    this.connections.abandonDial(node)
+    const peer = this.connections.peers.get(node)
+    if (!peer) return false
+    if (peer.kind === 'citadel') this.tell(peer, { type: 'disconnect' })
+    peer.goDown()
+    this.peerGone(peer, { why: 'dropped' })
+    return true
+  }
+
+  /** Tells all members the capability again: the modules or the weight have changed. */
+  announce(): void {
+    this.broadcast({ type: 'capability', capability: this.capability() })
+  }
+
+  /**
+   * For whoever runs processes: called before a batch of work. After a gap longer than the silent
+   * limit the links to Citadel nodes are cut first, because those nodes may have given this one up.
+   */
+  noticeTime(): void {
+    const now = this.clock.now()
+    if (this.state === 'running' && this.doubt.notice(now)) this.wake(now)
+  }
+
+  /** A message once encoded, for `sendEncoded` to many nodes. */
+  encode(message: unknown): Encoded {
+    this.scratch.rewind(0)
+    this.scratch.u8(TERM_VERSION)
+    this.scratch.term(message)
+    return { bytes: this.scratch.take() }
+  }
+
+  // Peers come.
+
+  private makePeer(established: Established): Peer {
+    const { clock } = this.options.world
+    const { times, outbox, frameLimitBytes } = this.settings
+    const receiver = new PeerReceiver(this.system, this.options.sink, {
+      awake: () => this.noticeTime(),
+      citadelMessage: (from, message) => this.citadelMessage(from, message),
+      pingAnswered: (from) => this.pingAnswered(from),
+      closed: (from, end) => this.peerGone(from, end),
+    })
+    const rest = {
+      self: this.system.node,
+      clock,
+      budget: this.budget,
+      times,
+      outbox,
+      frameLimitBytes,
+    }
+    const peer = new Peer({ ...established, ...rest }, receiver)
+    receiver.peer = peer
+    return peer
+  }
+
+  private peerConnected(peer: Peer, old: Peer | undefined): void {
+    if (old) {
+      this.lost(old, old.heardAt)
+      old.drop()
+    }
+    this.step({ type: 'answered', node: peer.node, creation: peer.creation })
+    peer.introducedBy = this.clock.now() + this.settings.times.introductionMs
+    this.tell(peer, { type: 'capability', capability: this.capability() })
+    peer.toldMembers = this.upCount
+    peer.named(this.system, NET_KERNEL, pingTerm(this.system))
+  }
+
+  private citadelMessage(peer: Peer, message: CitadelMessage): void {
+    if (message.type === 'capability') this.introduced(peer, message.capability)
+    else if (peer.kind !== 'citadel') return
+    else if (message.type === 'status') {
+      this.step({ type: 'status', node: peer.node, opinion: message.opinion })
+    } else if (message.type === 'goodbye') {
+      this.forget(peer)
+      this.step({ type: 'goodbye', node: peer.node })
+    } else {
+      this.step({ type: 'disconnect', node: peer.node })
+      this.peerGone(peer, { why: 'dropped' })
+      peer.drop()
+    }
+  }
+
+  private introduced(peer: Peer, offered: Capability): void {
+    const { node, creation } = peer
+    const capability = { ...offered, addresses: believable(offered.addresses, peer.remoteHost) }
+    const first = peer.kind !== 'citadel'
+    if (peer.kind === 'beam') this.emit({ type: 'beamDown', node })
+    peer.kind = 'citadel'
+    peer.capability = capability
+    if (first) {
+      if (peer.toldMembers !== this.upCount) {
+        this.tell(peer, { type: 'capability', capability: this.capability() })
+      }
+      this.upCount++
+    }
+    this.step({ type: 'capability', node, creation, capability })
+    if (first) this.waiters.connected(node)
+  }
+
+  /** A Citadel node has shown its capability before it answers anything. */
+  private pingAnswered(peer: Peer): void {
+    if (peer.kind !== 'unknown') return
+    peer.kind = 'beam'
+    this.step({ type: 'beam', node: peer.node })
+    this.emit({ type: 'beamUp', node: peer.node })
+    this.waiters.connected(peer.node)
+  }
+
+  // Peers go.
+
+  private peerGone(peer: Peer, end: PeerEnd): void {
+    if (this.connections.peers.get(peer.node) !== peer) return
+    this.connections.peers.delete(peer.node)
+    if (this.state === 'stopped') return
+    this.report(peer, end)
+    this.lost(peer, peer.heardAt)
+    const error = new CitadelError('noconnection', `${peer.node} closed the connection at once`)
+    if (peer.kind === 'unknown') this.waiters.failed(peer.node, error)
+  }
+
+  private lost(peer: Peer, heardAt: number): void {
+    this.options.sink.disconnected(peer.node)
+    if (peer.kind === 'beam') this.emit({ type: 'beamDown', node: peer.node })
+    else this.step({ type: 'down', node: peer.node, heardAt })
+  }
+
+  /** The link ends, and nobody will ask for its other end again. */
+  private forget(peer: Peer): void {
+    this.connections.peers.delete(peer.node)
+    this.options.sink.disconnected(peer.node)
+    peer.drop()
+  }
+
+  private report(peer: Peer, end: PeerEnd): void {
+    if (end.why === 'bad frame' || end.why === 'overflow') {
+      const why = end.error instanceof Error ? end.error.message : String(end.error)
+      this.log.warn(`the connection to ${peer.node} was closed (${end.why}): ${why}`)
+    } else this.log.debug(`the connection to ${peer.node} is gone (${end.why})`)
+  }
+
+  private dialFailed(dial: Dial, { reason, gone, error }: DialFailure): void {
+    const { node } = dial
+    this.step({ type: 'dialFailed', node, refused: gone })
+    if (!this.waiters.has(node)) {
+      this.log.debug(`${node} could not be dialled: ${error.message}`)
+    } else if (reason === 'simultaneous' || reason === 'already_connected') {
+      this.waiters.giveWay(node, error, this.clock.now() + PEER_GAVE_WAY_MS)
+    } else if (!dial.options.lookup) {
+      this.dialWithEpmd(node)
+    } else {
+      this.reportFailure(node, error)
+      this.waiters.failed(node, error)
+    }
+  }
+
+  /** What its owner can put right is a warning, once; what may pass by itself is not. */
+  private reportFailure(node: string, error: CitadelError): void {
+    const passing = error.code === 'noconnection' || error.code === 'timeout'
+    const known = this.waiters.errorOf(node)?.code === error.code
+    const message = `${node} could not be connected: ${error.message}`
+    if (passing || known) this.log.debug(message)
+    else this.log.warn(message)
+  }
+
+  private dialWithEpmd(node: string): void {
+    const addresses = this.membership.get(node)?.addresses ?? []
+    this.connections.dial(node, addresses, this.settings.times.dialTimeoutMs, true)
+  }
+
+  // Time.
+
+  private armTimer(): void {
+    this.timer = this.clock.after(this.settings.times.checkMs, () => {
+      this.armTimer()
+      this.tick()
+    })
+  }
+
+  private tick(): void {
+    const now = this.clock.now()
+    if (this.doubt.notice(now)) this.wake(now)
+    const doubting = this.doubt.doubting(now)
+    this.checkLinks(now, doubting)
+    this.step({ type: 'tick', doubting })
+    this.waiters.tick(now, (node) => this.connections.isPending(node))
+  }
+
+  private checkLinks(now: number, doubting: boolean): void {
+    let status: Encoded | undefined
+    for (const peer of this.connections.peers.values()) {
+      if (peer.kind === 'unknown' && now >= peer.introducedBy) this.pingAnswered(peer)
+      if (!peer.check(now, doubting)) continue
+      if (peer.kind !== 'citadel') {
+        peer.tick(now)
+        continue
+      }
+      status ??= this.encodedStatus(now)
+      peer.encoded(this.system, CITADEL, status)
+      peer.ticked(now)
+    }
+  }
+
+  private encodedStatus(now: number): Encoded {
+    const message: CitadelMessage = { type: 'status', opinion: this.membership.opinion(now) }
+    return this.encode(citadelTerm(message))
+  }
+
+  private wake(now: number): void {
+    this.step({ type: 'woke' })
+    for (const peer of [...this.connections.peers.values()]) {
+      if (peer.kind === 'beam') continue
+      this.connections.peers.delete(peer.node)
+      this.lost(peer, now)
+      peer.drop()
+    }
+    this.log.warn('this node was away for longer than the silent limit: it connects anew')
+  }
+
+  // The membership's effects.
+
+  private step(event: MembershipEvent): void {
+    const now = this.clock.now()
+    let tellStatus = false
+    for (const effect of this.membership.step(event, now)) {
+      if (effect.type === 'emit') this.emit(effect.event)
+      else if (effect.type === 'tellStatus') tellStatus = true
+      else this.redial(effect.node, effect.addresses)
+    }
+    if (!tellStatus || this.state !== 'running') return
+    const status = this.encodedStatus(now)
+    this.eachCitadel((peer) => peer.encoded(this.system, CITADEL, status))
+  }
+
+  private redial(node: string, addresses: readonly string[]): void {
+    const { redialTimeoutMs } = this.settings.times
+    this.connections.dial(node, addresses, redialTimeoutMs, addresses.length === 0)
+  }
+
+  private emit(event: MeshEvent): void {
+    for (const listener of this.listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        this.log.error(`a listener failed at ${event.type} of ${event.node}`, error)
+      }
+    }
+  }
+
+  // Words to peers.
+
+  private capability(): Capability {
+    const members = this.members().map(({ node, creation, addresses }) => ({
+      node,
+      creation,
+      addresses,
+    }))
+    return { ...this.options.capability(), addresses: this.addresses, members }
+  }
+
+  private tell(peer: Peer, message: CitadelMessage): void {
+    peer.encoded(this.system, CITADEL, this.encode(citadelTerm(message)))
+  }
+
+  private broadcast(message: CitadelMessage): void {
+    const encoded = this.encode(citadelTerm(message))
+    this.eachCitadel((peer) => peer.encoded(this.system, CITADEL, encoded))
+  }
+
+  private eachCitadel(act: (peer: Peer) => void): void {
+    for (const peer of this.connections.peers.values()) if (peer.kind === 'citadel') act(peer)
+  }
+
+  private pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.after(delayMs, resolve))
+  }
+
+  private isReady(node: string): boolean {
+    const peer = this.connections.peers.get(node)
+    return peer !== undefined && isReady(peer)
+  }
+
+  private get clock() {
+    return this.options.world.clock
+  }
+}
+
+/** It is up and has shown what it is. */
+export const isReady = (peer: Peer): boolean => peer.isUp && peer.kind !== 'unknown'
+
+/** A loopback address of another machine would be one of ours. */
+const believable = (addresses: readonly string[], remoteHost: string): readonly string[] =>
+  addresses.filter((uri) => {
+    const address = parseAddress(uri)
+    return address !== undefined && (isLoopback(remoteHost) || !isLoopback(address.host))
+  })

@@ -1,0 +1,102 @@
+/**
+ * Two or more kernels joined without a mesh, for tests of the Router seam alone. Terms go through
+ * the codec and arrive later, in order, as from a connection.
+ */
+import { CitadelError } from '../../src/base/errors.js'
+import type { Router } from '../../src/process/router.js'
+import type { Signal } from '../../src/process/signal.js'
+import { copyTerm } from '../../src/term/codec.js'
+import { Pid } from '../../src/term/pid.js'
+import { testKernel } from './test-kernel.js'
+
+type Wired = ReturnType<typeof testKernel>
+
+export class Wires {
+  readonly kernels = new Map<string, Wired>()
+  readonly signals: Signal[] = []
+  /** Directed pairs `a>b` that are cut. */
+  readonly cut = new Set<string>()
+  /** Nodes that pose as other Erlang nodes. */
+  readonly beams = new Set<string>()
+  /** Links above the high mark, and who waits for them. */
+  readonly blocked = new Map<string, Set<() => void>>()
+  /** A frozen wire keeps what is sent until it is let go. */
+  #frozen: (() => void)[] | undefined
+
+  node(name: string): Wired {
+    const wired = testKernel({ name, creation: 1, router: this.#router(name) })
+    this.kernels.set(name, wired)
+    return wired
+  }
+
+  freeze(): void {
+    this.#frozen = []
+  }
+
+  thaw(): void {
+    for (const task of this.#frozen ?? []) setImmediate(task)
+    this.#frozen = undefined
+  }
+
+  disconnect(a: string, b: string): void {
+    this.cut.add(`${a}>${b}`)
+    this.cut.add(`${b}>${a}`)
+    this.kernels.get(a)?.kernel.disconnected(b)
+    this.kernels.get(b)?.kernel.disconnected(a)
+  }
+
+  block(node: string): void {
+    this.blocked.set(node, new Set())
+  }
+
+  unblock(node: string): void {
+    const waiting = this.blocked.get(node) ?? []
+    this.blocked.delete(node)
+    for (const callback of waiting) callback()
+  }
+
+  #later(from: string, to: string, task: () => void): void {
+    const run = () => {
+      if (!this.cut.has(`${from}>${to}`)) task()
+    }
+    if (this.#frozen !== undefined) this.#frozen.push(run)
+    else setImmediate(run)
+  }
+
+  #router(self: string): Router {
+    const connected = (node: string) => this.kernels.has(node) && !this.cut.has(`${self}>${node}`)
+    const kernel = (node: string) => this.kernels.get(node)!.kernel
+    return {
+      kind: (node) => (connected(node) ? (this.beams.has(node) ? 'beam' : 'citadel') : undefined),
+      send: (from, to, message) => {
+        const { node } = to
+        if (!connected(node) || this.blocked.has(node)) return false
+        const copy = copyTerm(message)
+        this.#later(self, node, () => {
+          if (to instanceof Pid) kernel(node).deliver(to, copy, from)
+          else kernel(node).deliverNamed(to.name, copy, from)
+        })
+        return true
+      },
+      sendToAlias: (_from, ref, message) => {
+        if (!connected(ref.node) || this.blocked.has(ref.node)) return false
+        const copy = copyTerm(message)
+        this.#later(self, ref.node, () => kernel(ref.node).deliverToAlias(ref, copy))
+        return true
+      },
+      signal: (node, signal) => {
+        if (!connected(node)) return false
+        const copy = 'reason' in signal ? { ...signal, reason: copyTerm(signal.reason) } : signal
+        this.signals.push(signal)
+        this.#later(self, node, () => kernel(node).receiveSignal(copy))
+        return true
+      },
+      onceWritable: (node, callback) => {
+        const waiting = this.blocked.get(node)
+        if (waiting === undefined) throw new CitadelError('bad_argument', 'nothing to wait for')
+        waiting.add(callback)
+        return () => void waiting.delete(callback)
+      },
+    }
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * "Unreachable is not dead" with whole meshes in the simulated world: partitions, stalls, resets
+ * and power cuts under a virtual clock. Times are virtual, so every one is exact.
+ */
+import { describe, expect, test } from 'vitest'
+import type { Program } from '../../../src/testing/program.js'
+import { Simulation } from '../../../src/testing/simulation.js'
+import { MeshNode } from '../../support/mesh-node.js'
+
+class World {
+  readonly simulation: Simulation
+  readonly nodes: MeshNode[] = []
+  readonly programs: Program[] = []
+
+  constructor(seed = 1) {
+    this.simulation = new Simulation({ seed })
+  }
+
+  /** Nodes a@h1, b@h2, c@h3, ... all connected. */
+  static async of(size: number, seed = 1): Promise<World> {
+    const world = new World(seed)
+    for (let index = 0; index < size; index++) await world.add(index)
+    for (const node of world.nodes.slice(1)) {
+      const first = world.nodes[0]!.name
+      expect(await world.simulation.settle(node.mesh.connect(first))).toBe(true)
+    }
+    await world.whole()
+    await world.simulation.runFor(3_000)
+    return world
+  }
+
+  async add(index: number): Promise<MeshNode> {
+    const host = `h${index + 1}`
+    const program = this.simulation.program(host)
+    const node = new MeshNode(`${'abcdefgh'[index]}@${host}`, {
+      epmdPort: 4369,
+      epmdHost: host,
+      world: program.world,
+      listen: { host, port: 0 },
+    })
+    this.nodes[index] = node
+    this.programs[index] = program
+    await this.simulation.settle(node.mesh.start())
+    return node
+  }
+
+  get alive(): MeshNode[] {
+    return this.nodes.filter((_node, index) => this.programs[index]!.alive)
+  }
+
+  /** Runs until every living node is connected to every other. */
+  whole(deadlineMs = 10_000): Promise<void> {
+    const isWhole = () => this.alive.every((node) => this.reached(node) === this.alive.length - 1)
+    return this.simulation.runUntil(isWhole, deadlineMs, 'a whole mesh')
+  }
+
+  reached(node: MeshNode): number {
+    return node.mesh.members().filter((member) => member.status === 'connected').length
+  }
+
+  /** How long until the condition holds. */
+  async timeUntil(condition: () => boolean, deadlineMs = 20_000): Promise<number> {
+    const start = this.simulation.now
+    await this.simulation.runUntil(condition, deadlineMs)
+    return this.simulation.now - start
+  }
+
+  deaths(): string[] {
+    return this.nodes.flatMap((node) =>
+      node.events
+        .filter(({ type }) => type === 'dead')
+        .map((event) => `${event.node} at ${node.name}`),
+    )
+  }
+
+  losses(): number {
+    return this.nodes.flatMap((node) => node.events).filter(({ type }) => type === 'unreachable')
+      .length
+  }
+}
+
+describe('three nodes', () => {
+  test('cut 1 + 2: each side holds the other for dead between 4.5 and 6 s, and heals alone', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    world.simulation.network.partition([['h1'], ['h2', 'h3']])
+    const sides = () => a.saw('dead', b.name) && a.saw('dead', c.name) && b.saw('dead', a.name)
+    const all = () => Boolean(sides() && c.saw('dead', a.name))
+    await world.simulation.runFor(3_400)
+    expect(world.deaths()).toEqual([])
+    expect(await world.timeUntil(all)).toBeLessThan(2_600)
+    expect(world.reached(b)).toBe(1)
+    await world.simulation.runFor(60_000)
+    world.simulation.network.healAll()
+    await world.whole()
+  })
+
+  test('of which two cannot reach each other, but the third can: nobody is dead', async () => {
+    const world = await World.of(3)
+    const [a, b] = world.nodes as [MeshNode, MeshNode]
+    world.simulation.network.partition([['h1'], ['h2']])
+    await world.simulation.runFor(60_000)
+    expect(world.deaths()).toEqual([])
+    expect(a.status(b.name)).toBe('unreachable')
+    expect(b.status(a.name)).toBe('unreachable')
+    world.simulation.network.healAll()
+    expect(await world.timeUntil(() => a.status(b.name) === 'connected')).toBeLessThan(3_000)
+  })
+
+  test('of which one hears but is not heard: unreachable, and dead for nobody', async () => {
+    const world = await World.of(3)
+    world.simulation.network.cut('h1', 'h2')
+    await world.simulation.runFor(30_000)
+    expect(world.deaths()).toEqual([])
+    world.simulation.network.healAll()
+    await world.whole()
+  })
+
+  test('of which one is killed know it within 50 ms, and redial nobody afterwards', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    world.programs[2]!.crash()
+    const known = () => a.saw('dead', c.name) === 1 && b.saw('dead', c.name) === 1
+    expect(await world.timeUntil(known)).toBeLessThan(50)
+    await world.simulation.runFor(10_000)
+    expect(world.deaths().length).toBe(2)
+  })
+
+  test('of which one loses its power know it within 6 s, not before 3.4 s', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    world.simulation.network.powerOff('h3')
+    const known = () => a.saw('dead', c.name) === 1 && b.saw('dead', c.name) === 1
+    const tookMs = await world.timeUntil(known)
+    expect(tookMs).toBeLessThan(6_000)
+    expect(tookMs).toBeGreaterThan(3_400)
+  })
+
+  test('of which one joins after a death do not ask it about what it never knew', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    world.simulation.network.powerOff('h3')
+    await world.simulation.runFor(2_000)
+    const d = await world.add(3)
+    expect(await world.simulation.settle(d.mesh.connect(a.name))).toBe(true)
+    const known = () => a.saw('dead', c.name) === 1 && b.saw('dead', c.name) === 1
+    expect(await world.timeUntil(known)).toBeLessThan(4_000)
+    expect(d.saw('dead', c.name)).toBe(0)
+  })
+})
+
+describe('a node that stands still', () => {
+  test.each([100, 1_000, 2_000, 3_000])(
+    'for %d ms is lost by nobody and loses nobody',
+    async (ms) => {
+      const world = await World.of(3)
+      for (let round = 0; round < 5; round++) {
+        world.programs[round % 3]!.stall(ms)
+        await world.simulation.runFor(ms + 1_300)
+      }
+      expect(world.losses()).toBe(0)
+    },
+  )
+
+  test('for 20 s is dead within 6 s, and on waking fires its losses before it serves a byte', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    a.mesh.send(a.pid, c.pid, 'before')
+    await world.simulation.runFor(10)
+    world.programs[2]!.stall(20_000)
+    a.mesh.send(a.pid, c.pid, 'sent to one who sleeps')
+    const known = () => a.saw('dead', c.name) === 1 && b.saw('dead', c.name) === 1
+    expect(await world.timeUntil(known)).toBeLessThan(6_000)
+    c.story.length = 0
+    await world.simulation.runFor(14_500)
+    await world.whole()
+    expect(c.sink.messages).toEqual(['before'])
+    const losses = [a.name, b.name].flatMap((name) => [
+      `disconnected ${name}`,
+      `unreachable ${name}`,
+    ])
+    expect(c.story.slice(0, 4)).toEqual(losses)
+    expect(c.saw('dead', a.name) + c.saw('dead', b.name)).toBe(0)
+    expect(a.saw('dead', b.name) + b.saw('dead', a.name)).toBe(0)
+  })
+
+  test('alone while a third one is gone judges it only after it has caught up', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    world.simulation.network.partition([['h1'], ['h3']])
+    await world.simulation.runFor(8_000)
+    world.programs[0]!.stall(3_000)
+    await world.simulation.runFor(6_000)
+    expect(world.deaths()).toEqual([])
+    expect(a.status(c.name)).toBe('unreachable')
+    expect(a.status(b.name)).toBe('connected')
+  })
+})
+
+test('five nodes cut 2 + 3 and healed many times end whole, whatever the seed', async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const world = await World.of(5, seed)
+    for (let round = 0; round < 4; round++) {
+      world.simulation.network.partition([
+        ['h1', 'h2'],
+        ['h3', 'h4', 'h5'],
+      ])
+      await world.simulation.runFor(500 + 2_500 * round)
+      world.simulation.network.healAll()
+      await world.simulation.runFor(700 * round)
+    }
+    await world.whole(15_000)
+    await world.simulation.runFor(10_000)
+    const [a] = world.nodes
+    expect(world.reached(a!)).toBe(4)
+  }
+})
+
+test('connections of five nodes reset 100 times kill nobody, and the same seed tells the same', async () => {
+  const stories: string[] = []
+  for (let run = 0; run < 2; run++) {
+    const world = await World.of(5, 7)
+    const { simulation } = world
+    for (let round = 0; round < 100; round++) {
+      const one = simulation.random.below(5) + 1
+      const other = (one % 5) + 1
+      simulation.network.reset(`h${one}`, `h${other}`, { afterBytes: simulation.random.below(300) })
+      await simulation.runFor(simulation.random.below(400))
+    }
+    await world.whole()
+    expect(world.deaths()).toEqual([])
+    expect(world.losses()).toBeGreaterThan(50)
+    stories.push(JSON.stringify(world.nodes.map((node) => node.story)))
+  }
+  expect(stories[0]).toBe(stories[1])
+})

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/base/system-clock.js'
+import { type Runnable, Scheduler } from '../../../src/process/scheduler.js'
+import { ManualClock } from '../../support/manual-clock.js'
+
+/** Always has more to do. */
+class Hog implements Runnable {
+  queued = false
+  runnable = true
+  turns = 0
+
+  turn(): number {
+    this.turns++
+    return 64
+  }
+}
+
+describe('scheduler', () => {
+  it('takes turns in the order of the queue', async () => {
+    const clock = new ManualClock()
+    const scheduler = new Scheduler(clock)
+    const order: string[] = []
+    const make = (name: string, times: number): Runnable => ({
+      queued: false,
+      get runnable() {
+        return times > 0
+      },
+      turn() {
+        order.push(name)
+        times--
+        return 1
+      },
+    })
+    scheduler.enqueue(make('a', 2))
+    scheduler.enqueue(make('b', 3))
+    await clock.settle()
+    expect(order).toEqual(['a', 'b', 'a', 'b', 'b'])
+    expect(scheduler.messages).toBe(5)
+  })
+
+  it('lets timers fire while processes have work without end', async () => {
+    const scheduler = new Scheduler(systemClock)
+    const hog = new Hog()
+    scheduler.enqueue(hog)
+    let fired = 0
+    for (let i = 0; i < 5; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      fired++
+    }
+    hog.runnable = false
+    expect(fired).toBe(5)
+    expect(hog.turns).toBeGreaterThan(100)
+  })
+
+  it('lets timers fire although each run arms the next by a microtask', async () => {
+    const scheduler = new Scheduler(systemClock)
+    let stop = false
+    const again: Runnable = {
+      queued: false,
+      runnable: false,
+      turn: () => {
+        void Promise.resolve().then(() => !stop && scheduler.enqueue(again))
+        return 1
+      },
+    }
+    scheduler.enqueue(again)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    stop = true
+    expect(scheduler.messages).toBeGreaterThan(100)
+  })
+
+  it('gives up the turn under a clock that stands still', async () => {
+    const clock = new ManualClock()
+    const scheduler = new Scheduler(clock)
+    const hog = new Hog()
+    scheduler.enqueue(hog)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(hog.turns).toBe(1_024)
+    hog.runnable = false
+    await clock.settle()
+  })
+
+  it('tells the time before each run', async () => {
+    const clock = new ManualClock()
+    const seen: number[] = []
+    const scheduler = new Scheduler(clock, (now) => seen.push(now))
+    scheduler.enqueue({ queued: false, runnable: false, turn: () => 1 })
+    await clock.settle()
+    clock.jump(9_000)
+    scheduler.enqueue({ queued: false, runnable: false, turn: () => 1 })
+    await clock.settle()
+    expect(seen).toEqual([1_000, 10_000])
+  })
+})
