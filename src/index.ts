@@ -7,6 +7,7 @@ export type {
   DistributedSupervisor,
   StartChildOptions,
   SupervisorOptions,
+} from './cluster/distributed-supervisor.js'
 export type { GroupEvent, Groups } from './cluster/groups.js'
 export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
 export type { RegisterOptions, Registration, Registry } from './cluster/registry.js'

@@ -103,11 +103,14 @@ export class Node {
     const { clock, random } = this.world
     this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
     const { host } = parseNodeName(this.name)
+    const listen = listenAddress(options, host)
     refuseUnsupported(options)
     this.log = options.logger ?? stderrLogger
     this.creation = makeCreation(random.uint32())
     const epmdPort = options.epmdPort ?? environment.epmdPort
-    this.epmd = new Epmd({ world: this.world, log: this.log, epmdPort })
+    // Nodes of other machines ask this machine's EPMD, so then it must not be on loopback only.
+    const epmdHost = isLoopback(listen.host) ? undefined : listen.host
+    this.epmd = new Epmd({ world: this.world, log: this.log, epmdPort, host: epmdHost })
     this.kernel = new Kernel({
       name: this.name,
       creation: this.creation,
@@ -129,7 +132,7 @@ export class Node {
       cookie: options.cookie ?? environment.cookie(),
       sink: this.kernel,
       epmd: this.epmd,
-      listen: listenAddress(options, host),
+      listen,
       capability: () => ({
         version: PROTOCOL_VERSION,
         features: [],

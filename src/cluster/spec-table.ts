@@ -82,8 +82,12 @@ export class SpecTable implements Table {
   }
 }
 
+/** A total order: an author that was started again may give out a version a second time. */
 function supersedes(a: SpecRow, b: SpecRow): boolean {
-  return a.version !== b.version ? a.version > b.version : a.author > b.author
+  if (a.version !== b.version) return a.version > b.version
+  if (a.author !== b.author) return a.author > b.author
+  if (!a.recipe || !b.recipe) return !a.recipe && b.recipe !== undefined
+  return a.recipe.token > b.recipe.token
 }
 
 export function specPut(row: SpecRow): Put {

@@ -59,7 +59,7 @@ export class PeerReceiver implements PeerOwner {
   }
 
   signal(signal: Signal): void {
-    this.sink.receiveSignal(signal)
+    if (!isMonitorOfNetKernel(signal)) this.sink.receiveSignal(signal)
   }
 
   spawnRequest(request: Ref, from: Pid): void {
@@ -71,18 +71,32 @@ export class PeerReceiver implements PeerOwner {
     if (message) this.events.citadelMessage(this.peer, message)
   }
 
-  /** `net_adm:ping`: a call `{is_auth, Node}`, which waits for ever if nobody answers. */
+  /** `net_adm:ping` is a call `{is_auth, Node}`, which waits for ever if nobody answers. */
   private netKernel(term: unknown): void {
     const [label, from, request] = elements(term)
     const [caller, tag] = elements(from)
     const [method] = elements(request)
-    if (label !== GEN_CALL || method !== IS_AUTH || !(caller instanceof Pid)) return
-    const answer = new Tuple(tag, YES)
+    if (label !== GEN_CALL || !(caller instanceof Pid)) return
     const alias = tag instanceof ImproperList ? tag.tail : undefined
-    if (alias instanceof Ref) this.peer.alias(this.system, alias, answer)
-    else this.peer.message(this.system, caller, answer)
+    if (method !== IS_AUTH) this.refuse(caller, alias ?? tag)
+    else if (alias instanceof Ref) this.peer.alias(this.system, alias, new Tuple(tag, YES))
+    else this.peer.message(this.system, caller, new Tuple(tag, YES))
+  }
+
+  /** The reference of a call is the caller's monitor as well, so this ends the call. */
+  private refuse(caller: Pid, ref: unknown): void {
+    if (!(ref instanceof Ref)) return
+    const from = { name: NET_KERNEL, node: this.system.node }
+    this.peer.signal({ type: 'down', from, to: caller, ref, reason: NOTSUP })
   }
 }
+
+/**
+ * A ping is also a monitor of `net_kernel`, which lives as long as the connection: the mesh serves
+ * that name itself, and the processes of this node must not say that there is none.
+ */
+const isMonitorOfNetKernel = (signal: Signal): boolean =>
+  signal.type === 'monitor' && !(signal.to instanceof Pid) && signal.to.name === NET_KERNEL
 
 /** The call that `net_adm:ping` makes. */
 export const pingTerm = (system: Pid): Tuple =>
@@ -95,6 +109,7 @@ export const pingTerm = (system: Pid): Tuple =>
 const GEN_CALL = new Atom('$gen_call')
 const IS_AUTH = new Atom('is_auth')
 const YES = new Atom('yes')
+const NOTSUP = new Atom('notsup')
 
 const elements = (term: unknown): readonly unknown[] => (term instanceof Tuple ? term.elements : [])
 

@@ -4,7 +4,6 @@
  * waits for a deadline in vain. Only the first answer counts.
  */
 import { CitadelError } from '../base/errors.js'
-import { copyTerm } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
 import { endedBeforeAnswer, refusalToWire } from './call-errors.js'
@@ -38,7 +37,7 @@ export class Answers {
   /** What cannot cross a wire fails at the caller, as it would across nodes. */
   #answerCopy(call: PendingCall, value: unknown): void {
     try {
-      this.#calls.succeed(call, copyTerm(value))
+      this.#calls.succeed(call, this.#core.codec.copy(value))
     } catch (error) {
       this.#calls.fail(call, error)
     }

@@ -4,7 +4,6 @@
  * allocates its promise and one object; references are made for calls to other nodes only.
  */
 import { CitadelError } from '../base/errors.js'
-import { copyTerm } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import { Tuple } from '../term/tuple.js'
@@ -141,7 +140,7 @@ export class Calls {
       return
     }
     if (this.#core.strict && !(process instanceof ServerProcess && process.passByReference)) {
-      call.args = copyTerm(call.args) as unknown[]
+      call.args = this.#core.codec.copy(call.args) as unknown[]
     }
     if (this.#core.post(process, call)) return
     if (process.ended) this.fail(call, errors.noSuchProcess(call, process.pid.toString()))

@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import { TermCodec } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import { Ref } from '../term/ref.js'
 import { type ByKey, type Destination, type Resolvable, resolvePid } from './destination.js'
@@ -53,6 +54,8 @@ export class Core {
   readonly scheduler: Scheduler
   readonly notices: Notices<NoticeKind>
   readonly endpoints = new Map<string, Endpoint>()
+  /** For strictMessages: a value as another node would get it. Throws `unserializable`. */
+  readonly codec = new TermCodec()
   /** Acts for the node itself; set once by the kernel. */
   root!: Process
   readonly #creation: () => number

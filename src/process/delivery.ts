@@ -1,6 +1,5 @@
 /** Messages without an answer: `send` and `cast`, to wherever they go, and what the mesh brings. */
 
-import { copyTerm } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import type { Core, Route } from './core.js'
 import type { Destination } from './destination.js'
@@ -73,7 +72,7 @@ export class Delivery {
   #copy(process: Process, value: unknown): unknown {
     if (!this.#core.strict || value === undefined) return value
     if (process instanceof ServerProcess && process.passByReference) return value
-    return copyTerm(value)
+    return this.#core.codec.copy(value)
   }
 
   /** For handles that must ask first. What they lead to later is as uncertain as any send. */

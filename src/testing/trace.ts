@@ -49,12 +49,11 @@ export class Trace {
   }
 
   bytes(chunk: Uint8Array): void {
-    let low = this.#low ^ chunk.length
+    let word = 0x811c9dc5 ^ chunk.length
     for (let index = 0; index < chunk.length; index++) {
-      low = Math.imul(low ^ chunk[index]!, PRIME)
+      word = Math.imul(word ^ chunk[index]!, PRIME)
     }
-    this.#low = low
-    this.#word(low)
+    this.#word(word)
   }
 
   /** Anything else that must repeat exactly, such as the outcome of a step of a scenario. */

@@ -230,9 +230,9 @@ describe.skipIf(skipped)('Redis discovery', () => {
   )
 
   const clients: [string, (url: string) => RedisClient & { close?(): unknown }][] = [
-    ['@redis/client', (url) => createClient({ url }) as unknown as RedisClient],
-    ['ioredis', (url) => new Redis(url, { lazyConnect: true }) as unknown as RedisClient],
-    ['ioredis, connecting already', (url) => new Redis(url) as unknown as RedisClient],
+    ['@redis/client', (url) => createClient({ url })],
+    ['ioredis', (url) => new Redis(url, { lazyConnect: true })],
+    ['ioredis, connecting already', (url) => new Redis(url)],
   ]
   for (const [kind, make] of clients) {
     test(`a client passed in (${kind}) is used, survives an outage, and a freeze piles nothing up`, async () => {

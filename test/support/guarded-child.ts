@@ -13,16 +13,28 @@ export interface GuardedChild {
   kill(): Promise<void>
 }
 
+export interface GuardOptions {
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+  /** False: what it prints is shown. */
+  quiet?: boolean
+  /** A folder to remove when it has ended. */
+  removes?: string
+}
+
 /** Its standard output starts with the pid; the standard input that ends is that of the test. */
-const GUARD = '"$@" </dev/null >&2 & pid=$!; echo $pid; read -r _; kill -9 $pid; wait $pid'
+const GUARD = [
+  '"$@" </dev/null >&2 & pid=$!; echo $pid; read -r _; kill -9 $pid; wait $pid',
+  '[ -z "$GUARD_REMOVES" ] || rm -rf "$GUARD_REMOVES"',
+].join('\n')
 
 export async function startGuarded(
   command: readonly string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv; quiet?: boolean } = {},
+  options: GuardOptions = {},
 ): Promise<GuardedChild> {
   const guard = spawn('sh', ['-c', GUARD, 'guard', ...command], {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: options.env ?? process.env,
+    env: { ...(options.env ?? process.env), GUARD_REMOVES: options.removes ?? '' },
     stdio: ['pipe', 'pipe', options.quiet === false ? 'inherit' : 'ignore'],
   })
   const gone = once(guard, 'exit')

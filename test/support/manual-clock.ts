@@ -25,7 +25,11 @@ export class ManualClock implements Clock {
   after(delayMs: number, task: () => void): Timer {
     const due = { at: this.#now + Math.max(0, delayMs), task }
     this.#due.push(due)
-    return { cancel: () => void (this.#due = this.#due.filter((other) => other !== due)) }
+    return { cancel: () => this.#forget(due) }
+  }
+
+  #forget(due: Due): void {
+    this.#due = this.#due.filter((other) => other !== due)
   }
 
   soon(task: () => void): void {
@@ -59,7 +63,7 @@ export class ManualClock implements Clock {
       const next = this.#due.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
       if (next === undefined) break
       this.#now = Math.max(this.#now, next.at)
-      this.#due = this.#due.filter((other) => other !== next)
+      this.#forget(next)
       next.task()
       await this.settle()
     }

@@ -3,6 +3,7 @@
  * nothing to disk, ended by its pid with the test's process at the latest.
  */
 import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
@@ -54,7 +55,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     child = undefined
   }
   const start = async (): Promise<void> => {
-    child = await startGuarded(command)
+    mkdirSync(folder.path, { recursive: true })
+    child = await startGuarded(command, { removes: folder.path })
     await eventually(() => accepts(port), { what: `redis-server on port ${port}` })
   }
   await start()

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Program } from '../../../src/testing/program.js'
 import { Simulation } from '../../../src/testing/simulation.js'
-import { MeshNode } from '../../support/mesh-node.js'
+import { MeshNode, type MeshNodeOptions } from '../../support/mesh-node.js'
 
 class World {
   readonly simulation: Simulation
@@ -29,7 +29,7 @@ class World {
     return world
   }
 
-  async add(index: number): Promise<MeshNode> {
+  async add(index: number, options: Partial<MeshNodeOptions> = {}): Promise<MeshNode> {
     const host = `h${index + 1}`
     const program = this.simulation.program(host)
     const node = new MeshNode(`${'abcdefgh'[index]}@${host}`, {
@@ -37,6 +37,7 @@ class World {
       epmdHost: host,
       world: program.world,
       listen: { host, port: 0 },
+      ...options,
     })
     this.nodes[index] = node
     this.programs[index] = program
@@ -182,6 +183,18 @@ describe('a node that stands still', () => {
     expect(c.story.slice(0, 4)).toEqual(losses)
     expect(c.saw('dead', a.name) + c.saw('dead', b.name)).toBe(0)
     expect(a.saw('dead', b.name) + b.saw('dead', a.name)).toBe(0)
+  })
+
+  test('for almost the limit loses nobody, although it has heard nothing for longer', async () => {
+    const world = new World()
+    const patient = { times: { citadelSilentMs: 20_000 } }
+    const [a, b] = [await world.add(0), await world.add(1, patient)]
+    await world.simulation.settle(a.mesh.connect(b.name))
+    for (let round = 0; round < 20; round++) {
+      world.programs[0]!.stall(4_200)
+      await world.simulation.runFor(6_530)
+    }
+    expect(a.saw('unreachable', b.name)).toBe(0)
   })
 
   test('alone while a third one is gone judges it only after it has caught up', async () => {

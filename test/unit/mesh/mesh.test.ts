@@ -123,13 +123,29 @@ describe('two nodes', () => {
     await until(() => b.sink.messages.includes('still here'))
   }, 60_000)
 
-  test('come together when one saw a reset that the other did not', async () => {
-    const [a, b] = await pair()
-    a.transport.hideCloses = true
-    b.transport.reset()
-    await until(() => b.saw('up', A) === 2 && a.saw('up', B) === 2)
-    a.transport.hideCloses = false
-    expect(a.story).toEqual([`up ${B}`, `disconnected ${B}`, `unreachable ${B}`, `up ${B}`])
+  test.each([
+    [A, A],
+    [A, B],
+    [B, A],
+    [B, B],
+  ])('come together after %s dialled and only %s saw a reset', async (dialler, seer) => {
+    const [a, b] = [await start(A), await start(B)]
+    const [dialling, dialled] = dialler === A ? [a, b] : [b, a]
+    expect(await dialling.mesh.connect(dialled.name)).toBe(true)
+    await connected(a, b)
+    const [seeing, blind] = seer === A ? [a, b] : [b, a]
+    blind.transport.hideCloses = true
+    seeing.transport.reset()
+    const isUpAgain = () => b.saw('up', A) === 2 && a.saw('up', B) === 2
+    await until(isUpAgain, 'both up again', 4_000)
+    blind.transport.hideCloses = false
+    const other = seeing.name
+    expect(blind.story).toEqual([
+      `up ${other}`,
+      `disconnected ${other}`,
+      `unreachable ${other}`,
+      `up ${other}`,
+    ])
     expect(a.mesh.send(a.pid, b.pid, 1)).toBe(true)
     expect(b.mesh.send(b.pid, a.pid, 2)).toBe(true)
     await until(() => b.sink.messages.length === 1 && a.sink.messages.length === 1)

@@ -1,0 +1,141 @@
+/**
+ * One start of one node in a simulated cluster: a real node on a simulated program, with what an
+ * outside observer notes of it: how often each of its connections went down, and what it says. Work
+ * given to it runs as an event of its program: later while it is stalled, never once it is gone.
+ */
+import type { Logger } from '../base/log.js'
+import { Citadel } from '../citadel.js'
+import type { DistributedSupervisor } from '../cluster/distributed-supervisor.js'
+import type { ServerModule } from '../cluster/process-port.js'
+import type { MeshEvent } from '../mesh/mesh-event.js'
+import { Node } from '../node.js'
+import type { Pid } from '../term/pid.js'
+import type { Program } from './program.js'
+
+export interface MemberSetting {
+  name: string
+  hostName: string
+  program: Program
+  /** Every name of the cluster: discovery lists them all. */
+  names: readonly string[]
+  modules: Readonly<Record<string, ServerModule>>
+  /** Told what the node logs, at warning level and above. */
+  said: (level: string, text: string) => void
+  /** Updates kept per scope: small, so that snapshots are needed often. */
+  logMax: number
+}
+
+export const SUPERVISOR = 'workers'
+const WORK_DELAY_MS = 0.01
+
+const environment = {
+  redisUrl: undefined,
+  domain: undefined,
+  epmdPort: undefined,
+  cookie: () => 'simulated',
+}
+
+export class ClusterMember {
+  readonly name: string
+  readonly program: Program
+  readonly node: Node
+  readonly citadel: Citadel
+  readonly creation: number
+  supervisor!: DistributedSupervisor
+  /** Has joined its supervisor; takes work. */
+  ready = false
+  /** Is on its way out, or gone. */
+  leaving = false
+  readonly hostName: string
+  /** How often the connection to each node has gone down. */
+  readonly cuts = new Map<string, number>()
+
+  constructor(private readonly setting: MemberSetting) {
+    const { name, program, names, hostName } = setting
+    this.name = name
+    this.hostName = hostName
+    this.program = program
+    this.node = new Node(
+      {
+        name,
+        cookie: 'simulated',
+        world: program.world,
+        environment,
+        insecure: true,
+        listen: { host: hostName },
+        discovery: { static: names.filter((other) => other !== name) },
+        logger: listener(setting.said),
+        strictMessages: true,
+        logMax: setting.logMax,
+        mailboxMax: 1_000,
+      },
+      (process, node) => new Citadel(process, node),
+    )
+    this.citadel = this.node.root as Citadel
+    this.creation = this.node.creation
+    this.countCuts()
+  }
+
+  get alive(): boolean {
+    return this.program.alive
+  }
+
+  get working(): boolean {
+    return this.ready && !this.leaving && this.alive
+  }
+
+  cutsOf(node: string): number {
+    return this.cuts.get(node) ?? 0
+  }
+
+  async start(): Promise<void> {
+    await this.node.start()
+    const { modules } = this.setting
+    this.supervisor = await this.citadel.supervisor(SUPERVISOR, {
+      modules,
+      maxRestarts: 50,
+      restart: 'permanent',
+    })
+    this.ready = true
+  }
+
+  async stop(): Promise<void> {
+    this.leaving = true
+    await this.citadel.stop()
+  }
+
+  /** Runs something in this program: now, or when it wakes. */
+  run(task: () => void): void {
+    this.program.clock.after(WORK_DELAY_MS, task)
+  }
+
+  isAlive(pid: Pid): boolean {
+    return this.alive && pid.creation === this.creation && this.node.kernel.isAlive(pid)
+  }
+
+  onEvent(listen: (event: MeshEvent) => void): void {
+    this.node.mesh.onEvent(listen)
+  }
+
+  private countCuts(): void {
+    const { kernel } = this.node
+    const disconnected = kernel.disconnected.bind(kernel)
+    kernel.disconnected = (node) => {
+      this.cuts.set(node, this.cutsOf(node) + 1)
+      disconnected(node)
+    }
+  }
+}
+
+const listener = (said: MemberSetting['said']): Logger => ({
+  debug() {},
+  info() {},
+  warn: (message, details) => said('warning', withDetails(message, details)),
+  error: (message, details) => said('error', withDetails(message, details)),
+})
+
+function withDetails(message: string, details: unknown): string {
+  if (details === undefined) return message
+  if (details instanceof Error) return `${message} ${details.message}`
+  return `${message} ${typeof details === 'string' ? details : JSON.stringify(details)}`
+}

@@ -1,0 +1,160 @@
+/**
+ * A whole cluster in one simulated world: real nodes, one per host, all their bytes included, and
+ * the things that happen to nodes and networks. Whoever builds a scenario on it decides what
+ * happens when; nothing happens here by itself.
+ */
+import type { ServerModule } from '../cluster/process-port.js'
+import { ClusterMember } from './cluster-member.js'
+import type { NetworkOptions } from './network-conditions.js'
+import { Simulation } from './simulation.js'
+
+export interface ClusterSimulationOptions {
+  seed: number
+  nodes: number
+  network?: Partial<NetworkOptions>
+  modules?: Readonly<Record<string, ServerModule>>
+  logMax?: number
+  said?: (member: string, level: string, text: string) => void
+}
+
+export interface ClusterEvents {
+  /** Before its first event. */
+  made(member: ClusterMember): void
+  ready(member: ClusterMember): void
+  /** Gone, however it went. What it knew cannot be asked any more. */
+  ended(member: ClusterMember): void
+  startFailed(member: ClusterMember, error: unknown): void
+}
+
+export class ClusterSimulation {
+  readonly simulation: Simulation
+  readonly names: readonly string[]
+  /** The present start of the node of each host; undefined while it is down. */
+  readonly members: (ClusterMember | undefined)[]
+  events: ClusterEvents = { made() {}, ready() {}, ended() {}, startFailed: throwError }
+
+  constructor(private readonly options: ClusterSimulationOptions) {
+    const { seed, network, nodes } = options
+    this.simulation = new Simulation({ seed, network })
+    this.names = Array.from({ length: nodes }, (_, index) => nodeName(index))
+    this.members = this.names.map(() => undefined)
+  }
+
+  get living(): ClusterMember[] {
+    return this.members.filter((member) => member?.alive === true) as ClusterMember[]
+  }
+
+  /** Those that take work. */
+  get working(): ClusterMember[] {
+    return this.living.filter((member) => member.working)
+  }
+
+  get allReady(): boolean {
+    return this.living.every((member) => member.ready)
+  }
+
+  memberNamed(name: string): ClusterMember | undefined {
+    return this.living.find((member) => member.name === name)
+  }
+
+  /** Starts the node of a host, with a new creation. */
+  start(index: number, clock: { rate?: number } = {}): ClusterMember {
+    if (this.members[index]?.alive) throw new Error(`${nodeName(index)} runs already`)
+    const { modules = {}, logMax = 64, said } = this.options
+    const name = nodeName(index)
+    const host = hostName(index)
+    if (this.simulation.network.host(host).down) this.simulation.network.powerOn(host)
+    const program = this.simulation.program(host, clock)
+    const member = new ClusterMember({
+      name,
+      hostName: host,
+      program,
+      names: this.names,
+      modules,
+      logMax,
+      said: (level, text) => said?.(name, level, text),
+    })
+    this.members[index] = member
+    this.events.made(member)
+    member.run(() => this.bringUp(member))
+    return member
+  }
+
+  /** SIGKILL: its ports are free at once, and its peers hear of it. */
+  crash(index: number): void {
+    this.end(index, (member) => member.program.crash())
+  }
+
+  /** The machine is gone and nobody is told. */
+  powerOff(index: number): void {
+    this.end(index, () => this.simulation.network.powerOff(hostName(index)))
+  }
+
+  /** Stops it as a deploy does; it is gone when the promise resolves. */
+  async stop(index: number): Promise<void> {
+    const member = this.members[index]
+    if (!member?.alive) return
+    await new Promise<void>((resolve, reject) => {
+      member.run(() => member.stop().then(resolve, reject))
+    })
+    if (this.members[index] === member) this.crash(index)
+  }
+
+  stall(index: number, ms: number): void {
+    this.members[index]?.program.stall(ms)
+  }
+
+  partition(groups: readonly (readonly number[])[]): void {
+    this.simulation.network.partition(groups.map((group) => group.map(hostName)))
+  }
+
+  /** Nothing from one of `from` reaches any of `to`. */
+  cutOneWay(from: readonly number[], to: readonly number[]): void {
+    for (const one of from) {
+      for (const other of to) this.simulation.network.cut(hostName(one), hostName(other))
+    }
+  }
+
+  heal(from: readonly number[], to: readonly number[]): void {
+    for (const one of from) {
+      for (const other of to) this.simulation.network.heal(hostName(one), hostName(other))
+    }
+  }
+
+  healAll(): void {
+    this.simulation.network.healAll()
+  }
+
+  reset(one: number, other: number, afterBytes = 0): void {
+    this.simulation.network.reset(hostName(one), hostName(other), { afterBytes })
+  }
+
+  /** What one host sends another takes so long from now on. */
+  slow(from: number, to: number, latencyMs?: readonly [number, number]): void {
+    this.simulation.network.setLatency(hostName(from), hostName(to), latencyMs)
+  }
+
+  private bringUp(member: ClusterMember): void {
+    member.start().then(
+      () => this.events.ready(member),
+      (error) => {
+        if (member.alive && !member.leaving) this.events.startFailed(member, error)
+      },
+    )
+  }
+
+  private end(index: number, how: (member: ClusterMember) => void): void {
+    const member = this.members[index]
+    if (!member?.alive) return
+    member.leaving = true
+    how(member)
+    this.events.ended(member)
+  }
+}
+
+export const nodeName = (index: number): string => `n${index + 1}@${hostName(index)}`
+const hostName = (index: number): string => `h${index + 1}`
+
+function throwError(_member: unknown, error: unknown): never {
+  throw error
+}
