@@ -5,8 +5,7 @@
  */
 
 import type { Timer } from '../base/clock.js'
-import type { CitadelError } from '../base/errors.js'
-import { CitadelError as Refusal } from '../base/errors.js'
+import { CitadelError } from '../base/errors.js'
 import type { Connection, ConnectionHandlers } from '../base/transport.js'
 import type { World } from '../base/world.js'
 import { CITADEL_FLAGS, type Flags } from './flags.js'
@@ -147,6 +146,6 @@ export class Greeting implements ConnectionHandlers {
   private refuse(effect: Extract<HandshakeEffect, { type: 'refused' }>): void {
     this.deadline?.cancel()
     this.connection?.end()
-    this.owner.refused(this, effect.reason, new Refusal(effect.code, effect.message))
+    this.owner.refused(this, effect.reason, new CitadelError(effect.code, effect.message))
   }
 }

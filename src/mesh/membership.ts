@@ -135,7 +135,7 @@ export class Membership {
         this.bury(event.node, 'forget', now)
         break
       case 'disconnect':
-        this.held.add(event.node)
+        this.hold(event.node)
         break
       case 'connect':
         this.held.delete(event.node)
@@ -225,6 +225,12 @@ export class Membership {
     // Its listener may have gone down just after its connections: once more, at once.
     else if (member.failures === 1) this.dial(member)
     else this.redialLater(member, now)
+  }
+
+  private hold(node: string): void {
+    this.held.add(node)
+    const member = this.table.get(node)
+    if (member) member.dialling = false
   }
 
   private toldStatus(from: string, opinion: Opinion, now: number): void {

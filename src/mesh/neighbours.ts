@@ -140,6 +140,8 @@ export class Neighbours {
     this.step({ type: 'disconnect', node })
     this.connections.abandonDial(node)
     const peer = this.connections.peers.get(node)
+    const error = new CitadelError('aborted', `${node} was disconnected meanwhile`)
+    if (this.waiters.has(node)) this.waiters.failed(node, error)
     if (!peer) return false
     if (peer.kind === 'citadel') this.tell(peer, { type: 'disconnect' })
     peer.goDown()
@@ -237,9 +239,10 @@ export class Neighbours {
     if (first) this.waiters.connected(node)
   }
 
-  /** A Citadel node has shown its capability before it answers anything. */
+  /** A Citadel node has shown its capability before it answers anything. One may be slow, though. */
   private pingAnswered(peer: Peer): void {
-    if (peer.kind !== 'unknown') return
+    const isMember = this.membership.get(peer.node)?.creation === peer.creation
+    if (peer.kind !== 'unknown' || isMember) return
     peer.kind = 'beam'
     this.step({ type: 'beam', node: peer.node })
     this.emit({ type: 'beamUp', node: peer.node })
@@ -254,8 +257,15 @@ export class Neighbours {
     if (this.state === 'stopped') return
     this.report(peer, end)
     this.lost(peer, peer.heardAt)
-    const error = new CitadelError('noconnection', `${peer.node} closed the connection at once`)
-    if (peer.kind === 'unknown') this.waiters.failed(peer.node, error)
+    this.answerWaiters(peer)
+  }
+
+  /** Who waits for a node whose link has just ended: it was no use, or it was an older link. */
+  private answerWaiters({ node, kind }: Peer): void {
+    if (!this.waiters.has(node)) return
+    const error = new CitadelError('noconnection', `${node} closed the connection at once`)
+    if (kind === 'unknown') this.waiters.failed(node, error)
+    else this.dialWithEpmd(node)
   }
 
   private lost(peer: Peer, heardAt: number): void {
@@ -352,6 +362,7 @@ export class Neighbours {
       this.connections.peers.delete(peer.node)
       this.lost(peer, now)
       peer.drop()
+      this.answerWaiters(peer)
     }
     this.log.warn('this node was away for longer than the silent limit: it connects anew')
   }

@@ -78,14 +78,14 @@ export class ProcessVerbs {
     return this.#process.host.clock.now()
   }
 
+  /** Runs `body` as a process; it ends when its promise does. */
+  spawn(body: (self: BoundNode) => unknown, options?: SpawnOptions): Promise<Pid>
   /** Resolves when `init` has returned, rejects with `init_failed` or `name_taken`. */
   spawn<T extends ServerShape>(
     server: ServerClass<T>,
     args?: Readonly<InitArgs<T>>,
     options?: SpawnOptions,
   ): Promise<Pid<T>>
-  /** Runs `body` as a process; it ends when its promise does. */
-  spawn(body: (self: BoundNode) => unknown, options?: SpawnOptions): Promise<Pid>
   spawn(what: unknown, second?: unknown, third?: SpawnOptions): Promise<Pid> {
     const args = Array.isArray(second) ? second : []
     const options = (Array.isArray(second) ? third : (second ?? third)) as SpawnOptions | undefined
@@ -95,8 +95,8 @@ export class ProcessVerbs {
   call<T, M extends MethodName<T>>(
     to: Destination<T>,
     method: M,
-    ...args: MethodArgs<T, M>
-  ): Promise<MethodResult<T, M>>
+    ...args: MethodArgs<NoInfer<T>, M>
+  ): Promise<MethodResult<NoInfer<T>, M>>
   /** A request that is no method: the term goes as it is, as with `gen_server:call`. */
   call(to: Destination, request: object): Promise<unknown>
   call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
@@ -108,7 +108,7 @@ export class ProcessVerbs {
   cast<T, M extends MethodName<T>>(
     to: Destination<T>,
     method: M,
-    ...args: MethodArgs<T, M>
+    ...args: MethodArgs<NoInfer<T>, M>
   ): boolean
   cast(to: Destination, request: object): boolean
   cast(to: unknown, method: unknown, ...args: unknown[]): boolean {
@@ -247,8 +247,8 @@ export class Caller {
   call<T, M extends MethodName<T>>(
     to: Destination<T>,
     method: M,
-    ...args: MethodArgs<T, M>
-  ): Promise<MethodResult<T, M>>
+    ...args: MethodArgs<NoInfer<T>, M>
+  ): Promise<MethodResult<NoInfer<T>, M>>
   call(to: Destination, request: object): Promise<unknown>
   call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
     const { host } = this.#process

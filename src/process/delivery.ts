@@ -77,10 +77,12 @@ export class Delivery {
 
   /** For handles that must ask first. What they lead to later is as uncertain as any send. */
   #later(pid: Promise<Pid | undefined>, deliver: (pid: Pid) => void): void {
-    pid.then(
-      (found) => found !== undefined && deliver(found),
-      (error: unknown) =>
-        this.#core.log.warn('a message was not sent: its destination failed', error),
-    )
+    pid
+      .then((found) => {
+        if (found !== undefined) deliver(found)
+      })
+      .catch((error: unknown) => {
+        this.#core.log.warn('a message was not sent: its destination or the message failed', error)
+      })
   }
 }

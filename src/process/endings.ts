@@ -39,11 +39,17 @@ export class Endings {
     this.#due.push({ process, reason })
     if (this.#working) return
     this.#working = true
+    for (let next = 0; next < this.#due.length; next++) this.#endSafely(this.#due[next]!)
+    this.#due.length = 0
+    this.#working = false
+  }
+
+  /** An error of ours at one end must not keep the others from ending. */
+  #endSafely(end: End): void {
     try {
-      for (let next = 0; next < this.#due.length; next++) this.#end(this.#due[next]!)
-    } finally {
-      this.#due.length = 0
-      this.#working = false
+      this.#end(end)
+    } catch (error) {
+      this.#core.log.error(`the end of ${end.process.pid} was not told to all`, error)
     }
   }
 

@@ -45,7 +45,16 @@ export function describeReason(reason: unknown): string {
     const { error } = reason
     return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   }
-  return reason instanceof Tuple ? reason.toString() : (JSON.stringify(reason) ?? String(reason))
+  return reason instanceof Tuple ? reason.toString() : inJson(reason)
+}
+
+/** Cycles and bigints have no JSON, and a log line must not fail. */
+function inJson(reason: unknown): string {
+  try {
+    return JSON.stringify(reason) ?? String(reason)
+  } catch {
+    return String(reason)
+  }
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u

@@ -167,6 +167,9 @@ export class Kernel implements Host, SignalSink {
       const birth = { module: what as new () => GenServer, args }
       return new ServerProcess(this, this.#core.table.newPid(), table, birth)
     }
+    if (isClass(what)) {
+      throw new CitadelError('bad_argument', `${what.name} does not extend GenServer: let it`)
+    }
     const body = what as (self: object) => unknown
     return new FunctionProcess(this, this.#core.table.newPid(), body)
   }
@@ -412,4 +415,9 @@ export class Kernel implements Host, SignalSink {
     this.#links.disconnected(node)
     this.#monitors.disconnected(node)
   }
+}
+
+/** A class, as against a function: the prototype of a class cannot be replaced. */
+function isClass(what: object): boolean {
+  return Object.getOwnPropertyDescriptor(what, 'prototype')?.writable === false
 }

@@ -32,7 +32,7 @@ export function sendAfter(
   message: unknown,
   delayMs: number,
 ): ProcessTimer {
-  return later(process, checked(delayMs, 0), () => void process.host.send(process, to, message))
+  return later(process, checked(delayMs, 0), () => sendNow(process, to, message))
 }
 
 /** Fires at multiples of `periodMs` from now; periods missed by a busy loop are left out. */
@@ -48,7 +48,7 @@ export function sendInterval(
   const fire = () => {
     due += periodMs * Math.max(1, Math.ceil((clock.now() - due) / periodMs))
     wait(process, timer, due - clock.now(), fire)
-    process.host.send(process, to, message)
+    sendNow(process, to, message)
   }
   wait(process, timer, periodMs, fire)
   return timer
@@ -75,6 +75,15 @@ export function sleep(process: Process, delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     later(process, checked(delayMs, 0), resolve)
   })
+}
+
+/** Nobody is on the stack to take an error, so it is logged. */
+function sendNow(process: Process, to: Destination, message: unknown): void {
+  try {
+    process.host.send(process, to, message)
+  } catch (error) {
+    process.host.log.error(`a timed message of ${process.pid} was not sent`, error)
+  }
 }
 
 function later(process: Process, delayMs: number, task: () => void): ProcessTimer {

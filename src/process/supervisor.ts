@@ -59,6 +59,8 @@ export class Supervisor extends GenServer {
 
   /** In the order in which they start. */
   readonly #children = new Map<string, Child>()
+  /** Children that it stopped itself and whose `Exit` it has not seen yet. */
+  readonly #stopped = new Set<number | string>()
   #strategy: Strategy = 'one_for_one'
   #intensity = new RestartIntensity(3, 5)
 
@@ -142,6 +144,7 @@ export class Supervisor extends GenServer {
     if (!(message instanceof Exit)) return
     const child = [...this.#children.values()].find(({ pid }) => pid?.equals(message.pid) === true)
     if (child !== undefined) await this.#childEnded(child, message.reason)
+    else if (this.#stopped.delete(message.pid.key)) return
     else if (message.reason === 'shutdown') this.citadel.exit(this.self, 'shutdown')
   }
 
@@ -203,6 +206,7 @@ export class Supervisor extends GenServer {
     if (pid === undefined) return
     const { shutdown } = child.spec
     child.pid = undefined
+    this.#stopped.add(pid.key)
     const ended = this.citadel.whenEnded(pid)
     this.citadel.exit(pid, shutdown === 'brutal_kill' ? 'kill' : 'shutdown')
     const isTimed = typeof shutdown === 'number' && shutdown !== Number.POSITIVE_INFINITY

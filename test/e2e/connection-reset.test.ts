@@ -1,6 +1,6 @@
 /** The connection between two living nodes is reset again and again, under load. */
 import { afterEach, expect, test } from 'vitest'
-import { numbers, TestCluster, type TestNode } from '../support/cluster.js'
+import { TestCluster, type TestNode } from '../support/cluster.js'
 import { eventually } from '../support/eventually.js'
 
 let cluster: TestCluster
@@ -134,6 +134,8 @@ test('two nodes: their connection is reset 100 times under load, and nobody is d
   for (const node of cluster.nodes) {
     await eventually(async () => (await registered(node)).length >= wanted.length)
     expect(await registered(node)).toEqual(wanted)
+    const grouped = await node.run(({ citadel }) => citadel.groups.members('all').length)
+    expect(grouped).toBe(keys.length)
     const members = await node.run(({ workers }) => [...workers.members().keys()].sort())
     expect(members).toEqual([...ids].sort())
   }

@@ -268,7 +268,7 @@ export class TestCluster {
   /** The ids of all workers that live on any node, sorted: an id twice is a child that runs twice. */
   async running(): Promise<unknown[]> {
     const perNode = await Promise.all(this.alive.map((node) => node.run((it) => it.running())))
-    return perNode.flat().sort(byNumber)
+    return perNode.flat().sort(byValue)
   }
 
   /** Starts the children with these ids, each asked of the next node in turn. */
@@ -303,7 +303,11 @@ export class TestCluster {
   }
 }
 
-const byNumber = (a: unknown, b: unknown): number => Number(a) - Number(b)
+const byValue = (a: unknown, b: unknown): number => {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  const [left, right] = [`${typeof a} ${a}`, `${typeof b} ${b}`]
+  return left < right ? -1 : left > right ? 1 : 0
+}
 
 /** `[0, 1, ..., count - 1]` */
 export const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)

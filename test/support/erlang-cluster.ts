@@ -1,6 +1,6 @@
 /**
  * Erlang nodes and Citadel nodes with one cookie around a real EPMD of their own. Each Erlang node
- * has the module `peer` below: a gen_server to talk to, and a handler that collects what the node
+ * has the module `citadel_peer` below: a gen_server to talk to, and a handler that collects what the node
  * logs as warning or worse. `stop` ends everything that was started here.
  */
 import { silent } from '../../src/base/log.js'
@@ -11,11 +11,11 @@ import { Tuple } from '../../src/term/tuple.js'
 import { type ErlangNode, type RealEpmd, startEpmd, startErlang } from './erlang.js'
 
 const PEER = `
--module(peer).
+-module(citadel_peer).
 -export([start/1, init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
--export([watch_log/0, log/2, reports/0, count/2]).
+-export([watch_log/0, log/2, reports/0, count/2, down/1, exited/2]).
 
-start(Name) -> {ok, Pid} = gen_server:start({local, Name}, peer, [], []), Pid.
+start(Name) -> {ok, Pid} = gen_server:start({local, Name}, citadel_peer, [], []), Pid.
 init([]) -> {ok, []}.
 handle_call({add, N}, _, Seen) -> {reply, N + 1, Seen};
 handle_call({echo, Term}, _, Seen) -> {reply, Term, Seen};
@@ -35,7 +35,7 @@ terminate(_, _) -> ok.
 
 watch_log() ->
   register(peer_reports, spawn(fun() -> collect([]) end)),
-  logger:add_handler(peer_reports, peer, #{level => warning}).
+  logger:add_handler(peer_reports, citadel_peer, #{level => warning}).
 log(#{level := Level, msg := Message}, _) -> peer_reports ! {log, {Level, Message}}.
 collect(Reports) ->
   receive
@@ -43,6 +43,11 @@ collect(Reports) ->
     {get, Pid} -> Pid ! {peer_reports, Reports}, collect(Reports)
   end.
 reports() -> peer_reports ! {get, self()}, receive {peer_reports, Reports} -> Reports end.
+
+down(Monitor) ->
+  receive {'DOWN', Monitor, process, Who, Why} -> {Who, Why} after 5000 -> none end.
+exited(Pid, WaitMs) ->
+  receive {'EXIT', Pid, Why} -> Why after WaitMs -> none end.
 
 count(From, To) when From > To -> in_order;
 count(From, To) ->
@@ -73,7 +78,7 @@ export class ErlangCluster {
     const node = await startErlang({ name, cookie, args, epmdPort: this.epmd.port })
     this.started.push(node)
     await node.load(PEER)
-    await node.eval('peer:watch_log(), peer:start(peer)')
+    await node.eval('citadel_peer:watch_log(), citadel_peer:start(peer)')
     return node
   }
 

@@ -83,7 +83,7 @@ describe('replicas under cuts and restarts', () => {
         const net = new ReplicaNet(specs ? 'specs' : 'claims', logMax)
         for (const one of NAMES) net.start(one)
         for (const a of NAMES) for (const b of NAMES) if (a < b) net.connect(a, b)
-        steps.forEach((one, turn) => carryOut(net, specs, one, turn + 1))
+        for (const [turn, one] of steps.entries()) carryOut(net, specs, one, turn + 1)
         net.quiet()
         if (specs) expectSameSpecs(net)
         else expectSameClaims(net)

@@ -258,6 +258,18 @@ describe('a connection that cannot be', () => {
     expect(a.mesh.lastConnectError(C)?.message).toContain(`EPMD knows no ${C}`)
   })
 
+  test('because it was disconnected meanwhile answers false', async () => {
+    const a = await start(A)
+    const b = await start(B)
+    const connecting = a.mesh.connect(B)
+    await Promise.resolve()
+    a.mesh.disconnect(B)
+    expect(await connecting).toBe(false)
+    expect(a.mesh.lastConnectError(B)).toMatchObject({ code: 'aborted' })
+    expect(await a.mesh.connect(B)).toBe(true)
+    await connected(a, b)
+  })
+
   test('because the name is no node name is rejected with an example', async () => {
     const a = await start(A)
     await expect(a.mesh.connect('nonsense')).rejects.toMatchObject({ code: 'bad_argument' })

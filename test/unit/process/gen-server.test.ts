@@ -383,5 +383,9 @@ describe('spawn of a GenServer', () => {
     const { node } = testKernel()
     // @ts-expect-error not a class
     expect((await rejection(node.spawn({}))).code).toBe('bad_argument')
+    class Stranger {}
+    // @ts-expect-error not a GenServer
+    const error = await rejection(node.spawn(Stranger))
+    expect(error.message).toContain('Stranger does not extend GenServer')
   })
 })

@@ -141,7 +141,7 @@ describe('a supervisor', () => {
     const ended = node.whenEnded(supervisor)
     node.exit(node.whereis('a')!, 'kill')
     expect(await ended).toBe('shutdown')
-    expect(failing.starts).toBe(-4)
+    expect(failing.starts).toBe(-3)
   })
 
   it('that cannot start its children stops those it has started', async () => {

@@ -82,6 +82,14 @@ describe('timers', () => {
     expect(got).toEqual([`a month later ${1_000 + monthMs}`])
   })
 
+  it('log a message that cannot be sent, and harm nobody', async () => {
+    const clock = new ManualClock()
+    const { node, log } = testKernel({ clock, strictMessages: true })
+    node.sendAfter(node.self, () => {}, 10)
+    await clock.advance(10)
+    expect(log.of('error')[0]).toContain('was not sent')
+  })
+
   it('refuse what is no time', () => {
     const { node } = setUp()
     for (const delayMs of [-1, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number]) {

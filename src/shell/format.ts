@@ -1,0 +1,111 @@
+/**
+ * How the shell shows values: pids and references as iex does, with 0 for this node and another
+ * first number for each remote one, the same all through a session; errors on one line. Everything
+ * else looks as in any Node.js console.
+ */
+import { type InspectOptions, inspect } from 'node:util'
+import { CitadelError } from '../base/errors.js'
+import { Citadel } from '../citadel.js'
+import { ChildHandle } from '../cluster/child-handle.js'
+import { DistributedSupervisor } from '../cluster/distributed-supervisor.js'
+import { Groups } from '../cluster/groups.js'
+import { Registry } from '../cluster/registry.js'
+import { Atom } from '../term/atom.js'
+import { ImproperList } from '../term/improper-list.js'
+import { OpaqueTerm } from '../term/opaque.js'
+import { Pid } from '../term/pid.js'
+import { Ref } from '../term/ref.js'
+import { Tuple } from '../term/tuple.js'
+
+/** The option by which a formatter reaches the values inside of others. */
+const FORMATTER = Symbol('citadel.formatter')
+
+type Inner = (value: unknown) => string
+type Show<T> = (value: T, formatter: Formatter | undefined, inner: Inner) => string
+
+export interface FormatterOptions {
+  node: string
+  creation: number
+  colors?: boolean
+}
+
+export class Formatter {
+  /** By node name and creation: a node that was started again is another one. */
+  private readonly numbers = new Map<string, number>()
+  private readonly options: InspectOptions
+
+  constructor({ node, creation, colors = false }: FormatterOptions) {
+    this.numbers.set(`${node} ${creation}`, 0)
+    this.options = { colors, depth: 6, maxArrayLength: 100, [FORMATTER]: this } as InspectOptions
+  }
+
+  value(value: unknown): string {
+    return inspect(value, this.options)
+  }
+
+  /** `** (already_registered) the sentence`; the line of the user's own file, if it has one. */
+  error(error: unknown): string {
+    if (!isError(error)) return `** (throw) ${this.value(error)}`
+    const kind = error instanceof CitadelError ? error.code : error.name
+    const place = error instanceof CitadelError ? undefined : placeOf(error)
+    return `** (${kind}) ${error.message.replaceAll('\n', ' ')}${place ? ` (${place})` : ''}`
+  }
+
+  nodeNumber(node: string, creation: number): number {
+    const key = `${node} ${creation}`
+    const known = this.numbers.get(key)
+    if (known !== undefined) return known
+    const number = this.numbers.size
+    this.numbers.set(key, number)
+    return number
+  }
+}
+
+/** Teaches the console of this program to show our values. For programs, not for libraries. */
+export function installInspection(): void {
+  show(Pid, ({ node, creation, id, serial }, formatter) => {
+    const first = formatter?.nodeNumber(node, creation) ?? node
+    return `#PID<${first}.${id}.${serial}>`
+  })
+  show(Ref, ({ node, creation, words }, formatter) => {
+    const first = formatter?.nodeNumber(node, creation) ?? node
+    return `#Ref<${[first, ...[...words].reverse()].join('.')}>`
+  })
+  show(Atom, ({ name }, _formatter, inner) => `Atom(${inner(name)})`)
+  show(Tuple, ({ elements }, _formatter, inner) => `Tuple(${elements.map(inner).join(', ')})`)
+  show(ImproperList, ({ elements, tail }, _formatter, inner) => {
+    return `ImproperList([${elements.map(inner).join(', ')}] | ${inner(tail)})`
+  })
+  show(OpaqueTerm, ({ kind, bytes }) => `#Opaque<${kind}, ${bytes.length} bytes>`)
+  show(Citadel, ({ name }) => `#Citadel<${name}>`)
+  show(Registry, ({ size }) => `#Registry<${size} keys>`)
+  show(Groups, () => '#Groups')
+  show(DistributedSupervisor, ({ name }) => `#Supervisor<${name}>`)
+  show(ChildHandle, ({ id }, _formatter, inner) => `#Child<${inner(id)}>`)
+}
+
+function show<T extends object>(type: abstract new (...args: never[]) => T, as: Show<T>): void {
+  Object.defineProperty(type.prototype, inspect.custom, {
+    configurable: true,
+    value(this: T, depth: number, options: InspectOptions & { [FORMATTER]?: Formatter }) {
+      if (depth < 0) return `[${type.name}]`
+      return as(this, options[FORMATTER], (value) =>
+        inspect(value, { ...options, depth: depth - 1 }),
+      )
+    },
+  })
+}
+
+function isError(value: unknown): value is Error {
+  return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
+}
+
+/** Where in a file of the user's an error arose: not in Citadel, Node.js or the typed line. */
+function placeOf({ stack = '' }: Error): string | undefined {
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line))
+  const own = frames.find((line) => /file:\/\//.test(line) && !isInside(line))
+  return own && /([^/\\()]+:\d+):\d+\)?$/.exec(own)?.[1]
+}
+
+const HERE = new URL('..', import.meta.url).href
+const isInside = (line: string): boolean => line.includes(HERE) || line.includes('/node_modules/')

@@ -1,0 +1,146 @@
+/**
+ * Every supervised child: what was asked of its id and acknowledged, and the processes that ran
+ * under it (I4). What to expect is certain only when the last operation was acknowledged, ran alone,
+ * and all nodes had the same row before it; and as long as a node that has its row lives. Otherwise
+ * either outcome is right, as long as all nodes agree on it and at most one process runs.
+ */
+import type { SpecRow } from '../cluster/spec-table.js'
+import { termKey } from '../term/key.js'
+import type { Pid } from '../term/pid.js'
+import { type ClusterMember, SUPERVISOR } from './cluster-member.js'
+import type { Oracle } from './oracle.js'
+
+type Expectation = 'runs' | 'stopped' | 'either'
+
+export interface ChildOperation {
+  readonly id: number
+  readonly kind: 'start' | 'terminate'
+  readonly member: ClusterMember
+  /** Nothing else was going on with this id when it began. */
+  trusted: boolean
+}
+
+interface ChildRecord {
+  readonly id: number
+  expect: Expectation
+  readonly running: Set<ChildOperation>
+  /** Until when an earlier operation may still have effects. */
+  echoUntil: number
+  readonly pids: Pid[]
+}
+
+/** How long an operation with an unknown outcome may still have effects. */
+const ECHO_MS = 60_000
+
+export class ChildLedger {
+  started = 0
+  terminated = 0
+  /** Acknowledged, and then every node that had the row was lost. */
+  lost = 0
+  private readonly records = new Map<number, ChildRecord>()
+
+  constructor(private readonly oracle: Oracle) {}
+
+  /** Its `init` runs. */
+  born(id: number, pid: Pid): void {
+    this.record(id).pids.push(pid)
+  }
+
+  alive(id: number): Pid[] {
+    return this.record(id).pids.filter((pid) => this.oracle.isAlive(pid))
+  }
+
+  /** Something other than an operation may end it. */
+  disturb(id: number): void {
+    const record = this.record(id)
+    record.expect = 'either'
+    record.echoUntil = this.oracle.now + ECHO_MS
+    for (const operation of record.running) operation.trusted = false
+  }
+
+  begin(id: number, kind: ChildOperation['kind'], member: ClusterMember): ChildOperation {
+    const record = this.record(id)
+    const alone = record.running.size === 0 && record.echoUntil < this.oracle.now
+    const operation = { id, kind, member, trusted: alone && this.isKnownToAll(id) }
+    for (const other of record.running) other.trusted = false
+    record.running.add(operation)
+    record.expect = 'either'
+    return operation
+  }
+
+  end(operation: ChildOperation, isDone: boolean): void {
+    const record = this.record(operation.id)
+    record.running.delete(operation)
+    if (!isDone) {
+      record.echoUntil = this.oracle.now + ECHO_MS
+      return
+    }
+    if (operation.kind === 'start') this.started++
+    else this.terminated++
+    if (operation.trusted) record.expect = operation.kind === 'start' ? 'runs' : 'stopped'
+  }
+
+  /** What it asked for may be half done, and the rows it alone had are gone. */
+  ended(member: ClusterMember): void {
+    for (const record of this.records.values()) {
+      for (const operation of record.running) {
+        if (operation.member === member) this.end(operation, false)
+      }
+      if (record.expect === 'either') continue
+      const row = this.latest(record.id)
+      if ((row?.recipe !== undefined) === (record.expect === 'runs')) continue
+      if (row === undefined && record.expect === 'stopped') continue
+      this.lost++
+      record.expect = 'either'
+    }
+  }
+
+  check(): void {
+    for (const { id, expect } of this.records.values()) {
+      const alive = this.alive(id)
+      const row = this.latest(id)
+      const wanted = expect === 'either' ? row?.recipe !== undefined : expect === 'runs'
+      if (alive.length === (wanted ? 1 : 0)) continue
+      const why = expect === 'either' ? 'by its spec it' : `acknowledged, it`
+      const should = wanted ? 'should run once' : 'should run nowhere'
+      this.oracle.breaks('I4', `child ${id}: ${why} ${should}, it runs as [${alive.join(' ')}]`)
+    }
+  }
+
+  private record(id: number): ChildRecord {
+    const known = this.records.get(id)
+    if (known) return known
+    const fresh: ChildRecord = { id, expect: 'either', running: new Set(), echoUntil: 0, pids: [] }
+    this.records.set(id, fresh)
+    return fresh
+  }
+
+  private rows(id: number): (SpecRow | undefined)[] {
+    const key = termKey(id)
+    const scope = `s:supervisor/${SUPERVISOR}`
+    return this.oracle.cluster.living.map((member) =>
+      member.node.scopes.scope<'s'>(scope).table.rows.get(key),
+    )
+  }
+
+  private isKnownToAll(id: number): boolean {
+    const [first, ...others] = this.rows(id)
+    return others.every(
+      (row) => row?.version === first?.version && row?.author === first?.author,
+    )
+  }
+
+  /** The row that will win. */
+  private latest(id: number): SpecRow | undefined {
+    let latest: SpecRow | undefined
+    for (const row of this.rows(id)) {
+      if (!row) continue
+      const newer =
+        !latest ||
+        row.version > latest.version ||
+        (row.version === latest.version && row.author > latest.author)
+      if (newer) latest = row
+    }
+    return latest
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Watches every claim at the moment its owner writes it: I3 (no second owner while the members
+ * agree) and I5 (epochs rise). "Agree" means that the views of both nodes are the same and settled:
+ * each has heard the same list of members from all of them. By force a key may be taken from its
+ * owner, who hears of it a little later, so forced claims are left out.
+ */
+import type { ClaimChange } from '../cluster/claim-table.js'
+import type { Scope } from '../cluster/scope.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { Oracle } from './oracle.js'
+
+interface Watched {
+  readonly member: ClusterMember
+  readonly scope: Scope<'c'>
+  /** The highest epoch that this start of the node has seen, by key. */
+  readonly seen: Map<string, number>
+}
+
+export class GrantWatch {
+  grants = 0
+  private readonly watched = new Map<string, Watched[]>()
+
+  constructor(private readonly oracle: Oracle) {}
+
+  watch(member: ClusterMember, scopeName: string): void {
+    const scope = member.node.scopes.scope<'c'>(scopeName)
+    const watched: Watched = { member, scope, seen: new Map() }
+    const list = this.watched.get(scopeName)
+    if (list) list.push(watched)
+    else this.watched.set(scopeName, [watched])
+    scope.listeners.add((change) => this.changed(scopeName, watched, change))
+  }
+
+  ended(member: ClusterMember): void {
+    for (const [name, list] of this.watched) {
+      this.watched.set(
+        name,
+        list.filter((one) => one.member !== member),
+      )
+    }
+  }
+
+  private changed(scopeName: string, watched: Watched, change: ClaimChange): void {
+    if (isGrant(watched.scope, change)) this.granted(scopeName, watched, change)
+    const epoch = Math.max(change.before?.epoch ?? 0, change.after?.epoch ?? 0)
+    if (epoch > (watched.seen.get(change.id) ?? 0)) watched.seen.set(change.id, epoch)
+  }
+
+  private granted(scopeName: string, { member, scope }: Watched, { id }: ClaimChange): void {
+    this.grants++
+    const claim = scope.own.rows.get(id) as ClaimChange['after']
+    const { views } = member.node.scopes
+    if (!claim || claim.forced || !views.settled) return
+    for (const other of this.watched.get(scopeName)!) {
+      const theirs = other.member.node.scopes.views
+      if (!theirs.settled || theirs.current.id !== views.current.id) continue
+      const what = `${id} (${scopeName}) was granted to ${member.name} with epoch ${claim.epoch}`
+      const rival = other.scope.own.rows.get(id) as ClaimChange['after']
+      if (other.member !== member && rival && !rival.forced) {
+        this.oracle.breaks('I3', `${what}, while ${other.member.name} owns it (${rival.epoch})`)
+      }
+      const known = other.seen.get(id) ?? 0
+      if (known >= claim.epoch) {
+        this.oracle.breaks('I5', `${what}, and ${other.member.name} knows of ${known}`)
+      }
+    }
+  }
+}
+
+/** A new owner on this node; not the same claim once more, with its process. */
+function isGrant(scope: Scope<'c'>, { before, after }: ClaimChange): boolean {
+  if (after?.origin !== scope.own) return false
+  return before?.origin !== scope.own || before.epoch !== after.epoch
+}

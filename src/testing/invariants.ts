@@ -1,0 +1,26 @@
+/**
+ * What must hold in every scenario, as numbered sentences: the checkers name them when they are
+ * broken, and docs/simulator.md says for each what it allows and why.
+ */
+export const INVARIANTS = {
+  I1: 'After the quiet phase all nodes that are up hold the same registry, groups, specs and children.',
+  I2: 'After the quiet phase no row names a process that has ended, or any process of a dead node.',
+  I3: 'A key is never granted while another member owns it, as long as all members agree who they are.',
+  I4: 'After the quiet phase each child that was started and not terminated runs exactly once, and a terminated one nowhere.',
+  I5: 'An owner of a key gets a higher epoch than every owner before it that a member remembers.',
+  I6: 'Every monitor and link is told once when its other side ends or is cut off, and every call is answered or rejected once, within its deadline.',
+  I7: 'A node that only stalls for less than the limit, or whose connections are reset, is never declared dead.',
+  I8: 'The rows of a node are applied in the order in which it wrote them, and messages between two processes arrive once and in order.',
+  I9: 'What was acknowledged for a living process, a key or a membership, stays until it is taken back or taken over.',
+  I10: 'After the quiet phase nothing is left behind: no pending call, claim, reservation, snapshot, message or timer.',
+  I11: 'A node always starts, always stops, and never logs an error of its own.',
+} as const
+
+export type InvariantId = keyof typeof INVARIANTS
+
+export interface Breach {
+  readonly invariant: InvariantId
+  readonly what: string
+  /** Virtual milliseconds. */
+  readonly at: number
+}

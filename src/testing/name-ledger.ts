@@ -1,0 +1,92 @@
+/**
+ * What was acknowledged in the registry and the groups, and not taken back since (I9). An operation
+ * whose outcome its caller does not know, or that ran beside another one on the same name, leaves
+ * the name out of the check until something certain happens to it.
+ */
+import { CitadelError, type ErrorCode } from '../base/errors.js'
+import type { Pid } from '../term/pid.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { Oracle } from './oracle.js'
+
+interface Membership {
+  readonly group: string
+  readonly pid: Pid
+  count: number
+  pending: number
+  uncertain: boolean
+}
+
+/** An operation that failed in one of these ways did nothing. */
+const NOTHING_DONE: ReadonlySet<ErrorCode> = new Set(['noproc', 'already_registered', 'not_found'])
+/** How long an operation with an unknown outcome may still have effects. */
+const ECHO_MS = 60_000
+
+export class NameLedger {
+  registered = 0
+  joined = 0
+  private readonly owners = new Map<string, Pid>()
+  /** Until when something may take the key away. */
+  private readonly disturbedUntil = new Map<string, number>()
+  private readonly memberships = new Map<string, Membership>()
+
+  constructor(private readonly oracle: Oracle) {}
+
+  // Keys.
+
+  acknowledged(key: string, pid: Pid): void {
+    this.registered++
+    if ((this.disturbedUntil.get(key) ?? 0) < this.oracle.now) this.owners.set(key, pid)
+  }
+
+  /** Somebody is about to unregister the key or to take it by force. */
+  disturb(key: string): void {
+    this.owners.delete(key)
+    this.disturbedUntil.set(key, this.oracle.now + ECHO_MS)
+  }
+
+  // Groups.
+
+  begin(group: string, pid: Pid): Membership {
+    const key = `${group}/${pid}`
+    const fresh = { group, pid, count: 0, pending: 0, uncertain: false }
+    const row = this.memberships.get(key) ?? fresh
+    this.memberships.set(key, row)
+    if (row.pending > 0) row.uncertain = true
+    row.pending++
+    return row
+  }
+
+  end(row: Membership, change: 1 | -1, error: unknown): void {
+    row.pending--
+    if (error === undefined) row.count = Math.max(0, row.count + change)
+    else if (!(error instanceof CitadelError) || !NOTHING_DONE.has(error.code)) row.uncertain = true
+    if (error === undefined && change === 1) this.joined++
+  }
+
+  // The end.
+
+  check(living: readonly ClusterMember[]): void {
+    for (const [key, pid] of this.owners) {
+      if (!this.oracle.isAlive(pid)) continue
+      for (const member of living) {
+        const found = member.citadel.registry.findByKey(key)
+        if (found?.equals(pid)) continue
+        const what = `key ${key} of ${pid}, acknowledged and never given back`
+        this.oracle.breaks('I9', `${what}, is ${found ?? 'nobody'}'s on ${member.name}`)
+      }
+    }
+    for (const row of this.memberships.values()) this.checkMembership(row, living)
+  }
+
+  private checkMembership(row: Membership, living: readonly ClusterMember[]): void {
+    const { group, pid, count, pending, uncertain } = row
+    // What still runs belongs to a caller that is gone.
+    if (uncertain || pending > 0 || !this.oracle.isAlive(pid)) return
+    for (const member of living) {
+      const listed = member.citadel.groups.members(group).some((one) => one.equals(pid))
+      if (listed === count > 0) continue
+      const what = `${pid} joined ${group} ${count} times more than it left`
+      this.oracle.breaks('I9', `${what}, and ${member.name} ${listed ? 'lists' : 'lacks'} it`)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What an all-knowing observer of a simulated cluster keeps: the story so far (the last events that
+ * matter) and the first invariant that was broken. The watchers and ledgers tell it.
+ */
+import type { Pid } from '../term/pid.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { ClusterSimulation } from './cluster-simulation.js'
+import type { Breach, InvariantId } from './invariants.js'
+
+const STORY_MAX = 4_000
+
+export interface StoryLine {
+  readonly at: number
+  readonly text: string
+}
+
+export class Oracle {
+  breach: Breach | undefined
+  readonly story: StoryLine[] = []
+  /** Told each line as it happens. */
+  listen: ((line: StoryLine) => void) | undefined
+
+  constructor(readonly cluster: ClusterSimulation) {}
+
+  get now(): number {
+    return this.cluster.simulation.now
+  }
+
+  tell(text: string): void {
+    const line = { at: this.now, text }
+    this.story.push(line)
+    this.listen?.(line)
+    this.cluster.simulation.trace.note(text)
+    if (this.story.length > STORY_MAX * 2) this.story.splice(0, STORY_MAX)
+  }
+
+  breaks(invariant: InvariantId, what: string): void {
+    if (this.breach) return
+    this.breach = { invariant, what, at: this.now }
+    this.tell(`!! ${invariant}: ${what}`)
+  }
+
+  /** The member that a pid belongs to, if that start of the node is still alive. */
+  home(pid: Pid): ClusterMember | undefined {
+    const member = this.cluster.memberNamed(pid.node)
+    return member?.creation === pid.creation ? member : undefined
+  }
+
+  isAlive(pid: Pid): boolean {
+    return this.home(pid)?.isAlive(pid) ?? false
+  }
+}

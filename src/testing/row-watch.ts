@@ -1,0 +1,90 @@
+/**
+ * Compares what a node holds of another one's rows with what that one held at the same point of
+ * its stream (I8). Each origin keeps a fingerprint of its rows after every update; a replica that
+ * says "exact as of update n" must have that fingerprint.
+ */
+import { hash32 } from '../cluster/hash.js'
+import type { Replica } from '../cluster/replica.js'
+import type { Scope } from '../cluster/scope.js'
+import type { Op, Row } from '../cluster/table.js'
+import type { Pid } from '../term/pid.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { Oracle } from './oracle.js'
+
+/** Of the rows of one node in one scope after update n, at index n. */
+type History = number[]
+
+type OwnedScope = Scope<'c'> | Scope<'g'>
+
+export class RowWatch {
+  compared = 0
+  private readonly histories = new Map<string, History>()
+
+  constructor(
+    private readonly oracle: Oracle,
+    private readonly scopeNames: readonly string[],
+  ) {}
+
+  watch(member: ClusterMember): void {
+    for (const name of this.scopeNames) {
+      const { replica } = member.node.scopes.scope<'c' | 'g'>(name) as OwnedScope
+      this.record(replica, historyKey(name, member.name, member.creation))
+    }
+  }
+
+  /** Compares everything that is exact now. */
+  check(): void {
+    const { living } = this.oracle.cluster
+    for (const member of living) {
+      for (const name of this.scopeNames) {
+        const { replica } = member.node.scopes.scope<'c' | 'g'>(name) as OwnedScope
+        if (replica['removals'].length > 0) continue
+        for (const other of living) if (other !== member) this.compare(member, replica, other)
+      }
+    }
+  }
+
+  private record(replica: Replica, key: string): void {
+    const history: History = [0]
+    const rows = new Map<string, number>()
+    const wrote = replica.wrote.bind(replica)
+    this.histories.set(key, history)
+    replica.wrote = (op: Op) => {
+      wrote(op)
+      const id = typeof op === 'string' ? op : op[0]
+      const after = typeof op === 'string' ? 0 : putPrint(op)
+      history.push(history.at(-1)! ^ (rows.get(id) ?? 0) ^ after)
+      rows.set(id, after)
+    }
+  }
+
+  private compare(member: ClusterMember, replica: Replica, other: ClusterMember): void {
+    const stream = replica['ins'].get(other.name)
+    if (!stream?.exact || stream.origin.creation !== other.creation) return
+    const history = this.histories.get(historyKey(replica.scope, other.name, other.creation))!
+    let print = 0
+    for (const row of stream.origin.rows.values()) print ^= rowPrint(row)
+    this.compared++
+    if (print === history[stream.applied]) return
+    const what = `${member.name} says it has the rows of ${other.name} in ${replica.scope}`
+    this.oracle.breaks('I8', `${what} as of update ${stream.applied}, and has others`)
+  }
+}
+
+const historyKey = (scope: string, node: string, creation: number): string =>
+  `${scope}/${node}/${creation}`
+
+/** Claims: id, key, pid, epoch. Memberships: id, group id, group, pid, count. */
+function putPrint(put: readonly unknown[]): number {
+  const isMembership = put.length === 6 && typeof put[4] === 'number'
+  const [pid, stamp] = isMembership ? [put[3], put[4]] : [put[2], put[3]]
+  return print(put[0] as string, pid as Pid | null, stamp as number)
+}
+
+function rowPrint(row: Row): number {
+  const { id, pid, epoch, count } = row as Row & { pid?: Pid; epoch?: number; count?: number }
+  return print(id, pid ?? null, epoch ?? count ?? 0)
+}
+
+const print = (id: string, pid: Pid | null, stamp: number): number =>
+  hash32(id, (pid === null ? 7 : pid.id * 31 + pid.serial) * 8191 + stamp) | 0

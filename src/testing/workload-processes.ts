@@ -1,0 +1,98 @@
+/**
+ * The processes of the workload: plain workers, and children of the supervisor. They do what they
+ * are told and report everything that reaches them to the ledgers.
+ */
+import { GenServer } from '../process/gen-server.js'
+import { Down, Exit } from '../process/system-messages.js'
+import type { Pid } from '../term/pid.js'
+import type { StreamMessage } from './call-ledger.js'
+import type { Ledgers } from './ledgers.js'
+
+export interface WorkerCalls {
+  work(token: number): number
+  workFor(token: number, ms: number): Promise<number>
+}
+
+const isStream = (message: unknown): message is StreamMessage =>
+  typeof message === 'object' && message !== null && 'stream' in message
+
+/** One pair of classes per simulation: what they report to is theirs. */
+export function workloadProcesses(ledgers: Ledgers) {
+  class Worker extends GenServer {
+    private readonly sent = new Map<string, number>()
+
+    init(trapExit: boolean): void {
+      this.trapExit = trapExit
+    }
+
+    work(token: number): number {
+      ledgers.calls.carriedOut(token)
+      return token
+    }
+
+    async workFor(token: number, ms: number): Promise<number> {
+      await this.citadel.sleep(ms)
+      return this.work(token)
+    }
+
+    watch(target: Pid): void {
+      const ref = this.citadel.monitor(target)
+      ledgers.ties.monitored(this.self, target, ref)
+    }
+
+    tie(target: Pid): void {
+      if (this.trapExit && ledgers.ties.linked(this.self, target)) this.citadel.link(target)
+    }
+
+    pour(target: Pid, count: number): void {
+      const cuts = ledgers.oracle.home(this.self)?.cutsOf(target.node) ?? 0
+      const key = `${target}`
+      for (let index = 0; index < count; index++) {
+        const number = this.sent.get(key) ?? 0
+        const message: StreamMessage = { stream: true, from: this.self, cuts, number }
+        if (this.citadel.send(target, message)) this.sent.set(key, number + 1)
+      }
+    }
+
+    crash(): void {
+      throw new Error('asked to crash')
+    }
+
+    finish(): void {
+      this.citadel.exit(this.self, 'normal')
+    }
+
+    handleInfo(message: unknown): void {
+      if (message instanceof Down) ledgers.ties.heardDown(this.self, message.ref, message.reason)
+      else if (message instanceof Exit) this.heardExit(message)
+      else if (isStream(message)) ledgers.calls.received(this.self, message)
+    }
+
+    private heardExit({ pid, reason }: Exit): void {
+      // Who traps exits is told that it lost its key, and here goes the way of all others.
+      if (reason === 'name_conflict') this.citadel.exit(this.self, reason)
+      else ledgers.ties.heardExit(this.self, pid, reason)
+    }
+  }
+
+  class Child extends GenServer {
+    init(id: number): void {
+      ledgers.children.born(id, this.self)
+    }
+
+    work(token: number): number {
+      ledgers.calls.carriedOut(token)
+      return token
+    }
+
+    crash(): void {
+      throw new Error('asked to crash')
+    }
+
+    finish(): void {
+      this.citadel.exit(this.self, 'normal')
+    }
+  }
+
+  return { Worker, Child }
+}

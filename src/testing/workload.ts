@@ -1,0 +1,317 @@
+/**
+ * What users do all the time while faults happen: names, groups, children, calls, links, messages,
+ * ends of processes, from every node that is up, drawn from the seed. Each operation reports what
+ * it was told to the ledgers.
+ */
+import { CitadelError } from '../base/errors.js'
+import type { Pid } from '../term/pid.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { ClusterSimulation } from './cluster-simulation.js'
+import type { Ledgers } from './ledgers.js'
+import type { SeededRandom } from './seeded-random.js'
+import type { workloadProcesses } from './workload-processes.js'
+
+const KEYS = 24
+const GROUPS = 8
+const CHILDREN = 30
+const WORKERS_PER_NODE = 6
+/** Workers that are remembered: the living, and some of the dead, who are asked too. */
+const WORKERS_MAX = 200
+const CALL_TIMEOUTS_MS = [300, 1_000, 5_000] as const
+
+type Classes = ReturnType<typeof workloadProcesses>
+type Operation = (member: ClusterMember) => void
+
+export class Workload {
+  /** How often each operation was done. */
+  readonly counts: Record<string, number> = {}
+  private readonly workers: Pid[] = []
+  private readonly operations: readonly (readonly [name: string, operation: Operation])[]
+  private running = false
+
+  constructor(
+    private readonly cluster: ClusterSimulation,
+    private readonly ledgers: Ledgers,
+    private readonly classes: Classes,
+    private readonly random: SeededRandom,
+  ) {
+    this.operations = this.draw()
+  }
+
+  /** Mean time between two operations in the whole cluster. */
+  start(everyMs: number): void {
+    this.running = true
+    const next = (): void => {
+      if (!this.running) return
+      this.step()
+      this.cluster.simulation.after(this.random.float() * 2 * everyMs, 'work', next)
+    }
+    next()
+  }
+
+  stop(): void {
+    this.running = false
+  }
+
+  /** A node is up: its workers start. */
+  joined(member: ClusterMember): void {
+    for (let index = 0; index < WORKERS_PER_NODE; index++) this.spawn(member)
+  }
+
+  private step(): void {
+    const { working } = this.cluster
+    if (working.length === 0) return
+    const [name, operation] = this.random.pick(this.operations)
+    this.counts[name] = (this.counts[name] ?? 0) + 1
+    this.on(this.random.pick(working), operation)
+  }
+
+  /** As work of that node, when its program runs. */
+  private on(member: ClusterMember, operation: Operation): void {
+    member.run(() => {
+      if (member.working) operation(member)
+    })
+  }
+
+  /** Each seed likes some operations more than others. */
+  private draw(): (readonly [string, Operation])[] {
+    const kinds: Record<string, Operation> = {
+      spawn: (member) => this.spawn(member),
+      end: (member) => this.endWorker(member),
+      register: (member) => this.register(member, this.key(), this.worker(member)),
+      race: () => this.race(),
+      unregister: (member) => this.unregister(member),
+      force: (member) => this.register(member, this.key(), this.worker(member), true),
+      join: (member) => this.group(member, 'join'),
+      leave: (member) => this.group(member, 'leave'),
+      startChild: (member) => this.startChild(member, this.childId()),
+      startRace: () => this.startRace(),
+      terminateChild: (member) => this.terminateChild(member),
+      endChild: (member) => this.endChild(member),
+      call: (member) => this.call(member),
+      callChild: (member) => this.callChild(member),
+      monitor: (member) => this.tie(member, 'watch'),
+      link: (member) => this.tie(member, 'tie'),
+      pour: (member) => this.pour(member),
+    }
+    const operations: (readonly [string, Operation])[] = []
+    for (const [name, operation] of Object.entries(kinds)) {
+      const copies = 1 + this.random.below(4)
+      for (let copy = 0; copy < copies; copy++) operations.push([name, operation])
+    }
+    return operations
+  }
+
+  // Processes.
+
+  private spawn(member: ClusterMember): void {
+    const trapExit = this.random.chance(0.5)
+    member.citadel.spawn(this.classes.Worker, [trapExit]).then(
+      (pid) => {
+        this.workers.push(pid)
+        if (this.workers.length > WORKERS_MAX) this.workers.shift()
+      },
+      (error) => this.unexpected(member, 'spawn', error),
+    )
+  }
+
+  private endWorker(member: ClusterMember): void {
+    const pid = this.worker(member)
+    if (!pid) return this.spawn(member)
+    const way = this.random.pick(['kill', 'crash', 'finish', 'shutdown'] as const)
+    if (way === 'kill' || way === 'shutdown') member.citadel.exit(pid, way)
+    else member.citadel.cast(pid, way)
+    if (this.random.chance(0.9)) this.spawn(member)
+  }
+
+  /** Mostly one of that node. */
+  private worker(member: ClusterMember): Pid | undefined {
+    const local = this.random.chance(0.7)
+    const pids = this.workers.filter(
+      (pid) => pid.creation === member.creation === local && (this.isAlive(pid) || this.rarely()),
+    )
+    return pids.length > 0 ? this.random.pick(pids) : undefined
+  }
+
+  private ownWorker(member: ClusterMember): Pid | undefined {
+    const pids = this.workers.filter((pid) => member.isAlive(pid))
+    return pids.length > 0 ? this.random.pick(pids) : undefined
+  }
+
+  private isAlive(pid: Pid): boolean {
+    return this.ledgers.oracle.isAlive(pid)
+  }
+
+  private rarely(): boolean {
+    return this.random.chance(0.02)
+  }
+
+  // Names.
+
+  private key(): string {
+    return `key${this.random.below(KEYS)}`
+  }
+
+  private register(member: ClusterMember, key: string, pid: Pid | undefined, force = false): void {
+    if (!pid) return
+    const { names } = this.ledgers
+    if (force) names.disturb(key)
+    member.citadel.registry.register(key, pid, { force, timeoutMs: 3_000 }).then(
+      () => {
+        this.note(member, `${force ? 'forced' : 'registered'} ${key} for ${pid}`)
+        if (!force) names.acknowledged(key, pid)
+      },
+      (error) => this.failed(member, `register ${key}`, error),
+    )
+  }
+
+  /** Several nodes want one key at the same moment. */
+  private race(): void {
+    const key = this.key()
+    const racers = this.random.shuffled(this.cluster.working).slice(0, 3)
+    for (const member of racers) {
+      this.on(member, () => this.register(member, key, this.ownWorker(member)))
+    }
+  }
+
+  private unregister(member: ClusterMember): void {
+    const key = this.key()
+    this.ledgers.names.disturb(key)
+    member.citadel.registry.unregister(key).then(
+      () => this.note(member, `unregistered ${key}`),
+      (error) => this.failed(member, `unregister ${key}`, error),
+    )
+  }
+
+  private group(member: ClusterMember, what: 'join' | 'leave'): void {
+    const pid = this.worker(member)
+    if (!pid) return
+    const group = `group${this.random.below(GROUPS)}`
+    const { names } = this.ledgers
+    const row = names.begin(group, pid)
+    const change = what === 'join' ? 1 : -1
+    member.citadel.groups[what](group, pid).then(
+      () => names.end(row, change, undefined),
+      (error) => {
+        names.end(row, change, error)
+        this.failed(member, `${what} ${group} ${pid}`, error)
+      },
+    )
+  }
+
+  // Children.
+
+  private childId(): number {
+    return this.random.below(CHILDREN)
+  }
+
+  private startChild(member: ClusterMember, id: number): void {
+    const { children } = this.ledgers
+    const operation = children.begin(id, 'start', member)
+    const restart = this.random.chance(0.3) ? 'transient' : 'permanent'
+    member.supervisor.startChild('Child', [id] as never, { id, restart }).then(
+      (pid) => {
+        this.note(member, `started child ${id} as ${pid}`)
+        children.end(operation, true)
+      },
+      (error) => {
+        children.end(operation, false)
+        this.failed(member, `start child ${id}`, error)
+      },
+    )
+  }
+
+  private startRace(): void {
+    const id = this.childId()
+    const racers = this.random.shuffled(this.cluster.working).slice(0, 2)
+    for (const member of racers) this.on(member, () => this.startChild(member, id))
+  }
+
+  private terminateChild(member: ClusterMember): void {
+    const id = this.childId()
+    const { children } = this.ledgers
+    const operation = children.begin(id, 'terminate', member)
+    member.supervisor.terminateChild(id).then(
+      () => {
+        this.note(member, `terminated child ${id}`)
+        children.end(operation, true)
+      },
+      (error) => {
+        children.end(operation, false)
+        this.failed(member, `terminate child ${id}`, error)
+      },
+    )
+  }
+
+  private endChild(member: ClusterMember): void {
+    const id = this.childId()
+    const pid = member.supervisor.lookup(id)
+    if (!pid) return
+    const way = this.random.pick(['kill', 'crash', 'crash', 'finish'] as const)
+    // A transient child that ends well is over.
+    if (way === 'finish') this.ledgers.children.disturb(id)
+    this.note(member, `${way} child ${id}`)
+    if (way === 'kill') member.citadel.exit(pid, way)
+    else member.citadel.cast(pid, way)
+  }
+
+  // Calls, ties, messages.
+
+  private call(member: ClusterMember): void {
+    const pid = this.worker(member)
+    if (!pid) return
+    const timeoutMs = this.random.pick(CALL_TIMEOUTS_MS)
+    const token = this.ledgers.calls.begin(member, `the call of ${pid} by ${member.name}`, timeoutMs)
+    const caller = member.citadel.with({ timeoutMs })
+    const forMs = this.random.chance(0.2) ? this.random.below(timeoutMs * 1.5) : 0
+    const answer: Promise<unknown> =
+      forMs === 0
+        ? caller.call(pid as Pid<unknown>, 'work' as never, ...([token] as never))
+        : caller.call(pid as Pid<unknown>, 'workFor' as never, ...([token, forMs] as never))
+    this.awaitAnswer(token, answer)
+  }
+
+  private callChild(member: ClusterMember): void {
+    const id = this.childId()
+    const token = this.ledgers.calls.begin(member, `the call of child ${id} by ${member.name}`, 5_000)
+    const child = member.supervisor.child<{ work(token: number): number }>(id)
+    this.awaitAnswer(token, child.call('work', token))
+  }
+
+  private awaitAnswer(token: number, answer: Promise<unknown>): void {
+    const { calls } = this.ledgers
+    answer.then(
+      (value) => calls.end(token, 'answered', value),
+      (error) => calls.end(token, 'rejected', error),
+    )
+  }
+
+  private tie(member: ClusterMember, how: 'watch' | 'tie'): void {
+    const [owner, target] = [this.ownWorker(member), this.worker(member)]
+    if (owner && target && !owner.equals(target)) member.citadel.cast(owner, how as never, target as never)
+  }
+
+  private pour(member: ClusterMember): void {
+    const [from, to] = [this.ownWorker(member), this.worker(member)]
+    if (!from || !to || from.equals(to)) return
+    const count = 1 + this.random.below(8)
+    member.citadel.cast(from, 'pour' as never, ...([to, count] as never))
+  }
+
+  // What came of it.
+
+  private note(member: ClusterMember, what: string): void {
+    this.ledgers.oracle.tell(`${member.name} ${what}`)
+  }
+
+  private failed(member: ClusterMember, what: string, error: unknown): void {
+    if (!(error instanceof CitadelError)) return this.unexpected(member, what, error)
+    this.note(member, `could not ${what}: ${error.code}`)
+  }
+
+  private unexpected(member: ClusterMember, what: string, error: unknown): void {
+    if (member.leaving) return
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.ledgers.oracle.breaks('I11', `${member.name}: ${what} failed with ${text}`)
+  }
+}

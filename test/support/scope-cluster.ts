@@ -1,0 +1,306 @@
+/**
+ * Scopes of several nodes under virtual time, with a network in memory: one ordered stream each way
+ * between two nodes, a random delay for every message, and random moments at which each side learns
+ * what became of the other. Nothing but the processes and the mesh is stood in for.
+ */
+import type { Clock, Timer } from '../../src/base/clock.js'
+import { silent } from '../../src/base/log.js'
+import { Groups } from '../../src/cluster/groups.js'
+import type { ProcessPort } from '../../src/cluster/process-port.js'
+import { ProcessRows } from '../../src/cluster/process-rows.js'
+import { REGISTRY_SCOPE, Registry } from '../../src/cluster/registry.js'
+import { toOutcome } from '../../src/cluster/remote-outcome.js'
+import type { Scope } from '../../src/cluster/scope.js'
+import { Scopes } from '../../src/cluster/scopes.js'
+import type { Capability } from '../../src/mesh/capability.js'
+import type { MeshEvent } from '../../src/mesh/mesh-event.js'
+import { decodeTerm, encodeTerm } from '../../src/term/codec.js'
+import { Pid } from '../../src/term/pid.js'
+import { SeededRandom } from '../../src/testing/seeded-random.js'
+
+interface Task {
+  at: number
+  order: number
+  run: (() => void) | undefined
+}
+
+interface Link {
+  /** What is sent now arrives after all that was sent before. */
+  lastAt: number
+  /** Nothing arrives after this. */
+  endsAt: number
+}
+
+export class FakeProcesses implements ProcessPort {
+  readonly alive = new Map<string, Pid>()
+  readonly exits: { pid: Pid; reason: unknown }[] = []
+  readonly sent: { to: Pid; message: unknown }[] = []
+  private readonly watchers = new Map<string, ((pid: Pid, reason: unknown) => void)[]>()
+  private lastId = 0
+
+  constructor(private readonly node: ScopeNode) {}
+
+  make(): Pid {
+    const pid = new Pid(this.node.name, ++this.lastId, 0, this.node.creation)
+    this.alive.set(pid.toString(), pid)
+    return pid
+  }
+
+  end(pid: Pid, reason: unknown = 'normal'): void {
+    if (!this.alive.delete(pid.toString())) return
+    for (const listener of this.watchers.get(pid.toString()) ?? []) listener(pid, reason)
+    this.watchers.delete(pid.toString())
+  }
+
+  isAlive(pid: Pid): boolean {
+    return this.alive.has(pid.toString())
+  }
+
+  spawn(): Promise<Pid> {
+    return Promise.resolve(this.make())
+  }
+
+  watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): void {
+    if (!this.isAlive(pid)) return listener(pid, 'noproc')
+    const key = pid.toString()
+    this.watchers.set(key, [...(this.watchers.get(key) ?? []), listener])
+  }
+
+  exit(pid: Pid, reason: unknown): void {
+    this.exits.push({ pid, reason })
+    this.end(pid, reason)
+  }
+
+  send(to: Pid, message: unknown): boolean {
+    this.sent.push({ to, message })
+    return true
+  }
+
+  call(to: { node: string }, method: string, args: readonly unknown[]): Promise<unknown> {
+    const { registry, groups } = this.node.cluster.node(to.node)
+    const [what, pid, third, meta, timeoutMs] = args as [unknown, Pid, never, unknown, number]
+    const options = { force: third as boolean, meta, timeoutMs }
+    if (method === 'register') return toOutcome(registry.register(what, pid, options))
+    if (method === 'unregister') return toOutcome(registry.unregister(what))
+    if (method === 'join') return toOutcome(groups.join(what, pid, { meta: third }))
+    return toOutcome(groups.leave(what, pid))
+  }
+}
+
+export class ScopeNode {
+  alive = true
+  readonly scopes: Scopes
+  readonly processes = new FakeProcesses(this)
+  readonly registry: Registry
+  readonly groups: Groups
+  private readonly listeners = new Set<(event: MeshEvent) => void>()
+  /** Whom it holds for a member, and how. */
+  readonly knows = new Map<string, { creation: number; up: boolean }>()
+
+  constructor(
+    readonly cluster: ScopeCluster,
+    readonly name: string,
+    readonly creation: number,
+    logMax: number,
+  ) {
+    const mesh = {
+      name,
+      creation,
+      onEvent: (listener: (event: MeshEvent) => void) => {
+        this.listeners.add(listener)
+        return () => this.listeners.delete(listener)
+      },
+      encode: (message: unknown) => ({ bytes: encodeTerm(message) }),
+      sendEncoded: (node: string, _endpoint: string, { bytes }: { bytes: Uint8Array }) =>
+        cluster.send(this, node, bytes),
+      pendingBytes: () => 0,
+    }
+    this.scopes = new Scopes({ mesh, clock: cluster.clockFor(this), log: silent, logMax })
+    const rows = new ProcessRows(this.scopes, this.processes)
+    this.registry = new Registry(this.scopes, this.processes, rows.watch)
+    this.groups = new Groups(this.scopes, this.processes, rows.watch)
+    rows.cover(this.claims)
+    rows.cover(this.scopes.scope<'g'>('g:groups'))
+    this.scopes.start()
+  }
+
+  get claims(): Scope<'c'> {
+    return this.scopes.scope<'c'>(REGISTRY_SCOPE)
+  }
+
+  tell(event: MeshEvent): void {
+    if (!this.alive) return
+    const { node, type } = event
+    if (type === 'dead') this.knows.delete(node)
+    else if (type === 'up' || type === 'unreachable')
+      this.knows.set(node, { creation: event.creation, up: type === 'up' })
+    for (const listener of this.listeners) listener(event)
+  }
+}
+
+export class ScopeCluster {
+  now = 0
+  readonly nodes = new Map<string, ScopeNode>()
+  readonly random: SeededRandom
+  private readonly tasks: Task[] = []
+  private readonly links = new Map<string, Link>()
+  private order = 0
+  private creations = 0
+
+  constructor(
+    seed: number,
+    /** The longest time a message is on its way. */
+    private readonly delayMs = 5,
+    private readonly logMax = 100,
+  ) {
+    this.random = new SeededRandom(seed)
+  }
+
+  node(name: string): ScopeNode {
+    const node = this.nodes.get(name)
+    if (!node) throw new Error(`there is no node ${name}`)
+    return node
+  }
+
+  start(...names: string[]): void {
+    for (const name of names) {
+      this.nodes.set(name, new ScopeNode(this, name, ++this.creations, this.logMax))
+    }
+  }
+
+  connectAll(): void {
+    const names = [...this.nodes.keys()]
+    for (const a of names) for (const b of names) if (a < b) this.connect(a, b)
+  }
+
+  connect(a: string, b: string): void {
+    if (this.links.has(`${a} ${b}`)) return
+    this.open(this.node(a), this.node(b))
+    this.open(this.node(b), this.node(a))
+  }
+
+  /** Both sides learn of it, each in its own time, and what is on its way may be lost. */
+  cut(a: string, b: string): void {
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const link = this.links.get(`${from} ${to}`)
+      if (!link) continue
+      this.links.delete(`${from} ${to}`)
+      link.endsAt = this.now + this.someMs()
+      const { creation } = this.node(from)
+      this.at(link.endsAt, () => this.lost(to, from, creation))
+    }
+  }
+
+  /** The node stops at once; the others learn that it is dead. */
+  crash(name: string): void {
+    const node = this.node(name)
+    node.alive = false
+    node.scopes.stop()
+    for (const other of this.nodes.keys()) {
+      if (other === name) continue
+      this.cut(name, other)
+      const { creation } = node
+      this.at(this.now + this.delayMs + this.someMs(), () => this.bury(other, name, creation))
+    }
+    this.nodes.delete(name)
+  }
+
+  /** `at` holds `name`, which it cannot reach, for dead. It may be alive. */
+  bury(at: string, name: string, creation = this.node(name).creation): void {
+    const node = this.nodes.get(at)
+    const known = node?.knows.get(name)
+    if (known?.creation === creation && !known.up) {
+      node!.tell({ type: 'dead', node: name, creation })
+    }
+  }
+
+  send(from: ScopeNode, to: string, bytes: Uint8Array): boolean {
+    const link = this.links.get(`${from.name} ${to}`)
+    if (!link || !from.alive) return false
+    this.onLink(link, () => {
+      const node = this.nodes.get(to)
+      const pid = new Pid(from.name, 0, 0, from.creation)
+      if (node) node.scopes.receive(decodeTerm(bytes), pid)
+    })
+    return true
+  }
+
+  clockFor(node: ScopeNode): Clock {
+    const after = (delayMs: number, task: () => void): Timer => {
+      const timer = this.at(this.now + delayMs, () => {
+        if (node.alive) task()
+      })
+      return {
+        cancel: () => {
+          timer.run = undefined
+        },
+      }
+    }
+    return {
+      now: () => this.now,
+      wallTime: () => this.now,
+      after,
+      soon: (task) => void after(0.001, task),
+    }
+  }
+
+  at(at: number, run: () => void): Task {
+    const task = { at, order: this.order++, run }
+    let index = this.tasks.length
+    while (index > 0 && this.tasks[index - 1]!.at > at) index--
+    this.tasks.splice(index, 0, task)
+    return task
+  }
+
+  someMs(): number {
+    return this.random.float() * this.delayMs
+  }
+
+  /** Lets time pass. */
+  async run(ms: number): Promise<void> {
+    const end = this.now + ms
+    await rest()
+    while (this.tasks.length > 0 && this.tasks[0]!.at <= end) {
+      const task = this.tasks.shift()!
+      this.now = Math.max(this.now, task.at)
+      task.run?.()
+      await rest()
+    }
+    this.now = end
+  }
+
+  private open(from: ScopeNode, to: ScopeNode): void {
+    const link = { lastAt: this.now, endsAt: Number.POSITIVE_INFINITY }
+    this.links.set(`${from.name} ${to.name}`, link)
+    this.onLink(link, () => {
+      const { name: node, creation } = from
+      const known = to.knows.get(node)
+      if (known && known.creation !== creation)
+        to.tell({ type: 'dead', node, creation: known.creation })
+      to.tell({ type: 'up', node, creation, capability: {} as Capability })
+    })
+  }
+
+  private onLink(link: Link, run: () => void): void {
+    link.lastAt = Math.max(link.lastAt, this.now + this.someMs())
+    const { lastAt } = link
+    this.at(lastAt, () => {
+      if (lastAt <= link.endsAt) run()
+    })
+  }
+
+  private lost(at: string, node: string, creation: number): void {
+    const known = this.nodes.get(at)?.knows.get(node)
+    if (known?.up && known.creation === creation) {
+      this.node(at).tell({ type: 'unreachable', node, creation })
+    }
+  }
+}
+
+/** Lets promises settle. */
+async function rest(): Promise<void> {
+  for (let i = 0; i < 12; i++) await null
+}
