@@ -164,7 +164,7 @@ export class Node {
   }
 
   get addresses(): readonly string[] {
-    return (this.mesh as unknown as { addresses: string[] }).addresses
+    return this.mesh.addresses
   }
 
   async start(): Promise<void> {
@@ -333,6 +333,7 @@ function processPort(kernel: Kernel): ProcessPort {
     },
     exit: (pid, reason) => root.exit(pid, reason),
     send: (to, message) => root.send(to, message),
+    notify: (to, message) => kernel.notify(to, message),
     call: (to, method, args, timeoutMs) => root.with({ timeoutMs }).call(to, method, ...args),
   }
 }

@@ -1,6 +1,4 @@
 /** One start of one node as the author of rows in one scope. Only it may write them. */
-import type { Row } from './table.js'
-
 export class Origin {
   /** Set at once when the node is declared dead: its rows are invisible from then on. */
   dead = false
@@ -10,4 +8,11 @@ export class Origin {
     readonly node: string,
     readonly creation: number,
   ) {}
+}
+
+export interface Row {
+  readonly id: string
+  readonly origin: Origin
+  /** The last snapshot of its origin that contained it. */
+  mark: number
 }

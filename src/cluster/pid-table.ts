@@ -5,8 +5,8 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
-import type { Origin } from './origin.js'
-import type { ChangeReason, Put, Row, Table } from './table.js'
+import type { Origin, Row } from './origin.js'
+import type { ChangeReason, Put, Table } from './table.js'
 
 export interface PidRow extends Row {
   readonly pid: Pid | undefined

@@ -14,6 +14,8 @@ export interface ProcessPort {
   watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): void
   exit(pid: Pid, reason: unknown): void
   send(to: Pid, message: unknown): boolean
+  /** A message of the node itself to a process of its own: never refused, never copied. */
+  notify(to: Pid, message: unknown): void
   call(
     to: RemoteName,
     method: string,

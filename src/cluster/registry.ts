@@ -199,7 +199,7 @@ export class Registry {
   }
 
   private tellLost(claim: Claim, by: Pid): void {
-    if (claim.pid) this.processes.send(claim.pid, new KeyLost(claim.key, by))
+    if (claim.pid) this.processes.notify(claim.pid, new KeyLost(claim.key, by))
   }
 }
 

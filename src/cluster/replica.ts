@@ -5,10 +5,11 @@
  * Rule: only an origin writes its rows, and absence from its snapshot deletes them at the commit.
  */
 import { InStream } from './in-stream.js'
+import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
 import type { ScopeMessage } from './scope-message.js'
-import type { Op, Put, Row, Table } from './table.js'
+import type { Op, Put, Table } from './table.js'
 
 export interface Outgoing {
   /** A node, or undefined for every member that is up. */

@@ -18,13 +18,6 @@ export type ChangeReason =
   | 'conflict'
   | 'forced'
 
-export interface Row {
-  readonly id: string
-  readonly origin: Origin
-  /** The last snapshot of its origin that contained it. */
-  mark: number
-}
-
 export interface Table {
   /** The rows this node's snapshot consists of. Iteration tolerates changes in between. */
   snapshot(): Iterable<Put>

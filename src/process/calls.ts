@@ -85,6 +85,11 @@ export class Calls {
     return new PendingCall(name, parts, raw, owner, timeoutMs, this.#resolve, this.#reject)
   }
 
+  /** Calls to other nodes that are not answered yet. */
+  get pending(): number {
+    return this.#sent.size
+  }
+
   #addDeadline(call: PendingCall): void {
     if (!(call.timeoutMs >= 0)) {
       const sentence = `timeoutMs is a number of milliseconds, or Infinity, not ${String(call.timeoutMs)}`

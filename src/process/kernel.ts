@@ -342,13 +342,14 @@ export class Kernel implements Host, SignalSink {
     }
   }
 
-  /** Totals since the start, but for `processes`, which live now. */
+  /** Totals since the start, but for `processes` and `pendingCalls`, which are there now. */
   counters(): Record<string, number> {
     return {
       processes: this.#core.table.size,
       spawned: this.#spawned,
       ended: this.#endings.count,
       messages: this.#core.scheduler.messages,
+      pendingCalls: this.#calls.pending,
       ...this.#core.notices.counts,
     }
   }

@@ -21,9 +21,9 @@ type Getters = Readonly<Record<string, () => unknown>>
 /** Binds all names; answers those of the user's exports that hide one of ours. */
 export function bindNames({ shell, exports, print }: BindingsOptions): string[] {
   const names: Getters = { ...libraryNames(), ...nodeNames(shell, print) }
-  for (const [name, get] of Object.entries(names)) define(name, get)
+  for (const [name, get] of Object.entries(names)) bindName(name, get)
   const own = Object.entries(exports).filter(([name]) => name !== 'default')
-  for (const [name, value] of own) define(name, () => value)
+  for (const [name, value] of own) bindName(name, () => value)
   return own.flatMap(([name, value]) => (name in names && names[name]?.() !== value ? [name] : []))
 }
 
@@ -54,7 +54,8 @@ function nodeNames(shell: ShellProcess, print: (value: unknown) => void): Getter
   }
 }
 
-function define(name: string, get: () => unknown): void {
+/** A property of the global object that may be assigned and declared like any variable. */
+export function bindName(name: string, get: () => unknown): void {
   Object.defineProperty(globalThis, name, {
     configurable: true,
     enumerable: false,

@@ -27,6 +27,14 @@ export async function evaluate(typed: string): Promise<Outcome> {
   }
 }
 
+/** Node.js warns that the way `import()` is made to work here may change; no user can act on that. */
+export function silenceLoaderWarning(): void {
+  const warn = process.emitWarning as (...args: unknown[]) => void
+  process.emitWarning = (...args: unknown[]): void => {
+    if (!String(args[0]).includes('USE_MAIN_CONTEXT_DEFAULT_LOADER')) warn.apply(process, args)
+  }
+}
+
 function run(code: string): unknown {
   const script = new Script(code, {
     filename: FILENAME,

@@ -18,7 +18,7 @@ import { Ref } from '../term/ref.js'
 import { Tuple } from '../term/tuple.js'
 
 /** The option by which a formatter reaches the values inside of others. */
-const FORMATTER = Symbol('citadel.formatter')
+const FORMATTER = 'citadelFormatter'
 
 type Inner = (value: unknown) => string
 type Show<T> = (value: T, formatter: Formatter | undefined, inner: Inner) => string
@@ -40,7 +40,8 @@ export class Formatter {
   }
 
   value(value: unknown): string {
-    return inspect(value, this.options)
+    const text = inspect(value, this.options)
+    return text.includes('\n') ? text.split('\n').filter(isTelling).join('\n') : text
   }
 
   /** `** (already_registered) the sentence`; the line of the user's own file, if it has one. */
@@ -48,7 +49,14 @@ export class Formatter {
     if (!isError(error)) return `** (throw) ${this.value(error)}`
     const kind = error instanceof CitadelError ? error.code : error.name
     const place = error instanceof CitadelError ? undefined : placeOf(error)
-    return `** (${kind}) ${error.message.replaceAll('\n', ' ')}${place ? ` (${place})` : ''}`
+    return `** (${kind}) ${this.sentence(error)}${place ? ` (${place})` : ''}`
+  }
+
+  /** On one line, with pids as the shell shows them. */
+  private sentence(error: Error): string {
+    const line = error.message.replaceAll('\n', ' ')
+    const { pid } = error as { pid?: unknown }
+    return pid instanceof Pid ? line.replaceAll(String(pid), this.value(pid)) : line
   }
 
   nodeNumber(node: string, creation: number): number {
@@ -105,6 +113,11 @@ function placeOf({ stack = '' }: Error): string | undefined {
   const frames = stack.split('\n').filter((line) => /^\s+at /.test(line))
   const own = frames.find((line) => /file:\/\//.test(line) && !isInside(line))
   return own && /([^/\\()]+:\d+):\d+\)?$/.exec(own)?.[1]
+}
+
+/** Stack frames inside Citadel and Node.js tell a user nothing. */
+function isTelling(line: string): boolean {
+  return !/^\s+at /.test(line) || !(isInside(line) || line.includes('node:'))
 }
 
 const HERE = new URL('..', import.meta.url).href

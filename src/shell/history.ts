@@ -8,7 +8,8 @@ export const HISTORY_LINES = 1_000
 
 export function historyFile(variables: NodeJS.ProcessEnv): string {
   const { XDG_STATE_HOME: state } = variables
-  const base = state && isAbsolute(state) ? state : join(variables.HOME || homedir(), '.local/state')
+  const base =
+    state && isAbsolute(state) ? state : join(variables.HOME || homedir(), '.local/state')
   return join(base, 'citadel', 'shell_history')
 }
 

@@ -5,7 +5,7 @@
 import type { Citadel } from '../citadel.js'
 import { describeReason } from '../process/exit-reason.js'
 import type { Exports } from './app-file.js'
-import { bindNames } from './bindings.js'
+import { bindName, bindNames } from './bindings.js'
 import { evaluate } from './evaluator.js'
 import { Formatter } from './format.js'
 import { ShellProcess } from './shell-process.js'
@@ -18,6 +18,8 @@ export interface SessionOptions {
 }
 
 export class Session {
+  private last: unknown
+
   private constructor(
     private readonly shell: ShellProcess,
     private readonly formatter: Formatter,
@@ -34,12 +36,19 @@ export class Session {
     })
     const hidden = bindNames({ shell, exports, print })
     if (hidden.length > 0) write(`The file's own ${hidden.join(', ')} hides what Citadel binds.\n`)
-    return new Session(shell, formatter, write)
+    const session = new Session(shell, formatter, write)
+    session.bindLast()
+    return session
   }
 
   /** The node, as the shell's process sees it. */
   get citadel(): Citadel {
     return this.shell.citadel
+  }
+
+  /** `_` is the value of the last statement that had one. */
+  bindLast(): void {
+    bindName('_', () => this.last)
   }
 
   /** Runs one statement and writes its value or error. */
@@ -51,6 +60,7 @@ export class Session {
       this.fail(outcome.error)
       return 'failed'
     }
+    if (outcome.value !== undefined) this.last = outcome.value
     this.write(`${this.formatter.value(outcome.value)}\n`)
     return 'done'
   }

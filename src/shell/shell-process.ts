@@ -24,10 +24,7 @@ export class ShellProcess {
   ) {}
 
   /** `replaced` is told when the process was killed and there is another. */
-  static async start(
-    node: Citadel,
-    replaced: (reason: unknown) => void,
-  ): Promise<ShellProcess> {
+  static async start(node: Citadel, replaced: (reason: unknown) => void): Promise<ShellProcess> {
     const shell = new ShellProcess(node, replaced)
     await shell.spawn()
     return shell

@@ -3,7 +3,7 @@
  * be declared again, and a statement that is not complete yet is told from one that is wrong. Pure:
  * text in, text out.
  */
-import { type AnyNode, type Options, type Program, parse } from 'acorn'
+import { type AnyNode, type ClassDeclaration, type Options, type Program, parse } from 'acorn'
 
 export type Statement =
   /** More lines must follow. */
@@ -110,7 +110,7 @@ function hoist(source: string, node: Body, names: string[]): Edit[] {
   return [{ start: node.start, end: node.end, text: `;${assignments.join(', ')};` }]
 }
 
-function hoistClass(node: Node<'ClassDeclaration'>, names: string[]): Edit[] {
+function hoistClass(node: ClassDeclaration, names: string[]): Edit[] {
   names.push(node.id.name)
   return [
     { start: node.start, end: node.start, text: `${node.id.name} = ` },

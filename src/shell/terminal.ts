@@ -3,8 +3,9 @@
  * Resolves when the person has left, with Ctrl-D, `.exit`, or Ctrl-C twice.
  */
 import { once } from 'node:events'
-import { type REPLEval, REPLServer, Recoverable } from 'node:repl'
+import { type REPLEval, type REPLServer, Recoverable, type ReplOptions, start } from 'node:repl'
 import type { ReadStream, WriteStream } from 'node:tty'
+import { evaluate } from './evaluator.js'
 import { HISTORY_LINES } from './history.js'
 import { KeyGate } from './key-gate.js'
 import type { Session } from './session.js'
@@ -27,7 +28,9 @@ export async function runTerminal(session: Session, options: TerminalOptions): P
     bell: (text) => output.write(text),
   })
   let running = false
-  const evaluate: REPLEval = (typed, _context, _file, done) => {
+  const runTyped: REPLEval = (typed, _context, _file, done) => {
+    // Completion asks this way what the expression before the cursor is; a typed line has an end.
+    if (!typed.endsWith('\n')) return void peek(typed, done)
     running = true
     gate.hold()
     const interrupted = new Promise<'interrupted'>((resolve) => {
@@ -41,7 +44,7 @@ export async function runTerminal(session: Session, options: TerminalOptions): P
       gate.release()
     })
   }
-  const server = new REPLServer({
+  const settings: ReplOptions & { historySize: number } = {
     input: gate,
     output,
     prompt,
@@ -49,8 +52,10 @@ export async function runTerminal(session: Session, options: TerminalOptions): P
     useGlobal: true,
     ignoreUndefined: true,
     historySize: HISTORY_LINES,
-    eval: evaluate,
-  } as ConstructorParameters<typeof REPLServer>[0])
+    eval: runTyped,
+  }
+  const server = start(settings)
+  session.bindLast()
   options.writer((text) => {
     if (running) output.write(text)
     else {
@@ -60,6 +65,14 @@ export async function runTerminal(session: Session, options: TerminalOptions): P
   })
   if (options.historyFile) await loadHistory(server, options.historyFile)
   await once(server, 'exit')
+}
+
+async function peek(
+  expression: string,
+  done: (error: Error | null, value: unknown) => void,
+): Promise<void> {
+  const outcome = await evaluate(expression)
+  done(null, outcome.type === 'value' ? outcome.value : undefined)
 }
 
 /** History is a comfort: without it the shell works as well. */

@@ -6,7 +6,7 @@
  */
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
-import type { Oracle } from './oracle.js'
+import { type Oracle, pidKey } from './oracle.js'
 
 interface PendingCall {
   readonly what: string
@@ -80,7 +80,7 @@ export class CallLedger {
 
   received(to: Pid, message: StreamMessage): void {
     this.messages++
-    const key = `${message.from}>${to}`
+    const key = `${pidKey(message.from)}>${pidKey(to)}`
     const last = this.streams.get(key)
     this.streams.set(key, message)
     if (!last) return

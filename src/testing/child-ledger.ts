@@ -125,9 +125,7 @@ export class ChildLedger {
 
   private isKnownToAll(id: number): boolean {
     const [first, ...others] = this.rows(id)
-    return others.every(
-      (row) => row?.version === first?.version && row?.author === first?.author,
-    )
+    return others.every((row) => row?.version === first?.version && row?.author === first?.author)
   }
 
   /** The row that will win. */

@@ -6,7 +6,7 @@
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
-import type { Oracle } from './oracle.js'
+import { type Oracle, pidKey } from './oracle.js'
 
 interface Membership {
   readonly group: string
@@ -47,7 +47,7 @@ export class NameLedger {
   // Groups.
 
   begin(group: string, pid: Pid): Membership {
-    const key = `${group}/${pid}`
+    const key = `${group}/${pidKey(pid)}`
     const fresh = { group, pid, count: 0, pending: 0, uncertain: false }
     const row = this.memberships.get(key) ?? fresh
     this.memberships.set(key, row)

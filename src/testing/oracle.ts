@@ -14,6 +14,9 @@ export interface StoryLine {
   readonly text: string
 }
 
+/** Tells apart the pids of different starts of a node as well. */
+export const pidKey = (pid: Pid): string => `${pid}#${pid.creation}`
+
 export class Oracle {
   breach: Breach | undefined
   readonly story: StoryLine[] = []

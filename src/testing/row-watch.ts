@@ -4,9 +4,10 @@
  * says "exact as of update n" must have that fingerprint.
  */
 import { hash32 } from '../cluster/hash.js'
+import type { Row } from '../cluster/origin.js'
 import type { Replica } from '../cluster/replica.js'
 import type { Scope } from '../cluster/scope.js'
-import type { Op, Row } from '../cluster/table.js'
+import type { Op } from '../cluster/table.js'
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { Oracle } from './oracle.js'

@@ -6,7 +6,7 @@
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { ClusterMember } from './cluster-member.js'
-import type { Oracle } from './oracle.js'
+import { type Oracle, pidKey } from './oracle.js'
 
 interface Tie {
   readonly kind: 'monitor' | 'link'
@@ -38,7 +38,8 @@ export class TieLedger {
 
   heardDown(owner: Pid, ref: Ref, reason: unknown): void {
     const tie = this.ties.get(`${ref}`)
-    if (!tie) return this.oracle.breaks('I6', `${owner} got a Down of no monitor of its own: ${ref}`)
+    if (!tie)
+      return this.oracle.breaks('I6', `${owner} got a Down of no monitor of its own: ${ref}`)
     this.told(tie, reason)
   }
 
@@ -74,12 +75,15 @@ export class TieLedger {
   private told(tie: Tie, reason: unknown): void {
     tie.told.push(reason)
     if (tie.told.length > 1) {
-      this.oracle.breaks('I6', `${describe(tie)} was told twice: ${tie.told.map(String).join(', ')}`)
+      this.oracle.breaks(
+        'I6',
+        `${describe(tie)} was told twice: ${tie.told.map(String).join(', ')}`,
+      )
     }
     if (!this.oracle.isAlive(tie.target) || reason === 'noconnection') return
     this.oracle.breaks('I6', `${describe(tie)} was told ${String(reason)} of a living process`)
   }
 }
 
-const linkKey = (owner: Pid, target: Pid): string => `${owner}>${target}`
+const linkKey = (owner: Pid, target: Pid): string => `${pidKey(owner)}>${pidKey(target)}`
 const describe = (tie: Tie): string => `the ${tie.kind} of ${tie.target} by ${tie.owner}`

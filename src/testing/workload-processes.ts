@@ -2,22 +2,24 @@
  * The processes of the workload: plain workers, and children of the supervisor. They do what they
  * are told and report everything that reaches them to the ledgers.
  */
+import type { ServerModule } from '../cluster/process-port.js'
 import { GenServer } from '../process/gen-server.js'
 import { Down, Exit } from '../process/system-messages.js'
 import type { Pid } from '../term/pid.js'
 import type { StreamMessage } from './call-ledger.js'
 import type { Ledgers } from './ledgers.js'
+import { pidKey } from './oracle.js'
 
-export interface WorkerCalls {
-  work(token: number): number
-  workFor(token: number, ms: number): Promise<number>
+export interface WorkloadClasses {
+  readonly Worker: ServerModule
+  readonly Child: ServerModule
 }
 
 const isStream = (message: unknown): message is StreamMessage =>
   typeof message === 'object' && message !== null && 'stream' in message
 
 /** One pair of classes per simulation: what they report to is theirs. */
-export function workloadProcesses(ledgers: Ledgers) {
+export function workloadProcesses(ledgers: Ledgers): WorkloadClasses {
   class Worker extends GenServer {
     private readonly sent = new Map<string, number>()
 
@@ -46,7 +48,7 @@ export function workloadProcesses(ledgers: Ledgers) {
 
     pour(target: Pid, count: number): void {
       const cuts = ledgers.oracle.home(this.self)?.cutsOf(target.node) ?? 0
-      const key = `${target}`
+      const key = pidKey(target)
       for (let index = 0; index < count; index++) {
         const number = this.sent.get(key) ?? 0
         const message: StreamMessage = { stream: true, from: this.self, cuts, number }

@@ -4,12 +4,13 @@
  * it was told to the ledgers.
  */
 import { CitadelError } from '../base/errors.js'
+import type { ServerModule } from '../cluster/process-port.js'
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { ClusterSimulation } from './cluster-simulation.js'
 import type { Ledgers } from './ledgers.js'
 import type { SeededRandom } from './seeded-random.js'
-import type { workloadProcesses } from './workload-processes.js'
+import type { WorkloadClasses } from './workload-processes.js'
 
 const KEYS = 24
 const GROUPS = 8
@@ -19,7 +20,14 @@ const WORKERS_PER_NODE = 6
 const WORKERS_MAX = 200
 const CALL_TIMEOUTS_MS = [300, 1_000, 5_000] as const
 
-type Classes = ReturnType<typeof workloadProcesses>
+/** The verbs without their types, which end at a pid whose class only the seed knows. */
+interface Untyped {
+  spawn(server: ServerModule, args: readonly unknown[]): Promise<Pid>
+  call(to: unknown, method: string, ...args: unknown[]): Promise<unknown>
+  cast(to: unknown, method: string, ...args: unknown[]): boolean
+  with(options: { timeoutMs: number }): Pick<Untyped, 'call'>
+}
+
 type Operation = (member: ClusterMember) => void
 
 export class Workload {
@@ -32,7 +40,7 @@ export class Workload {
   constructor(
     private readonly cluster: ClusterSimulation,
     private readonly ledgers: Ledgers,
-    private readonly classes: Classes,
+    private readonly classes: WorkloadClasses,
     private readonly random: SeededRandom,
   ) {
     this.operations = this.draw()
@@ -106,13 +114,15 @@ export class Workload {
 
   private spawn(member: ClusterMember): void {
     const trapExit = this.random.chance(0.5)
-    member.citadel.spawn(this.classes.Worker, [trapExit]).then(
-      (pid) => {
-        this.workers.push(pid)
-        if (this.workers.length > WORKERS_MAX) this.workers.shift()
-      },
-      (error) => this.unexpected(member, 'spawn', error),
-    )
+    verbs(member)
+      .spawn(this.classes.Worker, [trapExit])
+      .then(
+        (pid) => {
+          this.workers.push(pid)
+          if (this.workers.length > WORKERS_MAX) this.workers.shift()
+        },
+        (error) => this.unexpected(member, 'spawn', error),
+      )
   }
 
   private endWorker(member: ClusterMember): void {
@@ -120,7 +130,7 @@ export class Workload {
     if (!pid) return this.spawn(member)
     const way = this.random.pick(['kill', 'crash', 'finish', 'shutdown'] as const)
     if (way === 'kill' || way === 'shutdown') member.citadel.exit(pid, way)
-    else member.citadel.cast(pid, way)
+    else verbs(member).cast(pid, way)
     if (this.random.chance(0.9)) this.spawn(member)
   }
 
@@ -128,7 +138,7 @@ export class Workload {
   private worker(member: ClusterMember): Pid | undefined {
     const local = this.random.chance(0.7)
     const pids = this.workers.filter(
-      (pid) => pid.creation === member.creation === local && (this.isAlive(pid) || this.rarely()),
+      (pid) => (pid.creation === member.creation) === local && (this.isAlive(pid) || this.rarely()),
     )
     return pids.length > 0 ? this.random.pick(pids) : undefined
   }
@@ -252,7 +262,7 @@ export class Workload {
     if (way === 'finish') this.ledgers.children.disturb(id)
     this.note(member, `${way} child ${id}`)
     if (way === 'kill') member.citadel.exit(pid, way)
-    else member.citadel.cast(pid, way)
+    else verbs(member).cast(pid, way)
   }
 
   // Calls, ties, messages.
@@ -261,19 +271,25 @@ export class Workload {
     const pid = this.worker(member)
     if (!pid) return
     const timeoutMs = this.random.pick(CALL_TIMEOUTS_MS)
-    const token = this.ledgers.calls.begin(member, `the call of ${pid} by ${member.name}`, timeoutMs)
-    const caller = member.citadel.with({ timeoutMs })
+    const token = this.ledgers.calls.begin(
+      member,
+      `the call of ${pid} by ${member.name}`,
+      timeoutMs,
+    )
+    const caller = verbs(member).with({ timeoutMs })
     const forMs = this.random.chance(0.2) ? this.random.below(timeoutMs * 1.5) : 0
-    const answer: Promise<unknown> =
-      forMs === 0
-        ? caller.call(pid as Pid<unknown>, 'work' as never, ...([token] as never))
-        : caller.call(pid as Pid<unknown>, 'workFor' as never, ...([token, forMs] as never))
+    const answer =
+      forMs === 0 ? caller.call(pid, 'work', token) : caller.call(pid, 'workFor', token, forMs)
     this.awaitAnswer(token, answer)
   }
 
   private callChild(member: ClusterMember): void {
     const id = this.childId()
-    const token = this.ledgers.calls.begin(member, `the call of child ${id} by ${member.name}`, 5_000)
+    const token = this.ledgers.calls.begin(
+      member,
+      `the call of child ${id} by ${member.name}`,
+      5_000,
+    )
     const child = member.supervisor.child<{ work(token: number): number }>(id)
     this.awaitAnswer(token, child.call('work', token))
   }
@@ -288,14 +304,14 @@ export class Workload {
 
   private tie(member: ClusterMember, how: 'watch' | 'tie'): void {
     const [owner, target] = [this.ownWorker(member), this.worker(member)]
-    if (owner && target && !owner.equals(target)) member.citadel.cast(owner, how as never, target as never)
+    if (owner && target && !owner.equals(target)) verbs(member).cast(owner, how, target)
   }
 
   private pour(member: ClusterMember): void {
     const [from, to] = [this.ownWorker(member), this.worker(member)]
     if (!from || !to || from.equals(to)) return
     const count = 1 + this.random.below(8)
-    member.citadel.cast(from, 'pour' as never, ...([to, count] as never))
+    verbs(member).cast(from, 'pour', to, count)
   }
 
   // What came of it.
@@ -315,3 +331,5 @@ export class Workload {
     this.ledgers.oracle.breaks('I11', `${member.name}: ${what} failed with ${text}`)
   }
 }
+
+const verbs = (member: ClusterMember): Untyped => member.citadel as unknown as Untyped

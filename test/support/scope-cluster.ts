@@ -144,6 +144,8 @@ export class ScopeCluster {
   readonly random: SeededRandom
   private readonly tasks: Task[] = []
   private readonly links = new Map<string, Link>()
+  /** Cut, while the last of what was on its way may still arrive. */
+  private readonly ending: { ends: string[]; link: Link }[] = []
   private order = 0
   private creations = 0
 
@@ -164,6 +166,8 @@ export class ScopeCluster {
 
   start(...names: string[]): void {
     for (const name of names) {
+      // Whoever hears the new one has heard all it ever will of the one before.
+      for (const { ends, link } of this.ending) if (ends.includes(name)) link.endsAt = this.now
       this.nodes.set(name, new ScopeNode(this, name, ++this.creations, this.logMax))
     }
   }
@@ -188,6 +192,7 @@ export class ScopeCluster {
       const link = this.links.get(`${from} ${to}`)
       if (!link) continue
       this.links.delete(`${from} ${to}`)
+      this.ending.push({ ends: [from, to], link })
       link.endsAt = this.now + this.someMs()
       const { creation } = this.node(from)
       this.at(link.endsAt, () => this.lost(to, from, creation))

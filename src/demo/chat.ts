@@ -1,0 +1,50 @@
+/**
+ * What the demo runs: people with a name and rooms to talk in. Each is a class whose methods are
+ * its messages; all that is special about them is that they remember when they started.
+ */
+import { GenServer } from '../process/gen-server.js'
+
+export class Person extends GenServer {
+  #name = ''
+  readonly #heard: string[] = []
+
+  init(name: string): void {
+    this.#name = name
+  }
+
+  greet(who: string): string {
+    return `Hello ${who}, I am ${this.#name}`
+  }
+
+  heard(): string[] {
+    return this.#heard
+  }
+
+  handleInfo(message: unknown): void {
+    this.#heard.push(String(message))
+  }
+}
+
+export interface RoomAnswer {
+  readonly node: string
+  /** When `init` ended, in milliseconds of the machine's monotonic clock. */
+  readonly startedAt: number
+}
+
+export class Room extends GenServer {
+  #startedAt = 0
+
+  init(): void {
+    this.#startedAt = machineTime()
+  }
+
+  /** Where this room is, by its own words. */
+  where(): RoomAnswer {
+    return { node: this.citadel.name, startedAt: this.#startedAt }
+  }
+}
+
+/** Milliseconds of a clock that all programs of one machine share. */
+export function machineTime(): number {
+  return Number(process.hrtime.bigint() / 1_000n) / 1_000
+}

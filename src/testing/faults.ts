@@ -1,0 +1,254 @@
+/**
+ * The faults of a scenario, drawn from its seed: which kinds there are, how often, how long. Two at
+ * least of the nodes are left to work; everything else may happen at the same time. What justifies
+ * declaring a node dead is told to the ledgers.
+ */
+import { type ClusterSimulation, nodeName } from './cluster-simulation.js'
+import type { Ledgers } from './ledgers.js'
+import type { SeededRandom } from './seeded-random.js'
+
+export const FAULT_KINDS = [
+  'crash',
+  'crash, back at once',
+  'power off',
+  'stall, short',
+  'stall, long',
+  'partition',
+  'isolated node',
+  'one-way cut',
+  'flapping cut',
+  'reset',
+  'reset storm',
+  'slow way',
+  'leave and rejoin',
+] as const
+
+export type FaultKind = (typeof FAULT_KINDS)[number]
+
+const WORKING_MIN = 2
+const CLOCK_RATES = [0.99, 1.01] as const
+
+export class Faults {
+  readonly counts = new Map<FaultKind, number>()
+  private readonly kinds: readonly FaultKind[]
+  private running = false
+  /** One network is torn in one way at a time; stalls, ends and resets come on top. */
+  private torn = false
+
+  constructor(
+    private readonly cluster: ClusterSimulation,
+    private readonly ledgers: Ledgers,
+    private readonly random: SeededRandom,
+  ) {
+    this.kinds = draw(random)
+  }
+
+  get total(): number {
+    let total = 0
+    for (const count of this.counts.values()) total += count
+    return total
+  }
+
+  start(everyMs: number): void {
+    this.running = true
+    const next = (): void => {
+      if (!this.running) return
+      this.fault(this.random.pick(this.kinds))
+      this.after(everyMs * (0.1 + this.random.float() * 1.8), next)
+    }
+    this.after(2_000 + this.random.float() * 5_000, next)
+  }
+
+  /** No more faults; what is broken is mended, and every host runs its node again. */
+  stop(): void {
+    this.running = false
+    this.cluster.healAll()
+    for (let index = 0; index < this.cluster.names.length; index++) this.bringUp(index)
+  }
+
+  startNode(index: number): void {
+    this.cluster.start(index, { rate: this.random.between(CLOCK_RATES) })
+  }
+
+  private after(ms: number, task: () => void): void {
+    this.cluster.simulation.after(ms, 'fault', task)
+  }
+
+  /** While faults go on: what `stop` has mended must not be mended, or broken, again. */
+  private later(ms: number, task: () => void): void {
+    this.after(ms, () => {
+      if (this.running) task()
+    })
+  }
+
+  private fault(kind: FaultKind): void {
+    const done = this.carryOut(kind)
+    if (done === undefined) return
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+    this.ledgers.oracle.tell(`-- ${kind}: ${done}`)
+  }
+
+  /** What was done, or undefined when the moment does not allow it. */
+  private carryOut(kind: FaultKind): string | undefined {
+    const { random } = this
+    switch (kind) {
+      case 'crash':
+        return this.takeDown((index) => this.cluster.crash(index), random.between([500, 20_000]))
+      case 'crash, back at once':
+        return this.takeDown((index) => this.cluster.crash(index), random.between([1, 400]))
+      case 'power off':
+        return this.takeDown((index) => this.cluster.powerOff(index), random.between([200, 25_000]))
+      case 'leave and rejoin':
+        return this.leave()
+      case 'stall, short':
+        return this.stall(random.between([100, 3_000]))
+      case 'stall, long':
+        return this.stall(random.between([3_000, 9_000]))
+      case 'reset':
+        return this.reset(random.chance(0.5) ? 0 : random.below(2_000))
+      case 'reset storm':
+        return this.resetStorm()
+      default:
+        return this.tear(kind)
+    }
+  }
+
+  // Nodes.
+
+  private takeDown(how: (index: number) => void, downMs: number): string | undefined {
+    const index = this.victim()
+    if (index === undefined) return undefined
+    how(index)
+    this.later(downMs, () => this.bringUp(index))
+    return `${nodeName(index)} for ${downMs.toFixed(0)} ms`
+  }
+
+  private leave(): string | undefined {
+    const index = this.victim()
+    if (index === undefined) return undefined
+    const name = nodeName(index)
+    const downMs = this.random.between([10, 15_000])
+    this.cluster.stop(index).then(
+      () => this.later(downMs, () => this.bringUp(index)),
+      (error) => this.ledgers.oracle.breaks('I11', `${name} could not stop: ${String(error)}`),
+    )
+    return `${name} for ${downMs.toFixed(0)} ms`
+  }
+
+  private bringUp(index: number): void {
+    if (!this.cluster.members[index]?.alive) this.startNode(index)
+  }
+
+  private stall(ms: number): string | undefined {
+    const { member, index } = this.someNode()
+    if (!member || member.program.stalled) return undefined
+    this.ledgers.stalled(member.name, ms)
+    this.cluster.stall(index, ms)
+    return `${member.name} for ${ms.toFixed(0)} ms`
+  }
+
+  private victim(): number | undefined {
+    if (this.cluster.working.length <= WORKING_MIN) return undefined
+    const { member, index } = this.someNode()
+    return member?.working ? index : undefined
+  }
+
+  private someNode() {
+    const index = this.random.below(this.cluster.names.length)
+    const member = this.cluster.members[index]
+    return { index, member: member?.alive ? member : undefined }
+  }
+
+  // Connections.
+
+  private pair(): [number, number] {
+    const [one, other] = this.random.shuffled(this.cluster.names.map((_, index) => index))
+    return [one!, other!]
+  }
+
+  private reset(afterBytes: number): string {
+    const [one, other] = this.pair()
+    this.cluster.reset(one, other, afterBytes)
+    return `${nodeName(one)} and ${nodeName(other)} after ${afterBytes} bytes`
+  }
+
+  private resetStorm(): string {
+    const [one, other] = this.pair()
+    const times = 3 + this.random.below(10)
+    for (let time = 0; time < times; time++) {
+      this.later(this.random.float() * 5_000, () => this.cluster.reset(one, other))
+    }
+    return `${nodeName(one)} and ${nodeName(other)}, ${times} times in 5 s`
+  }
+
+  // The network.
+
+  private tear(kind: FaultKind): string | undefined {
+    if (this.torn) return undefined
+    const forMs = this.random.between([500, 25_000])
+    const order = this.random.shuffled(this.cluster.names.map((_, index) => index))
+    this.torn = true
+    this.after(forMs + 1_000, () => {
+      this.torn = false
+    })
+    const groups = this.sides(kind, order)
+    switch (kind) {
+      case 'slow way':
+        return this.slow(order, forMs)
+      case 'flapping cut':
+        this.flap(groups, forMs)
+        break
+      case 'one-way cut':
+        this.cut(groups, forMs, true)
+        break
+      default:
+        this.cut(groups, forMs, false)
+    }
+    return `${groups.map((side) => side.map(nodeName).join(' ')).join(' | ')} for ${forMs.toFixed(0)} ms`
+  }
+
+  private sides(kind: FaultKind, order: readonly number[]): [number[], number[]] {
+    if (kind === 'isolated node') return [[order[0]!], order.slice(1)]
+    if (kind === 'partition') {
+      const small = Math.floor(order.length / 2)
+      return [order.slice(0, small), order.slice(small)]
+    }
+    const first = 1 + this.random.below(2)
+    const second = 1 + this.random.below(order.length - first)
+    return [order.slice(0, first), order.slice(first, first + second)]
+  }
+
+  private cut([one, other]: [number[], number[]], forMs: number, oneWay: boolean): void {
+    for (const a of one) {
+      for (const b of other) this.ledgers.deaths.cut(nodeName(a), nodeName(b), forMs)
+    }
+    this.cluster.cutOneWay(one, other)
+    if (!oneWay) this.cluster.cutOneWay(other, one)
+    this.later(forMs, () => {
+      this.cluster.heal(one, other)
+      this.cluster.heal(other, one)
+      this.ledgers.oracle.tell('-- healed')
+    })
+  }
+
+  private flap(sides: [number[], number[]], forMs: number): void {
+    const periodMs = this.random.between([300, 3_000])
+    for (let at = 0; at < forMs; at += periodMs * 2) {
+      this.later(at, () => this.cut(sides, Math.min(periodMs, forMs - at), false))
+    }
+  }
+
+  private slow(order: readonly number[], forMs: number): string {
+    const [from, to] = [order[0]!, order[1]!]
+    const mostMs = this.random.between([20, 700])
+    this.cluster.slow(from, to, [mostMs / 4, mostMs])
+    this.later(forMs, () => this.cluster.slow(from, to))
+    return `${nodeName(from)} to ${nodeName(to)}, up to ${mostMs.toFixed(0)} ms, for ${forMs.toFixed(0)} ms`
+  }
+}
+
+/** Each seed has at least five kinds, some of them more often than others. */
+function draw(random: SeededRandom): FaultKind[] {
+  const kinds = random.shuffled(FAULT_KINDS).slice(0, 5 + random.below(FAULT_KINDS.length - 4))
+  return kinds.flatMap((kind) => Array<FaultKind>(1 + random.below(3)).fill(kind))
+}

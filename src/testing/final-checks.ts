@@ -1,0 +1,128 @@
+/**
+ * What must be true of a cluster that had time to settle: all nodes agree (I1), no row names what is
+ * gone (I2), and nothing is left over from what happened (I10).
+ */
+
+import type { Row } from '../cluster/origin.js'
+import { REGISTRY_SCOPE } from '../cluster/registry.js'
+import type { ScopeKind } from '../cluster/scope.js'
+import type { Pid } from '../term/pid.js'
+import type { ClusterMember } from './cluster-member.js'
+import { CHILDREN_SCOPE, type Ledgers, SPECS_SCOPE } from './ledgers.js'
+
+/** Timers and packets on their way of one idle node, with room. */
+const IDLE_EVENTS_PER_NODE = 40
+
+export function checkSettled(ledgers: Ledgers, living: readonly ClusterMember[]): void {
+  checkMeshed(ledgers, living)
+  checkAgreement(ledgers, living)
+  for (const member of living) {
+    checkRows(ledgers, member)
+    checkLeftovers(ledgers, member)
+  }
+  const { timeline } = ledgers.oracle.cluster.simulation
+  if (timeline.size > living.length * IDLE_EVENTS_PER_NODE) {
+    ledgers.oracle.breaks('I10', `${timeline.size} events wait in an idle cluster`)
+  }
+}
+
+function checkMeshed({ oracle }: Ledgers, living: readonly ClusterMember[]): void {
+  const names = living.map(({ name }) => name).sort()
+  for (const member of living) {
+    const seen = [member.name, ...member.citadel.nodes()].sort()
+    if (seen.join() !== names.join()) {
+      oracle.breaks('I1', `${member.name} is connected to [${seen.join(' ')}] only`)
+    } else if (!member.node.scopes.views.settled) {
+      oracle.breaks('I1', `the view of ${member.name} has not settled`)
+    }
+  }
+}
+
+function checkAgreement({ oracle }: Ledgers, living: readonly ClusterMember[]): void {
+  const [first, ...others] = living
+  if (!first) return
+  const mine = describe(first)
+  for (const other of others) {
+    const theirs = describe(other)
+    for (const [what, lines] of mine) {
+      const missing = difference(lines, theirs.get(what)!)
+      const extra = difference(theirs.get(what)!, lines)
+      if (missing.length + extra.length === 0) continue
+      const more = `only on ${first.name}: ${missing.join(' ') || '-'}; only on ${other.name}: ${extra.join(' ') || '-'}`
+      oracle.breaks('I1', `${what} differ. ${more}`)
+    }
+  }
+}
+
+/** Everything that must be the same everywhere, as lines of text. */
+function describe(member: ClusterMember): Map<string, string[]> {
+  const { scopes } = member.node
+  const claims = (name: string): string[] =>
+    [...scopes.scope<'c'>(name).table.owners()].map(({ id, pid, epoch }) => `${id}=${pid}@${epoch}`)
+  const specs = [...scopes.scope<'s'>(SPECS_SCOPE).table.rows.values()].map(
+    ({ id, recipe, version, author }) => `${id}:${recipe ? 'run' : 'end'}:${version}:${author}`,
+  )
+  return new Map([
+    ['keys', claims(REGISTRY_SCOPE)],
+    ['children', claims(CHILDREN_SCOPE)],
+    ['specs', specs],
+    ['memberships', memberships(member, 'g:groups')],
+    ['supervisor members', memberships(member, 'g:supervisors')],
+  ])
+}
+
+function memberships(member: ClusterMember, name: string): string[] {
+  const { table } = member.node.scopes.scope<'g'>(name)
+  return [...table.groups()].flatMap((group) =>
+    [...table.members(group as string)].map(({ pid, count }) => `${group}:${pid}x${count}`),
+  )
+}
+
+function difference(lines: readonly string[], other: readonly string[]): string[] {
+  const known = new Set(other)
+  return lines.filter((line) => !known.has(line))
+}
+
+function checkRows({ oracle }: Ledgers, member: ClusterMember): void {
+  for (const [name, { table, own, replica, kind }] of member.node.scopes['scopes']) {
+    if ((kind as ScopeKind) === 's') continue
+    const origins = [own, ...[...replica['ins'].values()].map(({ origin }) => origin)]
+    for (const origin of origins) {
+      for (const row of origin.rows.values() as Iterable<Row & { pid?: Pid }>) {
+        if (row.pid && !oracle.isAlive(row.pid)) {
+          oracle.breaks(
+            'I2',
+            `${member.name} holds ${row.id} of ${row.pid}, which has ended (${name})`,
+          )
+        }
+      }
+    }
+    if (kind === 'c' && (table as { reserved: Map<string, unknown> }).reserved.size > 0) {
+      const ids = [...(table as { reserved: Map<string, unknown> }).reserved.keys()]
+      oracle.breaks('I10', `${member.name} keeps reservations of ${ids.join(' ')} (${name})`)
+    }
+    if (replica.busy || replica.outgoing.length > 0) {
+      oracle.breaks('I10', `${member.name} still sends snapshots or removes rows (${name})`)
+    }
+  }
+}
+
+function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
+  const { scopes, kernel } = member.node
+  const claimant = scopes['claimant']
+  const leftovers: Record<string, number> = {
+    'claims being asked': claimant['asking'].size,
+    'claims waiting': claimant['waiting'].size,
+    'acknowledgements awaited': scopes['ackWaiters'].size,
+    'late reports': scopes['lateReports'].size,
+    'calls pending': kernel.counters().pendingCalls ?? 0,
+  }
+  for (const [what, count] of Object.entries(leftovers)) {
+    if (count > 0) oracle.breaks('I10', `${member.name}: ${count} ${what}`)
+  }
+  for (const { pid, kind, mailboxLength } of kernel.processes()) {
+    if (mailboxLength > 0 && kind !== 'root') {
+      oracle.breaks('I10', `${member.name}: ${mailboxLength} messages wait for ${pid} (${kind})`)
+    }
+  }
+}

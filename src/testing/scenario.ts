@@ -1,0 +1,163 @@
+/**
+ * One seed, from beginning to end: a cluster starts, works under faults for some simulated minutes,
+ * is left in peace, and is checked. All of it, the network's latencies and the names of the children
+ * included, comes from the seed, so it runs the same way every time.
+ */
+import { ClusterSimulation } from './cluster-simulation.js'
+import { type FaultKind, Faults } from './faults.js'
+import { checkSettled } from './final-checks.js'
+import type { Breach } from './invariants.js'
+import { Ledgers } from './ledgers.js'
+import { Oracle, type StoryLine } from './oracle.js'
+import { Workload } from './workload.js'
+import { workloadProcesses } from './workload-processes.js'
+
+export interface ScenarioOptions {
+  seed: number
+  nodes?: number
+  minutes?: number
+  /** Told each line of the story as it happens. */
+  listen?: (line: StoryLine) => void
+}
+
+export interface ScenarioResult {
+  readonly seed: number
+  readonly breach: Breach | undefined
+  /** The last lines of what happened. */
+  readonly story: readonly StoryLine[]
+  readonly hash: string
+  readonly events: number
+  readonly simulatedMs: number
+  readonly faults: ReadonlyMap<FaultKind, number>
+  readonly operations: Readonly<Record<string, number>>
+  /** How much was watched: a check that never looks finds nothing. */
+  readonly watched: Readonly<Record<string, number>>
+}
+
+const READY_MS = 60_000
+const QUIET_MS = 60_000
+const CHECK_EVERY_MS = 2_000
+const WORK_EVERY_MS = 400
+const FAULT_EVERY_MS = 20_000
+
+export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
+  const scenario = new Scenario(options)
+  await scenario.run()
+  return scenario.result()
+}
+
+class Scenario {
+  private readonly cluster: ClusterSimulation
+  private readonly oracle: Oracle
+  private readonly ledgers: Ledgers
+  private readonly faults: Faults
+  private readonly workload: Workload
+
+  constructor(private readonly options: ScenarioOptions) {
+    const { seed, nodes = 5 } = options
+    const modules = {} as Record<string, never>
+    this.cluster = new ClusterSimulation({
+      seed,
+      nodes,
+      modules,
+      logMax: 32,
+      said: (member, level, text) => this.said(member, level, text),
+    })
+    const { random } = this.cluster.simulation
+    this.oracle = new Oracle(this.cluster)
+    this.oracle.listen = options.listen
+    this.ledgers = new Ledgers(this.oracle)
+    const classes = workloadProcesses(this.ledgers)
+    modules.Child = classes.Child as never
+    this.faults = new Faults(this.cluster, this.ledgers, random.fork('faults'))
+    this.workload = new Workload(this.cluster, this.ledgers, classes, random.fork('workload'))
+    this.observe()
+  }
+
+  async run(): Promise<void> {
+    const { minutes = 10 } = this.options
+    for (let index = 0; index < this.cluster.names.length; index++) this.faults.startNode(index)
+    await this.cluster.simulation.runUntil(() => this.cluster.allReady, READY_MS, 'the start')
+    this.faults.start(FAULT_EVERY_MS)
+    this.workload.start(WORK_EVERY_MS)
+    await this.pass(minutes * 60_000)
+    this.faults.stop()
+    this.workload.stop()
+    this.oracle.tell('-- quiet from here on')
+    await this.pass(QUIET_MS)
+    if (!this.oracle.breach) this.checkAtEnd()
+  }
+
+  result(): ScenarioResult {
+    const { simulation } = this.cluster
+    const { calls, children, names, ties, grants, deaths, rows } = this.ledgers
+    return {
+      seed: this.options.seed,
+      breach: this.oracle.breach,
+      story: this.oracle.story,
+      hash: simulation.trace.hash,
+      events: simulation.trace.events,
+      simulatedMs: simulation.now,
+      faults: this.faults.counts,
+      operations: this.workload.counts,
+      watched: {
+        'grants of keys': grants.grants,
+        'registrations acknowledged': names.registered,
+        'joins acknowledged': names.joined,
+        'children started': children.started,
+        'children terminated': children.terminated,
+        'children lost with all nodes that knew them': children.lost,
+        'monitors and links': ties.made,
+        calls: calls.calls,
+        'calls answered': calls.answered,
+        messages: calls.messages,
+        'comparisons of rows': rows.compared,
+        'deaths declared': deaths.deaths,
+      },
+    }
+  }
+
+  private async pass(ms: number): Promise<void> {
+    const until = this.oracle.now + ms
+    while (!this.oracle.breach && this.oracle.now < until) {
+      await this.cluster.simulation.runFor(Math.min(CHECK_EVERY_MS, until - this.oracle.now))
+      this.ledgers.checkNow()
+    }
+  }
+
+  private checkAtEnd(): void {
+    const { living } = this.cluster
+    for (const member of living) {
+      if (!member.ready) this.oracle.breaks('I11', `${member.name} is not up after the quiet phase`)
+    }
+    checkSettled(this.ledgers, living)
+    this.ledgers.checkAtEnd(living)
+  }
+
+  private observe(): void {
+    this.cluster.events = {
+      made: (member) => {
+        this.oracle.tell(`${member.name} starts (${member.creation})`)
+        this.ledgers.made(member)
+      },
+      ready: (member) => this.workload.joined(member),
+      ended: (member) => {
+        this.oracle.tell(`${member.name} is gone (${member.creation})`)
+        this.ledgers.ended(member)
+      },
+      startFailed: (member, error) => {
+        this.oracle.breaks('I11', `${member.name} did not start: ${String(error)}`)
+      },
+    }
+  }
+
+  private said(member: string, level: string, text: string): void {
+    this.oracle.tell(`${member} says: ${level}: ${text}`)
+    if (level === 'error' && !EXPECTED_ERRORS.test(text)) {
+      this.oracle.breaks('I11', `${member} logged an error: ${text}`)
+    }
+  }
+}
+
+/** Processes that were asked to crash, and children that ended too often. */
+const EXPECTED_ERRORS = /asked to crash|is given up/

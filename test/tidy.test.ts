@@ -1,0 +1,144 @@
+/**
+ * The house rules as a test: direction of imports, no cycles, sizes, and who may touch what is not
+ * deterministic. Exceptions are listed by name, with a reason.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const src = join(root, 'src')
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => ({ file, text: readFileSync(join(src, file), 'utf8') }))
+
+/** A folder may import itself and those after it. Files of `src/` itself are named one by one. */
+const LAYERS: Record<string, string[]> = {
+  base: [],
+  term: ['base'],
+  process: ['term', 'base'],
+  mesh: ['process', 'term', 'base'],
+  discovery: ['mesh', 'base'],
+  cluster: ['mesh', 'process', 'term', 'base'],
+  'environment.ts': ['base'],
+  'node.ts': ['environment.ts', 'cluster', 'discovery', 'mesh', 'process', 'term', 'base'],
+  'citadel.ts': ['node.ts', 'cluster', 'mesh', 'process', 'base'],
+  'index.ts': ['citadel.ts', 'cluster', 'discovery', 'mesh', 'process', 'term', 'base'],
+  shell: [
+    'index.ts',
+    'demo',
+    'citadel.ts',
+    'process',
+    'term',
+    'base',
+    'mesh',
+    'cluster',
+    'environment.ts',
+  ],
+  demo: ['index.ts', 'citadel.ts', 'mesh', 'base'],
+  // Everything, because it simulates and inspects everything; nothing imports it.
+  testing: [
+    'index.ts',
+    'node.ts',
+    'citadel.ts',
+    'environment.ts',
+    'cluster',
+    'discovery',
+    'mesh',
+    'process',
+    'term',
+    'base',
+  ],
+}
+
+const layerOf = (file: string): string =>
+  file.includes('/') ? file.slice(0, file.indexOf('/')) : file
+
+function importsOf(file: string, text: string): string[] {
+  const found: string[] = []
+  for (const [, path] of text.matchAll(/(?:from|import|declare module)\s*\(?\s*'(\.[^']+)'/g)) {
+    found.push(relative(src, normalize(join(src, dirname(file), path!))).replace(/\.js$/, '.ts'))
+  }
+  return found
+}
+
+/** The augmentation in citadel.ts names the module it adds to; that is no import. */
+const code = (text: string): string => text.replace(/declare module '[^']+'/g, '')
+
+describe('the source tree', () => {
+  test('imports go one way: base, term, process, mesh, cluster, node, face, programs', () => {
+    const wrong: string[] = []
+    for (const { file, text } of files) {
+      const layer = layerOf(file)
+      const allowed = LAYERS[layer]
+      if (!allowed) wrong.push(`${file} is in no layer`)
+      for (const target of importsOf(file, code(text))) {
+        const other = layerOf(target)
+        if (other !== layer && !allowed?.includes(other)) wrong.push(`${file} imports ${target}`)
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
+  test('no import cycle, types included', () => {
+    const graph = new Map(files.map(({ file, text }) => [file, importsOf(file, code(text))]))
+    const done = new Set<string>()
+    const cycles: string[] = []
+    const visit = (file: string, path: string[]): void => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' -> '))
+      if (done.has(file) || path.includes(file)) return
+      for (const next of graph.get(file) ?? []) visit(next, [...path, file])
+      done.add(file)
+    }
+    for (const file of graph.keys()) visit(file, [])
+    expect(cycles).toEqual([])
+  })
+
+  test('no file is over 500 lines, and every one says at its top what it is', () => {
+    const long = files.filter(({ text }) => text.split('\n').length > 501).map(({ file }) => file)
+    const silent = files
+      .filter(({ text }) => !/^(#!.*\n)?\/\*\*/.test(text))
+      .map(({ file }) => file)
+    expect({ long, silent }).toEqual({ long: [], silent: [] })
+  })
+
+  test('time, chance, sockets and the process are touched by the adapters only', () => {
+    const ADAPTERS = [
+      /^base\/system-(clock|random)\.ts$/,
+      // The default logger writes to standard error.
+      /^base\/log\.ts$/,
+      /^mesh\/tcp-transport\.ts$/,
+      /^environment\.ts$/,
+      // Redis and DNS are the outside world by definition.
+      /^discovery\/(redis-|dns-)/,
+      // Programs for people.
+      /^(shell|demo)\//,
+      // Real turns of the event loop between simulated events, and the program around it.
+      /^testing\//,
+    ]
+    const IMPURE =
+      /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.(env|hrtime|on|stdout|stderr|nextTick)|from 'node:(net|http|tls|dns|fs|os|child_process|timers))/
+    const wrong: string[] = []
+    for (const { file, text } of files) {
+      if (ADAPTERS.some((adapter) => adapter.test(file))) continue
+      const bare = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+      const found = IMPURE.exec(bare)
+      if (found) wrong.push(`${file} uses ${found[0]}`)
+    }
+    expect(wrong).toEqual([])
+  })
+
+  test('no names that say nothing', () => {
+    const vague = /(^|[-/])(utils?|helpers?|manager|impl|common|misc|types)(\.|-|\/)/
+    expect(files.filter(({ file }) => vague.test(file)).map(({ file }) => file)).toEqual([])
+  })
+
+  test('no state in modules: nothing is declared with let at the top of a file', () => {
+    const wrong = files
+      .filter(({ text }) => /^(export )?(let|var) /m.test(text))
+      .map(({ file }) => file)
+    expect(wrong).toEqual([])
+  })
+})
