@@ -113,13 +113,12 @@ export class ClaimTable extends PidTable<Claim> {
     this.addRow(claim)
     this.link(claim)
     if (claim.epoch > this.epochMax) this.epochMax = claim.epoch
-    this.fulfil(claim.id, claim.origin)
+    this.fulfil(claim)
     this.tell(claim, before, reason)
   }
 
   delete(origin: Origin, id: string, reason: ChangeReason): void {
     const claim = origin.rows.get(id) as Claim | undefined
-    if (!origin.dead) this.fulfil(id, origin)
     if (!claim) return
     // A dead origin's claim is invisible already, yet its end is told when it is removed.
     const before = origin.dead ? claim : this.find(id)
@@ -132,13 +131,15 @@ export class ClaimTable extends PidTable<Claim> {
     if (before !== after) this.onChange({ id: claim.id, key: claim.key, before, after, reason })
   }
 
-  /** The claim that a reservation waited for has come, or came and went. */
-  private fulfil(id: string, origin: Origin): void {
+  /**
+   * The claim that a reservation waited for has come. An earlier epoch is an older claim of the same
+   * node, which arrives late after a gap.
+   */
+  private fulfil({ id, origin, epoch }: Claim): void {
     if (this.reserved.size === 0) return
     const reservation = this.reserved.get(id)
-    if (reservation?.node === origin.node && reservation.creation === origin.creation) {
-      this.reserved.delete(id)
-    }
+    if (reservation?.node !== origin.node || reservation.creation !== origin.creation) return
+    if (epoch >= reservation.epoch) this.reserved.delete(id)
   }
 
   private link(claim: Claim): void {

@@ -154,6 +154,8 @@ export class Claimant {
   /** The homes to ask, oldest view first; undefined: the view must settle before. */
   private homes(id: string): { node: string; view: number }[] | undefined {
     if (this.views.overrun) return undefined
+    // Alone until now, this node has neither the rows of the others nor a home in common with them.
+    if (this.views.history[0]!.members.length === 1 && !this.views.settled) return undefined
     const homes = new Map<string, number>()
     for (const view of this.views.history) {
       const node = homeOf(view, id)
@@ -180,6 +182,7 @@ export class Claimant {
       claim.id,
       claim.pid ?? null,
       claim.force,
+      this.tables(claim.scope).epochMax,
     ]
     if (next.node === this.self.node) {
       this.take(attempt, this.home.answer(this.self.node, this.self.creation, request), now)

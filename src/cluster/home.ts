@@ -21,13 +21,14 @@ export class Home {
   ) {}
 
   answer(node: string, creation: number, request: ClaimRequest): ClaimAnswer {
-    const [number, viewId, scope, id, pid, force] = request
+    const [number, viewId, scope, id, pid, force, epochMax] = request
     if (!this.views.history.some((view) => view.id === viewId)) return [number, 'wrong_view', null]
     const table = this.tables(scope)
     const refusal = force ? undefined : this.taken(table, id, node, creation, pid)
     if (refusal === 'busy') return [number, 'busy', null]
     if (refusal) return [number, 'taken', refusal]
-    const epoch = ++table.epochMax
+    const epoch = Math.max(table.epochMax, epochMax) + 1
+    table.epochMax = epoch
     table.reserved.set(id, { node, creation, request: number, pid, epoch })
     return [number, 'granted', epoch]
   }

@@ -19,6 +19,8 @@ export type ClaimRequest = readonly [
   id: string,
   pid: Pid | null,
   force: boolean,
+  /** The latest epoch that the claimant knows of: what is granted must be later. */
+  epochMax: number,
 ]
 
 export type ClaimAnswer =

@@ -149,6 +149,11 @@ export class DemoNode {
     return Promise.all(ids.map(async (id) => ({ id, ...(await this.#ask(id)) })))
   }
 
+  /** How many rooms run on this node. */
+  countRooms(): number {
+    return this.#rooms.localChildren().size
+  }
+
   stop(): Promise<void> {
     return this.#citadel.stop()
   }

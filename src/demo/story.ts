@@ -10,6 +10,7 @@ const WIDTH = 88
 const INDENT = '   '
 const NODE_WIDTH = 5
 const CODE_WIDTH = 42
+const BAR_WIDTH = 56
 const MAP_WIDTH = 50
 
 export interface StoryOutput {
@@ -69,8 +70,8 @@ export class Story {
     for (const { node, count, moved } of shares) {
       const stayed = this.#paint('green', '█'.repeat(count - moved))
       const came = this.#paint('magenta', '▒'.repeat(moved))
-      const gap = ' '.repeat(Math.max(1, 60 - count))
-      const numbers = moved > 0 ? `${count - moved} + ${moved} = ${count}` : `${count}`
+      const gap = ' '.repeat(Math.max(1, BAR_WIDTH - count))
+      const numbers = moved > 0 ? `${count} rooms, ${moved} moved here` : `${count} rooms`
       this.#line(
         `${INDENT}${this.#paint('yellow', node.padEnd(NODE_WIDTH))}${stayed}${came}${gap}${numbers}`,
       )
@@ -79,6 +80,7 @@ export class Story {
 
   /** For each room in turn the number of its node; `marked` ones stand out. */
   map(places: readonly string[], marked: ReadonlySet<number>): void {
+    this.#line(`${INDENT}Which node runs each room (1 is n1, and so on):`)
     for (let first = 0; first < places.length; first += MAP_WIDTH) {
       const part = places.slice(first, first + MAP_WIDTH)
       const digits = part.map((place, index) =>

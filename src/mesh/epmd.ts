@@ -38,6 +38,8 @@ export interface EpmdLease {
 
 /** How often a race for the port may be lost before giving up. */
 const ATTEMPTS_MAX = 20
+/** How often an EPMD may be too slow to answer, or close in the middle, before giving up. */
+const SLOW_ATTEMPTS_MAX = 5
 /** Between two attempts, half of it fixed and half by chance. */
 const PAUSE_MS = 200
 
@@ -102,14 +104,18 @@ export class Epmd {
   }
 
   async #registerSomewhere(entry: EpmdEntryOptions): Promise<EpmdRegistration> {
+    let slow = 0
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#client.register(entry)
       } catch (error) {
         if (this.#isClosed) throw stopped()
-        if (!isNobodyListening(error) || !this.#embed || attempt === ATTEMPTS_MAX) throw error
+        const isThere = !isNobodyListening(error)
+        if (isThere && (!mayAnswerLater(error) || ++slow === SLOW_ATTEMPTS_MAX)) throw error
+        if (!isThere && (!this.#embed || attempt === ATTEMPTS_MAX)) throw error
+        if (isThere) await this.#pause()
+        else await this.#serve()
       }
-      await this.#serve()
     }
   }
 
@@ -162,6 +168,10 @@ export class Epmd {
     return new Promise((resolve) => this.#world.clock.after(delayMs, resolve))
   }
 }
+
+/** One that is embedded in a busy node, or in a node that is just stopping. */
+const mayAnswerLater = (error: unknown): boolean =>
+  error instanceof CitadelError && (error.code === 'timeout' || error.code === 'unavailable')
 
 const stopped = (): CitadelError =>
   new CitadelError('stopped', 'the node is stopping: it registers no name any more')

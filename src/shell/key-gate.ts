@@ -28,6 +28,7 @@ export class KeyGate extends Readable {
       this.ended = true
       this.passSoon()
     })
+    this.on('resume', () => this.passSoon())
   }
 
   get isRaw(): boolean {
@@ -69,7 +70,7 @@ export class KeyGate extends Readable {
     this.scheduled = true
     setImmediate(() => {
       this.scheduled = false
-      if (this.busy) return
+      if (this.busy || this.isPaused()) return
       if (this.waiting === '') {
         if (this.ended) this.push(null)
         return

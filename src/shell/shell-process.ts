@@ -26,7 +26,7 @@ export class ShellProcess {
   /** `replaced` is told when the process was killed and there is another. */
   static async start(node: Citadel, replaced: (reason: unknown) => void): Promise<ShellProcess> {
     const shell = new ShellProcess(node, replaced)
-    await shell.spawn()
+    await shell.spawn(() => {})
     return shell
   }
 
@@ -55,7 +55,7 @@ export class ShellProcess {
     this.release()
   }
 
-  private async spawn(): Promise<void> {
+  private async spawn(ready: () => void): Promise<void> {
     const released = new Promise<void>((resolve) => {
       this.release = resolve
     })
@@ -63,6 +63,7 @@ export class ShellProcess {
       self.trapExit = true
       this.bound = self
       this.endWithNode(self)
+      ready()
       return released
     })
     void this.node.whenEnded(pid).then((reason) => this.ended(reason))
@@ -80,8 +81,7 @@ export class ShellProcess {
   private async ended(reason: unknown): Promise<void> {
     if (this.closed) return
     try {
-      await this.spawn()
-      this.replaced(reason)
+      await this.spawn(() => this.replaced(reason))
     } catch (error) {
       // The node is stopping: there is nothing left to be a process of.
       if (!(error instanceof CitadelError) || error.code !== 'stopped') throw error

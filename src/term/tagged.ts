@@ -135,6 +135,10 @@ const revivers: Readonly<Record<string, (data: unknown) => unknown>> = {
   error: reviveError,
 }
 
+/** Whether a tuple of this kind would be taken for a tagged one, and so must be escaped. */
+export const isKind = (kind: unknown): boolean =>
+  kind instanceof Atom && (kind.name === 'undefined' || kind.name in revivers)
+
 /** Whether the data of a kind is a binary to be taken as bytes, whatever they say. */
 export const isRawKind = (kind: unknown): boolean =>
   kind instanceof Atom && (kind.name === 'bytes' || kind.name === 'utf16')

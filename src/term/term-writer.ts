@@ -15,7 +15,7 @@ import { isWellFormed, known } from './kinds.js'
 import { defaultLimits, isStackOverflow, overLimit, type TermLimits } from './limits.js'
 import { Pid } from './pid.js'
 import { Ref } from './ref.js'
-import { JS, type Tagged, tag } from './tagged.js'
+import { isKind, JS, type Tagged, tag } from './tagged.js'
 import * as tags from './tags.js'
 import { Tuple } from './tuple.js'
 import { isCyclic, unserializable } from './unserializable.js'
@@ -277,7 +277,7 @@ export class TermWriter extends ByteWriter {
 
   #tuple(tuple: Tuple, depth: number): void {
     const { elements } = tuple
-    if (elements.length === 3 && elements[0] === JS) {
+    if (elements.length === 3 && elements[0] === JS && isKind(elements[1])) {
       this.#tagged(tag(tuple), depth)
       return
     }

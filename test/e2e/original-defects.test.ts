@@ -221,6 +221,7 @@ describe('e: nodes that join or leave orphaned or lost children', () => {
     await added.run(({ citadel }) => citadel.connect('n1@127.0.0.1'))
     await cluster.settled()
     await eachOnce(ids)
+    expect(cluster.journal().slice(ids.length)).toEqual([])
     expect(new Set((await next(added)) as number[])).toEqual(new Set([2]))
     // New ones are placed on it as well.
     await cluster.startChildren(numbers(60).map((id) => 200 + id))
@@ -343,6 +344,9 @@ test.skipIf(redisMissing())(
       await cluster.settled()
       const listed = (node: TestNode) => node.run(({ citadel }) => citadel.members())
       const both = cluster.nodes.map(({ name }) => name)
+      for (const node of cluster.nodes) {
+        await eventually(async () => (await listed(node)).length === 2)
+      }
       await redis.kill()
       await new Promise((resolve) => setTimeout(resolve, 1_500))
       for (const node of cluster.nodes) expect(await listed(node)).toEqual(both)

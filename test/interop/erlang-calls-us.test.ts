@@ -237,6 +237,21 @@ describe.skipIf(erlangMissing())('an Erlang node calls Citadel', () => {
     expect(await erlang.eval('gen_server:call(get(pid), fine)')).toBe('true')
   })
 
+  test('a full mailbox refuses the call at once', async () => {
+    const small = await cluster.citadel('small@127.0.0.1', { mailboxMax: 3 })
+    await small.spawn(Counter, [1], { name: 'busy' })
+    await small.connect(E)
+    const call = `gen_server:call({busy, 'small@127.0.0.1'}, value, infinity)`
+    const code = `
+      Slow = gen_server:send_request({busy, 'small@127.0.0.1'}, {slowly, 300}),
+      [gen_server:cast({busy, 'small@127.0.0.1'}, {add, N}) || N <- lists:seq(1, 20)],
+      {'EXIT', {{refused, Code, _}, _}} = (catch ${call}),
+      {reply, <<"late">>} = gen_server:wait_response(Slow, 5000),
+      {Code, ${call}}`
+    expect(await erlang.eval(code)).toBe('{overloaded,7}')
+    await small.stop()
+  })
+
   test('no code can be run here: rpc, erpc and spawn are refused at once', async () => {
     const started = performance.now()
     expect(await erlang.eval(`rpc:call('${A}', erlang, halt, [])`)).toBe('{badrpc,notsup}')

@@ -28,6 +28,13 @@ class Echo extends GenServer {
   }
 }
 
+/** Where two long values differ; -1: nowhere. */
+function firstDifference(a: ArrayLike<unknown>, b: ArrayLike<unknown>): number {
+  if (typeof a !== typeof b || a.length !== b.length) return 0
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return index
+  return -1
+}
+
 describe.skipIf(erlangMissing())('much traffic with an Erlang node', () => {
   let cluster: ErlangCluster
   let erlang: ErlangNode
@@ -84,8 +91,7 @@ describe.skipIf(erlangMissing())('much traffic with an Erlang node', () => {
     const list = Array.from({ length: 500_000 }, (_, index) => index * 1000)
     for (const value of [text, bytes, list]) {
       const answer = await a.with({ timeoutMs: 30_000 }).call(peer, 'echo', value)
-      expect(answer).toHaveLength(value.length)
-      expect(Buffer.compare(Buffer.from(value as never), Buffer.from(answer as never))).toBe(0)
+      expect(firstDifference(value, answer as typeof value)).toBe(-1)
     }
   })
 

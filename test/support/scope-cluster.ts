@@ -76,6 +76,10 @@ export class FakeProcesses implements ProcessPort {
     return true
   }
 
+  notify(to: Pid, message: unknown): void {
+    this.sent.push({ to, message })
+  }
+
   call(to: { node: string }, method: string, args: readonly unknown[]): Promise<unknown> {
     const { registry, groups } = this.node.cluster.node(to.node)
     const [what, pid, third, meta, timeoutMs] = args as [unknown, Pid, never, unknown, number]
@@ -195,7 +199,8 @@ export class ScopeCluster {
       this.ending.push({ ends: [from, to], link })
       link.endsAt = this.now + this.someMs()
       const { creation } = this.node(from)
-      this.at(link.endsAt, () => this.lost(to, from, creation))
+      const side = this.node(to)
+      this.at(link.endsAt, () => this.lost(side, from, creation))
     }
   }
 
@@ -297,11 +302,9 @@ export class ScopeCluster {
     })
   }
 
-  private lost(at: string, node: string, creation: number): void {
-    const known = this.nodes.get(at)?.knows.get(node)
-    if (known?.up && known.creation === creation) {
-      this.node(at).tell({ type: 'unreachable', node, creation })
-    }
+  private lost(at: ScopeNode, node: string, creation: number): void {
+    const known = at.knows.get(node)
+    if (known?.up && known.creation === creation) at.tell({ type: 'unreachable', node, creation })
   }
 }
 

@@ -184,13 +184,13 @@ describe('claims of one key on many nodes', () => {
       expect(run.witness.violations).toEqual([])
       expectQuiet(run)
     })
-    await fc.assert(property, { numRuns: 1500 })
+    await fc.assert(property, { numRuns: 100 })
   })
 
   it('3 to 5 nodes that hold each other for dead: one owner is left, nothing leaks', async () => {
     const property = fc.asyncProperty(fc.nat(), steps, async (seed, steps) => {
       expectQuiet(await play(seed, steps, true))
     })
-    await fc.assert(property, { numRuns: 1500 })
+    await fc.assert(property, { numRuns: 100 })
   })
 })

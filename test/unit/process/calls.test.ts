@@ -51,6 +51,19 @@ describe('a call', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('that is over leaves no deadline behind', async () => {
+    const clock = new ManualClock()
+    const { node } = testKernel({ clock })
+    const spawned = node.spawn(Echo)
+    await clock.settle()
+    const pid = await spawned
+    void node.call(pid, 'echo', 1)
+    await clock.advance(1_000)
+    void node.call(pid, 'echo', 2)
+    await clock.advance(4_000)
+    expect(clock.pending).toBe(0)
+  })
+
   it('says what it waited for when it times out', async () => {
     const { node } = testKernel()
     const pid = await node.spawn(Echo)

@@ -132,6 +132,43 @@ describe('exit', () => {
     }
   })
 
+  it('reaches a process whose own handler causes it, even when the handler then waits', async () => {
+    const { node } = testKernel()
+    class Rash extends GenServer {
+      async provoke(other: Pid): Promise<void> {
+        this.citadel.link(other)
+        this.citadel.exit(other, 'boom')
+        await new Promise(() => {})
+      }
+    }
+    const other = await node.spawn(idle)
+    const pid = await node.spawn(Rash)
+    const ended = node.whenEnded(pid)
+    node.cast(pid, 'provoke', other)
+    expect(await ended).toBe('boom')
+  })
+
+  it('of a parent aborts the signal at once, also while exits are trapped', async () => {
+    const { node } = testKernel()
+    class Careful extends GenServer {
+      init(): void {
+        this.trapExit = true
+      }
+      wait(): Promise<string> {
+        return new Promise((resolve) => {
+          this.signal.addEventListener('abort', () => resolve('cut short'))
+        })
+      }
+    }
+    const pid = await node.spawn(Careful, [], { link: true })
+    const call = node.call(pid, 'wait')
+    await rest()
+    const ended = node.whenEnded(pid)
+    node.exit(pid, 'shutdown')
+    expect(await call).toBe('cut short')
+    expect(await ended).toBe('shutdown')
+  })
+
   it('leaves the code of a dead process without a node', async () => {
     const { node } = testKernel()
     const { promise, open } = gate()

@@ -200,6 +200,18 @@ describe('two nodes: what Erlang code sends', () => {
     expect(await b.receive()).toEqual(cast)
   })
 
+  it('a call answered twice is answered once', async () => {
+    const { n2, a, b, adder } = await setUp()
+    const ref = new Ref('n1@127.0.0.1', 1, [79, 1, 0])
+    const later = new Tuple(new Atom('$gen_call'), new Tuple(a.self, ref), new Atom('later'))
+    n2.kernel.deliver(adder as Pid, later, a.self)
+    await rest()
+    await b.call(adder, 'release', 1)
+    await b.call(adder, 'release', 2)
+    expect(await a.receive()).toEqual(new Tuple(ref, 1))
+    await expect(a.receive({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'timeout' })
+  })
+
   it('a bare atom is a method without arguments; a malformed call is a plain message', async () => {
     const { n2, a, adder } = await setUp()
     const ref = new Ref('n1@127.0.0.1', 1, [78, 1, 0])
@@ -258,6 +270,30 @@ describe('two nodes: monitors', () => {
     b.exit(adder, 'kill')
     await rest()
     expect(wires.signals).toEqual([])
+  })
+
+  it('of an owner that ends are taken back', async () => {
+    const { wires, a, adder } = await setUp()
+    const owner = await a.spawn((self) => {
+      self.monitor(adder)
+      return idle(self)
+    })
+    await rest()
+    a.exit(owner, 'kill')
+    expect(wires.signals.map(({ type }) => type)).toEqual(['monitor', 'demonitor'])
+  })
+
+  it('fire once, however often the connection goes', async () => {
+    const { wires, a, adder } = await setUp()
+    a.monitor(adder)
+    a.link(adder)
+    for (let i = 0; i < 3; i++) {
+      wires.disconnect('n1@127.0.0.1', 'n2@127.0.0.1')
+      wires.cut.clear()
+    }
+    expect(await a.receive()).toMatchObject({ type: 'exit', reason: 'noconnection' })
+    expect(await a.receive()).toMatchObject({ type: 'down', reason: 'noconnection' })
+    await expect(a.receive({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'timeout' })
   })
 
   it('of a process that ended with an error that cannot cross still give Down', async () => {

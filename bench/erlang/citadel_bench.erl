@@ -1,0 +1,203 @@
+%% The yardstick: what plain Erlang/OTP does with the same work. Reads one command per line from
+%% standard input, answers "result NUMBER", and ends with its input.
+-module(citadel_bench).
+-behaviour(gen_server).
+-export([main/0, init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([start_server/0, start_supervisor/0, start_link/1, count/2]).
+
+main() ->
+    case io:get_line('') of
+        Line when is_list(Line) ->
+            [Command | Args] = string:lexemes(string:trim(Line), " "),
+            answer(list_to_existing_atom(Command), [argument(Arg) || Arg <- Args]),
+            main();
+        _ ->
+            halt(0, [{flush, false}])
+    end.
+
+argument(Text) ->
+    case string:to_integer(Text) of
+        {Number, ""} -> Number;
+        _ -> list_to_atom(Text)
+    end.
+
+answer(Command, Args) ->
+    try io:format("result ~p~n", [run(Command, Args)])
+    catch Class:Reason:Stack -> io:format("failed ~0p~n", [{Class, Reason, Stack}])
+    end.
+
+%% ---- commands
+
+run(ready, []) -> 1;
+run(connect, Nodes) ->
+    [pong = net_adm:ping(Node) || Node <- Nodes],
+    length(nodes());
+
+run(local_send_bytes, [Total]) -> send_rate(spawn_counter(node(), Total), hundred_bytes(), Total);
+run(local_send_map, [Total]) ->
+    send_rate(spawn_counter(node(), Total), #{type => tick, n => 1}, Total);
+run(local_call, [Callers, Total]) -> call_rate(server(node()), Callers, Total);
+run(spawn, [Total]) ->
+    {Us, Pids} = timer:tc(fun() -> [started(start_server()) || _ <- lists:seq(1, Total)] end),
+    stop_all(Pids),
+    Total * 1.0e6 / Us;
+run(idle_bytes, [Total]) ->
+    Before = settled_memory(),
+    Pids = [started(start_server()) || _ <- lists:seq(1, Total)],
+    Bytes = (settled_memory() - Before) / Total,
+    stop_all(Pids),
+    Bytes;
+
+run(remote_send, [Total]) -> send_rate(spawn_counter(other(), Total), hundred_bytes(), Total);
+run(remote_call, [Callers, Total]) -> call_rate(server(other()), Callers, Total);
+run(remote_call_p50, [Total]) -> call_median_us(server(other()), Total);
+
+run(mnesia, []) ->
+    Nodes = [node() | lists:sort(nodes())],
+    [ok = rpc:call(Node, mnesia, start, []) || Node <- Nodes],
+    {ok, _} = mnesia:change_config(extra_db_nodes, tl(Nodes)),
+    {atomic, ok} = mnesia:create_table(names, [{ram_copies, Nodes}]),
+    length(Nodes);
+run(fill, [Entries]) ->
+    [ok = mnesia:dirty_write({names, name(I), self()}) || I <- lists:seq(0, Entries - 1)],
+    mnesia:table_info(names, size);
+run(lookup, [Entries, Total]) ->
+    Names = [name(rand:uniform(Entries) - 1) || _ <- lists:seq(1, Total)],
+    erlang:garbage_collect(),
+    {Us, ok} = timer:tc(fun() -> look_up(Names) end),
+    Us * 1000 / Total;
+run(lookup_hot, [Entries, Total]) ->
+    Name = name(Entries div 2),
+    {Us, ok} = timer:tc(fun() -> look_up_hot(Name, Total) end),
+    Us * 1000 / Total;
+run(register, [Callers, Total]) ->
+    rate(Total, fun() -> in_parallel(Callers, Total, fun register_one/1) end);
+
+run(supervisors, []) ->
+    [{ok, _} = rpc:call(Node, ?MODULE, start_supervisor, []) || Node <- [node() | nodes()]],
+    1;
+run(start_child, [Callers, Total]) ->
+    Nodes = list_to_tuple([node() | nodes()]),
+    Start = fun(_) ->
+        Id = erlang:unique_integer(),
+        Node = element(erlang:phash2(Id, size(Nodes)) + 1, Nodes),
+        {ok, _} = supervisor:start_child({citadel_bench_sup, Node}, [Id])
+    end,
+    rate(Total, fun() -> in_parallel(Callers, Total, Start) end).
+
+%% ---- work
+
+other() -> hd(nodes()).
+
+hundred_bytes() -> binary:copy(<<"x">>, 100).
+
+name(I) -> <<"user:", (integer_to_binary(I))/binary>>.
+
+rate(Total, Fun) ->
+    {Us, _} = timer:tc(Fun),
+    Total * 1.0e6 / Us.
+
+spawn_counter(Node, Total) -> spawn(Node, ?MODULE, count, [self(), Total]).
+
+count(Parent, 0) -> Parent ! counted;
+count(Parent, Left) -> receive _ -> count(Parent, Left - 1) end.
+
+send_rate(Counter, Message, Total) ->
+    rate(Total, fun() ->
+        send_all(Counter, Message, Total),
+        receive counted -> ok end
+    end).
+
+send_all(_, _, 0) -> ok;
+send_all(Counter, Message, Left) -> Counter ! Message, send_all(Counter, Message, Left - 1).
+
+server(Node) -> started(rpc:call(Node, ?MODULE, start_server, [])).
+
+call_rate(Server, Callers, Total) ->
+    Call = fun(I) -> gen_server:call(Server, {add, I}, 60000) end,
+    Rate = rate(Total, fun() -> in_parallel(Callers, Total, Call) end),
+    exit(Server, kill),
+    Rate.
+
+call_median_us(Server, Total) ->
+    Once = fun(I) ->
+        Start = erlang:monotonic_time(),
+        gen_server:call(Server, {add, I}),
+        erlang:monotonic_time() - Start
+    end,
+    Times = lists:sort([Once(I) || I <- lists:seq(1, Total)]),
+    exit(Server, kill),
+    erlang:convert_time_unit(lists:nth(Total div 2, Times), native, nanosecond) / 1000.
+
+%% So many callers, each of which waits for an answer before it asks again.
+in_parallel(1, Total, Fun) -> repeat(Total, Fun);
+in_parallel(Callers, Total, Fun) ->
+    Share = Total div Callers,
+    Refs = [element(2, spawn_monitor(fun() -> repeat(Share, Fun) end)) || _ <- lists:seq(1, Callers)],
+    [receive {'DOWN', Ref, process, _, normal} -> ok end || Ref <- Refs],
+    ok.
+
+repeat(0, _) -> ok;
+repeat(Left, Fun) -> Fun(Left), repeat(Left - 1, Fun).
+
+look_up([]) -> ok;
+look_up([Name | Names]) -> [_] = mnesia:dirty_read(names, Name), look_up(Names).
+
+look_up_hot(_, 0) -> ok;
+look_up_hot(Name, Left) -> [_] = mnesia:dirty_read(names, Name), look_up_hot(Name, Left - 1).
+
+register_one(_) ->
+    Name = <<"fresh:", (integer_to_binary(erlang:unique_integer([positive])))/binary>>,
+    Self = self(),
+    {atomic, ok} = mnesia:transaction(fun() ->
+        case mnesia:read(names, Name, write) of
+            [] -> mnesia:write({names, Name, Self});
+            _ -> mnesia:abort(already_registered)
+        end
+    end).
+
+started({ok, Pid}) -> Pid.
+
+stop_all(Pids) ->
+    Refs = [begin Ref = monitor(process, Pid), exit(Pid, kill), Ref end || Pid <- Pids],
+    [receive {'DOWN', Ref, _, _, _} -> ok end || Ref <- Refs],
+    ok.
+
+settled_memory() ->
+    erlang:garbage_collect(),
+    timer:sleep(200),
+    erlang:memory(total).
+
+%% ---- the server under test
+
+start_server() -> gen_server:start(?MODULE, server, []).
+
+start_link(Id) -> gen_server:start_link(?MODULE, Id, []).
+
+start_supervisor() ->
+    Spec = #{id => child, start => {?MODULE, start_link, []}, restart => temporary},
+    Start = fun() ->
+        {ok, _} = supervisor:start_link({local, citadel_bench_sup}, ?MODULE, {supervisor, Spec}),
+        receive stop -> ok end
+    end,
+    {ok, spawn_and_wait(Start)}.
+
+spawn_and_wait(Start) ->
+    Pid = spawn(Start),
+    wait_for(citadel_bench_sup),
+    Pid.
+
+wait_for(Name) ->
+    case whereis(Name) of
+        undefined -> timer:sleep(1), wait_for(Name);
+        Pid -> Pid
+    end.
+
+init({supervisor, Spec}) -> {ok, {#{strategy => simple_one_for_one}, [Spec]}};
+init(_) -> {ok, #{count => 0}}.
+
+handle_call({add, N}, _From, State) -> {reply, N + 1, State}.
+
+handle_cast(_, State) -> {noreply, State}.
+
+handle_info(_, State) -> {noreply, State}.
