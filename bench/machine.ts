@@ -8,6 +8,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const LINGER_MS = 5_000
+
 export class Machine {
   readonly scratch = mkdtempSync(join(tmpdir(), 'citadel-bench-'))
   readonly #children = new Set<ChildProcess>()
@@ -28,12 +30,16 @@ export class Machine {
     return child
   }
 
-  /** Resolves when it has ended. */
+  /** Lets it end by itself, as it does when nobody is left to drive it, or ends it. */
   async stop(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGKILL')
+    if (child.connected) child.disconnect()
+    else if (child.stdin) child.stdin.end()
+    else child.kill('SIGKILL')
+    const late = setTimeout(() => child.kill('SIGKILL'), LINGER_MS)
     await ended
+    clearTimeout(late)
   }
 
   /** Runs to its end; its output, or an error with it. */

@@ -42,6 +42,13 @@ interface Child {
 }
 
 const CLAIM_MS = 5_000
+/** Somebody else has it, who decides is out of reach, or it was terminated meanwhile: no news. */
+const ADOPTED_LATER: ReadonlySet<string> = new Set([
+  'already_started',
+  'unavailable',
+  'timeout',
+  'exited',
+])
 /** How many orphans are being started at one time. */
 const ADOPTIONS_MAX = 256
 
@@ -349,7 +356,7 @@ export class ChildRunner {
   /** Somebody else has it, or who decides was out of reach: the next view or heads will tell. */
   private adoptionFailed({ id }: SpecRow, error: unknown): void {
     const code = error instanceof CitadelError ? error.code : undefined
-    if (code === 'already_started' || code === 'unavailable' || code === 'timeout') return
+    if (code !== undefined && ADOPTED_LATER.has(code)) return
     this.world.log.error(`Supervisor ${this.supervisor}: child ${id} could not be started again.`, {
       error: String(error),
     })

@@ -9,6 +9,7 @@ import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
 import type { ChangeReason, Put } from './table.js'
+import { checkRow, isCount, isFlag } from './wire-check.js'
 
 export interface Claim extends PidRow {
   readonly key: unknown
@@ -91,6 +92,7 @@ export class ClaimTable extends PidTable<Claim> {
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
     const [id, key, pid, epoch, forced, meta] = put
+    checkRow(isCount(epoch) && isFlag(forced), 'claim', origin.node)
     this.set(
       {
         id,
@@ -112,9 +114,13 @@ export class ClaimTable extends PidTable<Claim> {
     if (previous) this.unlink(previous)
     this.addRow(claim)
     this.link(claim)
-    if (claim.epoch > this.epochMax) this.epochMax = claim.epoch
+    this.sawEpoch(claim.epoch)
     this.fulfil(claim)
     this.tell(claim, before, reason)
+  }
+
+  sawEpoch(epoch: number): void {
+    if (epoch > this.epochMax) this.epochMax = epoch
   }
 
   delete(origin: Origin, id: string, reason: ChangeReason): void {

@@ -17,7 +17,7 @@ import type { ProcessPort, ServerModule } from './process-port.js'
 import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
-import type { ChildRecipe } from './spec-table.js'
+import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
 import { supervisorServerName } from './supervisor-server.js'
 
@@ -127,6 +127,12 @@ export class DistributedSupervisor {
       restart: options.restart ?? this.options.restart ?? 'transient',
       shutdownMs: options.shutdownMs ?? 5_000,
       token: this.token(),
+    }
+    if (!isRecipe(recipe)) {
+      throw new CitadelError(
+        'bad_argument',
+        'startChild wants a class or its name, a list of arguments, and { id, restart?, shutdownMs? }.',
+      )
     }
     const { clock } = this.seat.world
     const deadline = clock.now() + (options.timeoutMs ?? TIMEOUT_MS)

@@ -14,7 +14,7 @@ import {
 } from './group-table.js'
 import type { ProcessPort } from './process-port.js'
 import { ROW_SERVER } from './registry.js'
-import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChangeReason } from './table.js'
@@ -55,6 +55,7 @@ export class Groups {
    */
   async join(group: unknown, pid: Pid, options: { meta?: unknown } = {}): Promise<void> {
     const groupId = termKey(group)
+    checkPid(pid, 'join(group, pid)')
     if (pid.node !== this.scopes.node)
       return this.ask('join', [group, pid, options.meta ?? null], pid.node)
     if (!this.processes.isAlive(pid)) {
@@ -78,6 +79,7 @@ export class Groups {
   /** Takes back one `join`. Leaving a group one is not in does nothing. */
   async leave(group: unknown, pid: Pid): Promise<void> {
     const groupId = termKey(group)
+    checkPid(pid, 'leave(group, pid)')
     if (pid.node !== this.scopes.node) return this.ask('leave', [group, pid], pid.node)
     const known = this.ownRow(groupId, pid)
     if (!known) return

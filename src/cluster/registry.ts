@@ -11,7 +11,7 @@ import type { Pid } from '../term/pid.js'
 import type { Claim, ClaimChange } from './claim-table.js'
 import type { ClaimOutcome } from './claimant.js'
 import type { ProcessPort } from './process-port.js'
-import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 
@@ -55,8 +55,10 @@ export class Registry {
    *   `unavailable` when who decides about the key cannot be reached; `timeout`; `noconnection`.
    */
   async register(key: unknown, pid: Pid, options: RegisterOptions = {}): Promise<void> {
-    const { force = false, meta, timeoutMs = TIMEOUT_MS } = options
+    const { meta, timeoutMs = TIMEOUT_MS } = options
+    const force = options.force === true
     const id = termKey(key)
+    checkPid(pid, 'register(key, pid)')
     if (pid.node === this.scopes.node)
       return this.registerHere(id, key, pid, force, meta, timeoutMs)
     const to = { name: ROW_SERVER, node: pid.node }

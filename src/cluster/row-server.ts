@@ -4,10 +4,10 @@
  */
 import { GenServer } from '../process/gen-server.js'
 import { noReply } from '../process/request.js'
-import type { Pid } from '../term/pid.js'
+import { Pid } from '../term/pid.js'
 import type { Groups } from './groups.js'
 import type { Registry } from './registry.js'
-import { toOutcome } from './remote-outcome.js'
+import { badRequest, toOutcome } from './remote-outcome.js'
 
 export class RowServer extends GenServer {
   static readonly callable = ['register', 'unregister', 'join', 'leave']
@@ -26,6 +26,8 @@ export class RowServer extends GenServer {
     meta: unknown,
     timeoutMs: number,
   ): typeof noReply {
+    const isValid = this.isOwn(pid) && typeof force === 'boolean' && timeoutMs > 0
+    if (!isValid) return this.answer(badRequest('register'))
     return this.answer(
       this.registry.register(key, pid, { force, meta: meta ?? undefined, timeoutMs }),
     )
@@ -36,18 +38,25 @@ export class RowServer extends GenServer {
   }
 
   join(group: unknown, pid: Pid, meta: unknown): typeof noReply {
+    if (!this.isOwn(pid)) return this.answer(badRequest('join'))
     return this.answer(this.groups.join(group, pid, { meta: meta ?? undefined }))
   }
 
   leave(group: unknown, pid: Pid): typeof noReply {
+    if (!this.isOwn(pid)) return this.answer(badRequest('leave'))
     return this.answer(this.groups.leave(group, pid))
+  }
+
+  /** Only rows of processes of this node are written here; what others are is not asked further. */
+  private isOwn(pid: unknown): boolean {
+    return pid instanceof Pid && pid.node === this.citadel.name
   }
 
   /** Replies when the work is done, without keeping the next request waiting. */
   private answer(work: Promise<void>): typeof noReply {
-    const from = this.from!
+    const { from } = this
     toOutcome(work).then(
-      (outcome) => this.citadel.reply(from, outcome),
+      (outcome) => from && this.citadel.reply(from, outcome),
       (error) => this.citadel.exit(this.self, { error }),
     )
     return noReply

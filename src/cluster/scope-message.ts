@@ -6,9 +6,26 @@
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import type { Op, Put } from './table.js'
+import {
+  type Check,
+  isAnything,
+  isClaimScope,
+  isCount,
+  isFlag,
+  isOp,
+  isPidOrNull,
+  isPut,
+  isScope,
+  isText,
+  listOf,
+  tupleOf,
+} from './wire-check.js'
 
-/** `[scope, last update written, last update of yours applied]`. */
-export type Head = readonly [scope: string, seq: number, applied: number]
+/**
+ * `[scope, last update written, last update of yours applied, highest epoch seen]`; the epoch so that
+ * whoever comes to decide about a key never gives out one that an earlier owner had.
+ */
+export type Head = readonly [scope: string, seq: number, applied: number, epoch: number]
 
 /** One key asked of its home. */
 export type ClaimRequest = readonly [
@@ -64,24 +81,34 @@ export type ScopeMessage =
   /** the sender does not use these grants. */
   | readonly ['r', requests: readonly number[]]
 
-const LENGTHS: Record<string, number> = {
-  h: 4,
-  u: 5,
-  a: 3,
-  n: 3,
-  s: 6,
-  c: 4,
-  d: 3,
-  o: 3,
-  q: 2,
-  g: 2,
-  r: 2,
+const head = tupleOf(isScope, isCount, isCount, isCount)
+const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount)
+const answer = tupleOf(isCount, isText, isAnything)
+const have = tupleOf(isText, isCount, isCount)
+
+/** What follows the letter of each message. */
+const FIELDS: Readonly<Record<string, readonly Check[]>> = {
+  h: [isCount, listOf(head), isCount],
+  u: [isScope, isCount, listOf(isOp), isFlag],
+  a: [isScope, isCount],
+  n: [isScope, isCount],
+  s: [isScope, isCount, isCount, isCount, listOf(isPut)],
+  c: [isScope, isCount, isCount],
+  d: [isScope, listOf(have)],
+  o: [isScope, listOf(isPut)],
+  q: [listOf(claim)],
+  g: [listOf(answer)],
+  r: [listOf(isCount)],
 }
 
-/** Checks the outer shape of a message; rows are checked where they are applied. */
+/** Checks the shape of a message; the fields of rows are checked where they are applied. */
 export function parseScopeMessage(term: unknown): ScopeMessage {
-  if (Array.isArray(term) && LENGTHS[term[0] as string] === term.length) {
-    return term as unknown as ScopeMessage
+  if (Array.isArray(term) && typeof term[0] === 'string' && Object.hasOwn(FIELDS, term[0])) {
+    const fields = FIELDS[term[0]]!
+    const isWhole = term.length === fields.length + 1
+    if (isWhole && fields.every((check, at) => check(term[at + 1]))) {
+      return term as unknown as ScopeMessage
+    }
   }
   throw new CitadelError(
     'bad_format',

@@ -10,7 +10,7 @@ import type { Logger } from '../base/log.js'
 import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import type { Pid } from '../term/pid.js'
-import { type Claim, type ClaimTable, claimPut } from './claim-table.js'
+import { type Claim, ClaimTable, claimPut } from './claim-table.js'
 import { Claimant, type ClaimOutcome } from './claimant.js'
 import { dropReservations, Home } from './home.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
@@ -279,8 +279,10 @@ export class Scopes {
   }
 
   private heads(node: string, [, view, heads, oldest]: ScopeMessage & { 0: 'h' }): void {
-    for (const [scope, seq, applied] of heads) {
-      this.replica(scope).head(node, seq)
+    for (const [scope, seq, applied, epoch] of heads) {
+      const { kind, replica, table } = this.scope(scope)
+      replica.head(node, seq)
+      if (kind === 'c') (table as ClaimTable).sawEpoch(epoch)
       this.acknowledged(scope, applied)
     }
     const listed = new Set(heads.map(([scope]) => scope))
@@ -429,9 +431,10 @@ export class Scopes {
       this.drain(replica)
     }
     for (const node of to === undefined ? this.up : [to]) {
-      const heads = [...this.scopes].map(
-        ([name, { replica }]) => [name, replica.out.seq, replica.applied(node)] as const,
-      )
+      const heads = [...this.scopes].map(([name, { replica, table }]) => {
+        const epoch = table instanceof ClaimTable ? table.epochMax : 0
+        return [name, replica.out.seq, replica.applied(node), epoch] as const
+      })
       this.send(node, ['h', this.views.current.id, heads, this.claimant.oldestRequest()])
     }
   }

@@ -6,6 +6,7 @@
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import type { ChangeReason, Put, Table } from './table.js'
+import { checkRow, isAnything, isCount, isText, listOf } from './wire-check.js'
 
 /** How to start a child, anywhere. Must be able to cross the wire. */
 export interface ChildRecipe {
@@ -16,6 +17,16 @@ export interface ChildRecipe {
   readonly shutdownMs: number
   /** Who asked for this start, so that a repeated request finds its own child. */
   readonly token: string
+}
+
+const isArgs = listOf(isAnything)
+const RESTARTS: readonly unknown[] = ['permanent', 'transient', 'temporary']
+
+export function isRecipe(value: unknown): value is ChildRecipe {
+  if (typeof value !== 'object' || value === null) return false
+  const { module, args, restart, shutdownMs, token } = value as Partial<ChildRecipe>
+  const isStartable = isText(module) && isArgs(args) && RESTARTS.includes(restart)
+  return isStartable && typeof shutdownMs === 'number' && shutdownMs >= 0 && isText(token)
 }
 
 export interface SpecRow {
@@ -46,8 +57,10 @@ export class SpecTable implements Table {
     for (const row of this.rows.values()) yield specPut(row)
   }
 
-  put(_origin: Origin, put: Put): void {
+  put(origin: Origin, put: Put): void {
     const [id, childId, recipe, version, author] = put
+    const isValid = (recipe === null || isRecipe(recipe)) && isCount(version) && isText(author)
+    checkRow(isValid, 'spec', origin.node)
     this.merge({
       id,
       childId: unpackKey(id, childId),

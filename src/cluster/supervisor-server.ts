@@ -2,8 +2,8 @@
 import { GenServer } from '../process/gen-server.js'
 import { noReply } from '../process/request.js'
 import type { ChildRunner } from './child-runner.js'
-import { toOutcome } from './remote-outcome.js'
-import type { ChildRecipe } from './spec-table.js'
+import { badRequest, toOutcome } from './remote-outcome.js'
+import { type ChildRecipe, isRecipe } from './spec-table.js'
 
 /** The local name of that process. */
 export const supervisorServerName = (supervisor: string): string =>
@@ -20,6 +20,7 @@ export class SupervisorServer extends GenServer {
   }
 
   start(id: string, childId: unknown, recipe: ChildRecipe): typeof noReply {
+    if (typeof id !== 'string' || !isRecipe(recipe)) return this.answer(badRequest('start'))
     return this.answer(
       this.runner.start(id, childId, recipe).then(async (pid) => {
         await this.flushed()
@@ -29,14 +30,15 @@ export class SupervisorServer extends GenServer {
   }
 
   terminateChild(id: string, childId: unknown): typeof noReply {
+    if (typeof id !== 'string') return this.answer(badRequest('terminateChild'))
     this.runner.terminate(id, childId)
     return this.answer(this.runner.stop(id).then(() => this.flushed()))
   }
 
   private answer(work: Promise<unknown>): typeof noReply {
-    const from = this.from!
+    const { from } = this
     toOutcome(work).then(
-      (outcome) => this.citadel.reply(from, outcome),
+      (outcome) => from && this.citadel.reply(from, outcome),
       (error) => this.citadel.exit(this.self, { error }),
     )
     return noReply

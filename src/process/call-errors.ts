@@ -26,6 +26,13 @@ export const notConnected = (node: string): CitadelError =>
 export const overloaded = ({ pid }: CallOwner): CitadelError =>
   new CitadelError('overloaded', `the mailbox of ${pid} is full: slow down and try again`)
 
+/** Erlang's `gen_server:stop` and `sys` wait for ever if nobody answers. */
+export const noSystemMessages = ({ pid }: CallOwner): CitadelError =>
+  new CitadelError(
+    'undefined_method',
+    `${pid} takes no system messages (sys, gen_server:stop): end it with exit/2`,
+  )
+
 /** Of a verb used by a process that is no more: code that outlived its process. */
 export const ended = (isRoot: boolean): CitadelError =>
   isRoot

@@ -11,6 +11,7 @@ import { Cast, type Envelope, RemoteCall } from './request.js'
 
 const GEN_CALL = new Atom('$gen_call')
 const GEN_CAST = new Atom('$gen_cast')
+const SYSTEM = new Atom('system')
 const ALIAS = new Atom('alias')
 const NO_ARGS: readonly unknown[] = []
 
@@ -70,6 +71,12 @@ export function requestFromWire(message: unknown): RemoteCall | Cast | undefined
   if (elements[0] !== GEN_CAST || elements.length !== 2) return undefined
   const { method, args, raw } = parseRequest(elements[1])
   return new Cast(method, args, raw)
+}
+
+/** What OTP's `sys` asks of a process (`gen_server:stop`, `sys:get_state`): a call in another guise. */
+export function systemCallFromWire(message: unknown): RemoteCall | undefined {
+  if (!(message instanceof Tuple) || message.length !== 3) return undefined
+  return message.elements[0] === SYSTEM ? callFromWire(message.elements) : undefined
 }
 
 function callFromWire(elements: readonly unknown[]): RemoteCall | undefined {

@@ -11,7 +11,7 @@ import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import { Answers } from './answers.js'
 import { type BoundNode, ProcessVerbs } from './bound-node.js'
-import { overloaded } from './call-errors.js'
+import { noSystemMessages, overloaded } from './call-errors.js'
 import { Calls } from './calls.js'
 import { Core, type Endpoint } from './core.js'
 import { Delivery } from './delivery.js'
@@ -19,7 +19,7 @@ import type { Destination } from './destination.js'
 import { Endings } from './endings.js'
 import { reasonFromWire, reasonToWire } from './exit-reason.js'
 import { FunctionProcess, RootProcess } from './function-process.js'
-import { replyFromWire, requestFromWire } from './gen-protocol.js'
+import { replyFromWire, requestFromWire, systemCallFromWire } from './gen-protocol.js'
 import { GenServer } from './gen-server.js'
 import { Links } from './links.js'
 import { MethodTables, type ServerStatics } from './method-table.js'
@@ -373,7 +373,14 @@ export class Kernel implements Host, SignalSink {
     if (process === undefined) {
       if (request instanceof RemoteCall) this.#answers.refuseNoProcess(request)
     } else if (request instanceof RemoteCall) this.#requested(process, request)
-    else this.#delivery.postOrDrop(process, request ?? message)
+    else if (request !== undefined) this.#delivery.postOrDrop(process, request)
+    else this.#plainArrived(process, message)
+  }
+
+  #plainArrived(process: Process, message: unknown): void {
+    const call = process instanceof ServerProcess ? systemCallFromWire(message) : undefined
+    if (call === undefined) this.#delivery.postOrDrop(process, message)
+    else this.#answers.refuse(call, noSystemMessages(process))
   }
 
   #requested(process: Process, call: RemoteCall): void {

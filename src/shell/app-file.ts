@@ -28,11 +28,13 @@ export async function loadFile(file: string): Promise<Exports> {
 export function serverModules(exports: Exports): Record<string, ServerModule> {
   const found: Record<string, ServerModule> = {}
   for (const [name, value] of Object.entries(exports)) {
-    if (name === 'default' || typeof value !== 'function') continue
-    if (value.prototype instanceof GenServer) found[name] = value as ServerModule
+    if (name !== 'default' && isServer(value)) found[name] = value
   }
   return found
 }
+
+export const isServer = (value: unknown): value is ServerModule =>
+  typeof value === 'function' && value.prototype instanceof GenServer
 
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)

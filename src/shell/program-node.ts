@@ -37,9 +37,11 @@ export class ProgramNode {
     return this.main
   }
 
+  /** Also when the node never started; who asked for that was told why it did not. */
   async stop(): Promise<void> {
     await Promise.allSettled(this.others.map((node) => node.stop()))
-    await (await this.main)?.stop()
+    const main = await this.main?.catch(() => undefined)
+    await main?.stop()
   }
 
   private async isAnother(name: string | undefined): Promise<boolean> {

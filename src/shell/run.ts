@@ -2,7 +2,7 @@
  * `citadel run FILE`: a program as a node. The file's default export, if it is a function, is called
  * with the node; `Citadel.start()` in the file answers it. Runs until a signal ends it.
  */
-import { loadFile, serverModules } from './app-file.js'
+import { isServer, loadFile, serverModules } from './app-file.js'
 import { installInspection } from './format.js'
 import { ProgramNode } from './program-node.js'
 import { type NodeFlags, nodeOptions } from './shell.js'
@@ -16,12 +16,11 @@ export async function runFile(file: string, flags: NodeFlags): Promise<{ stop():
     const exports = await loadFile(file)
     program.offer(serverModules(exports))
     const node = await program.start()
-    if (typeof exports.default === 'function' && !exports.default.prototype?.init) {
-      await exports.default(node)
-    }
+    const { default: main } = exports
+    if (typeof main === 'function' && !isServer(main)) await main(node)
     return program
   } catch (error) {
-    await program.stop().catch(() => {})
+    await program.stop()
     throw error
   }
 }

@@ -44,6 +44,11 @@ export class NameLedger {
     this.disturbedUntil.set(key, this.oracle.now + ECHO_MS)
   }
 
+  /** The process was told that it has lost the key, and lives on. */
+  takenOver(key: string, pid: Pid): void {
+    if (this.owners.get(key)?.equals(pid)) this.owners.delete(key)
+  }
+
   // Groups.
 
   begin(group: string, pid: Pid): Membership {

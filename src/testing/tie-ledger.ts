@@ -31,7 +31,8 @@ export class TieLedger {
   /** False: these two are linked already. */
   linked(owner: Pid, target: Pid): boolean {
     const key = linkKey(owner, target)
-    if (this.ties.has(key)) return false
+    // A link has two ends, whoever made it.
+    if (this.ties.has(key) || this.ties.has(linkKey(target, owner))) return false
     this.add(key, 'link', owner, target)
     return true
   }

@@ -4,7 +4,7 @@
  */
 import type { ServerModule } from '../cluster/process-port.js'
 import { GenServer } from '../process/gen-server.js'
-import { Down, Exit } from '../process/system-messages.js'
+import { Down, Exit, KeyLost } from '../process/system-messages.js'
 import type { Pid } from '../term/pid.js'
 import type { StreamMessage } from './call-ledger.js'
 import type { Ledgers } from './ledgers.js'
@@ -67,6 +67,7 @@ export function workloadProcesses(ledgers: Ledgers): WorkloadClasses {
     handleInfo(message: unknown): void {
       if (message instanceof Down) ledgers.ties.heardDown(this.self, message.ref, message.reason)
       else if (message instanceof Exit) this.heardExit(message)
+      else if (message instanceof KeyLost) ledgers.names.takenOver(`${message.key}`, this.self)
       else if (isStream(message)) ledgers.calls.received(this.self, message)
     }
 

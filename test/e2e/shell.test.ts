@@ -131,7 +131,7 @@ describe('two shells', () => {
       const n2 = await shell('node2@127.0.0.1', env)
       const both = "[ 'node1@127.0.0.1', 'node2@127.0.0.1' ]"
       for (const node of [n1, n2]) {
-        await eventually(async () => (await node.line('Citadel.start()')) !== '')
+        expect(await node.line('Citadel.start()')).toMatch(/^#Citadel<node\d@127/)
         await eventually(async () => (await node.line('citadel.members()')) === both)
         await eventually(
           async () => (await node.line('citadel.joinCluster()')) === '[ true, true ]',
@@ -286,6 +286,12 @@ describe('what it refuses', () => {
   })
 })
 
+test('in this folder, npx citadel is this command', () => {
+  const env = { ...environment({ epmdPort, home: home.path }), npm_config_cache: home.path }
+  const options = { encoding: 'utf8', env: { ...env, npm_config_offline: 'true' } } as const
+  expect(execFileSync('npx', ['citadel', '--version'], options)).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
+
 test('citadel run: a file is a node, until a signal ends it', async () => {
   const file = join(home.path, 'app.mjs')
   writeFileSync(
@@ -329,5 +335,5 @@ test.skipIf(scriptMissing)('at a terminal: what is pasted runs in order, and is 
   expect(screen).toMatch(/this is n1@127\.0\.0\.1/)
   expect(screen).toMatch(/\n21\r\n[\s\S]*\n40\r\n/)
   const kept = readFileSync(join(home.path, '.local/state/citadel/shell_history'), 'utf8')
-  expect(kept.split('\n').slice(0, 3)).toEqual(['.exit', 'f()', '}'])
+  expect(kept.split('\n').slice(0, 2)).toEqual(['.exit', 'f()'])
 })

@@ -247,9 +247,26 @@ describe.skipIf(erlangMissing())('an Erlang node calls Citadel', () => {
       [gen_server:cast({busy, 'small@127.0.0.1'}, {add, N}) || N <- lists:seq(1, 20)],
       {'EXIT', {{refused, Code, _}, _}} = (catch ${call}),
       {reply, <<"late">>} = gen_server:wait_response(Slow, 5000),
-      {Code, ${call}}`
-    expect(await erlang.eval(code)).toBe('{overloaded,7}')
+      {Code, ${call} < 1 + lists:sum(lists:seq(1, 20))}`
+    expect(await erlang.eval(code)).toBe('{overloaded,true}')
     await small.stop()
+  })
+
+  test('what OTP asks of its own servers only is refused at once, and the process lives on', async () => {
+    const asked = [
+      `gen_server:stop({counter, '${A}'})`,
+      `sys:get_state({counter, '${A}'}, infinity)`,
+    ]
+    for (const code of asked) {
+      expect(await erlang.eval(`catch ${code}`)).toContain('{refused,undefined_method,')
+    }
+    expect(await a.call(counter, 'value')).toBe(4)
+    expect(await a.call(counter, 'history')).toEqual([])
+  })
+
+  test('multi_call takes a node that refuses for a bad one when its time is over', async () => {
+    const call = `gen_server:multi_call(['${A}'], counter, nope, 100)`
+    expect(await erlang.eval(call)).toBe(`{[],['${A}']}`)
   })
 
   test('no code can be run here: rpc, erpc and spawn are refused at once', async () => {

@@ -1,21 +1,14 @@
-/**
- * Much, large and odd things across the wire to Erlang and back; and meanwhile another pair of
- * nodes that says nothing at all for 75 seconds, longer than Erlang's patience.
- */
+/** Much, large and odd things across the wire to Erlang and back. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Citadel } from '../../src/citadel.js'
 import { GenServer } from '../../src/process/gen-server.js'
-import { Down } from '../../src/process/system-messages.js'
 import { ImproperList } from '../../src/term/improper-list.js'
 import { type ErlangNode, erlangMissing } from '../support/erlang.js'
 import { atom, ErlangCluster, give, tuple } from '../support/erlang-cluster.js'
 
 const A = 'a@127.0.0.1'
 const E = 'e@127.0.0.1'
-const IDLE = 'idle@127.0.0.1'
-const QUIET = 'quiet@127.0.0.1'
 const peer = { name: 'peer', node: E }
-const IDLE_MS = 75_000
 const MEGABYTES_5 = 5 * 1024 * 1024
 
 class Echo extends GenServer {
@@ -39,23 +32,9 @@ describe.skipIf(erlangMissing())('much traffic with an Erlang node', () => {
   let cluster: ErlangCluster
   let erlang: ErlangNode
   let a: Citadel
-  let idle: ErlangNode
-  let quiet: Citadel
-  let idleSince: number
 
   beforeAll(async () => {
     cluster = await ErlangCluster.start()
-    idle = await cluster.erlang(IDLE)
-    quiet = await cluster.citadel(QUIET)
-    await quiet.spawn(Echo, [], { name: 'echo' })
-    await quiet.connect(IDLE)
-    const watching = `
-      ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
-      put(monitor, monitor(process, {echo, '${QUIET}'})),
-      gen_server:call({echo, '${QUIET}'}, {echo, 1})`
-    expect(await idle.eval(watching)).toBe('1')
-    quiet.monitor({ name: 'peer', node: IDLE })
-    idleSince = performance.now()
     erlang = await cluster.erlang(E)
     a = await cluster.citadel(A)
     await a.spawn(Echo, [], { name: 'echo' })
@@ -170,21 +149,4 @@ describe.skipIf(erlangMissing())('much traffic with an Erlang node', () => {
       (hd(gen_server:call({echo, '${A}'}, {echo, Terms})))(21)`
     expect(await erlang.eval(code)).toBe('42')
   })
-
-  test(
-    'two nodes that are silent for 75 seconds stay connected',
-    async () => {
-      const left = IDLE_MS - (performance.now() - idleSince)
-      if (left > 0) await quiet.sleep(left)
-      const told = 'receive M -> M after 0 -> nothing end'
-      expect(await idle.eval(told)).toBe('nothing')
-      await expect(quiet.receive((m) => m instanceof Down, { timeoutMs: 1 })).rejects.toMatchObject(
-        { code: 'timeout' },
-      )
-      expect(quiet.nodes()).toEqual([IDLE])
-      expect(await idle.eval(`gen_server:call({echo, '${QUIET}'}, {echo, 2})`)).toBe('2')
-      expect(await quiet.call({ name: 'peer', node: IDLE }, 'add', 1)).toBe(2)
-    },
-    IDLE_MS + 30_000,
-  )
 })

@@ -31,6 +31,13 @@ interface Link {
   endsAt: number
 }
 
+/** A link that was cut, while the last of what was on its way may still arrive. */
+interface Ending {
+  readonly ends: readonly string[]
+  /** Nothing more arrives, and the receiving side knows. */
+  finish(): void
+}
+
 export class FakeProcesses implements ProcessPort {
   readonly alive = new Map<string, Pid>()
   readonly exits: { pid: Pid; reason: unknown }[] = []
@@ -148,8 +155,7 @@ export class ScopeCluster {
   readonly random: SeededRandom
   private readonly tasks: Task[] = []
   private readonly links = new Map<string, Link>()
-  /** Cut, while the last of what was on its way may still arrive. */
-  private readonly ending: { ends: string[]; link: Link }[] = []
+  private readonly endings = new Set<Ending>()
   private order = 0
   private creations = 0
 
@@ -171,7 +177,7 @@ export class ScopeCluster {
   start(...names: string[]): void {
     for (const name of names) {
       // Whoever hears the new one has heard all it ever will of the one before.
-      for (const { ends, link } of this.ending) if (ends.includes(name)) link.endsAt = this.now
+      for (const ending of this.endings) if (ending.ends.includes(name)) ending.finish()
       this.nodes.set(name, new ScopeNode(this, name, ++this.creations, this.logMax))
     }
   }
@@ -183,6 +189,9 @@ export class ScopeCluster {
 
   connect(a: string, b: string): void {
     if (this.links.has(`${a} ${b}`)) return
+    for (const ending of this.endings) {
+      if (ending.ends.includes(a) && ending.ends.includes(b)) ending.finish()
+    }
     this.open(this.node(a), this.node(b))
     this.open(this.node(b), this.node(a))
   }
@@ -196,11 +205,17 @@ export class ScopeCluster {
       const link = this.links.get(`${from} ${to}`)
       if (!link) continue
       this.links.delete(`${from} ${to}`)
-      this.ending.push({ ends: [from, to], link })
       link.endsAt = this.now + this.someMs()
       const { creation } = this.node(from)
       const side = this.node(to)
-      this.at(link.endsAt, () => this.lost(side, from, creation))
+      const finish = (): void => {
+        if (!this.endings.delete(ending)) return
+        link.endsAt = Math.min(link.endsAt, this.now)
+        this.lost(side, from, creation)
+      }
+      const ending = { ends: [from, to], finish }
+      this.endings.add(ending)
+      this.at(link.endsAt, finish)
     }
   }
 
