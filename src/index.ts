@@ -8,15 +8,26 @@ export type {
   StartChildOptions,
   SupervisorOptions,
 } from './cluster/distributed-supervisor.js'
-export type { GroupEvent, Groups } from './cluster/groups.js'
+export type { BroadcastOptions, GroupEvent, Groups } from './cluster/groups.js'
 export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
 export type { RegisterOptions, Registration, Registry } from './cluster/registry.js'
 export type { DiscoveredNode, Discovery } from './discovery/discovery.js'
+export type { DiscoveryOption } from './discovery/discovery-options.js'
 export type { MeshEvent } from './mesh/mesh-event.js'
 export type { BoundNode } from './process/bound-node.js'
+export type { ChildSpec } from './process/child-spec.js'
+export type { Destination } from './process/destination.js'
 export type { ExitReason } from './process/exit-reason.js'
 export { GenServer } from './process/gen-server.js'
+export type { CallOptions, SpawnOptions } from './process/process.js'
+export type { ProcessTimer } from './process/process-timers.js'
 export { type From, noReply } from './process/request.js'
+export {
+  type ChildInfo,
+  type Strategy,
+  Supervisor,
+  type SupervisorOptions as LocalSupervisorOptions,
+} from './process/supervisor.js'
 export { Down, Exit, KeyLost } from './process/system-messages.js'
 export { Atom } from './term/atom.js'
 export { decodeTerm, encodeTerm } from './term/codec.js'

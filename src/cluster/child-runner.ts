@@ -7,12 +7,13 @@
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
-import { describeReason, isCleanExit } from '../process/exit-reason.js'
+import { mustRestart } from '../process/child-spec.js'
+import { describeReason } from '../process/exit-reason.js'
+import { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
 import type { ClaimChange } from './claim-table.js'
 import type { ClaimOutcome } from './claimant.js'
 import type { ProcessPort, ServerModule } from './process-port.js'
-import { RestartIntensity } from './restart-intensity.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChildRecipe, SpecRow } from './spec-table.js'
@@ -20,9 +21,9 @@ import { specPut } from './spec-table.js'
 import type { SupervisorMembers } from './supervisor-members.js'
 
 export interface RunnerOptions {
-  /** Crashes of one child within `withinMs` before it is given up. */
+  /** More restarts of one child than this within `maxSeconds`, and it is given up. */
   maxRestarts: number
-  withinMs: number
+  maxSeconds: number
   /** The first crash restarts at once, later ones after this, doubling up to `backoffMaxMs`. */
   backoffMs: number
   backoffMaxMs: number
@@ -93,9 +94,15 @@ export class ChildRunner {
 
   /**
    * Starts a child here. Undefined: by this node's view it belongs on another one. A repeated
-   * request, known by the recipe's token, gets the process that the first one started.
+   * request, known by the recipe's token, gets the process that the first one started. `versionMax`
+   * is the requester's: a node that has just come back may not have heard of an older end of the id.
    */
-  async start(id: string, childId: unknown, recipe: ChildRecipe): Promise<Pid | undefined> {
+  async start(
+    id: string,
+    childId: unknown,
+    recipe: ChildRecipe,
+    versionMax = 0,
+  ): Promise<Pid | undefined> {
     for (let work = this.starting.get(id); work; work = this.starting.get(id)) {
       await work.catch(() => undefined)
     }
@@ -103,8 +110,8 @@ export class ChildRunner {
     if (running) return running
     if (this.leaving || this.members.nodeFor(id, recipe.module) !== this.scopes.node)
       return undefined
-    const version = this.specs.table.versionMax + 1
-    const spec = { id, childId, recipe, version, author: this.scopes.node, learnedAt: 0 }
+    this.specs.table.raiseVersion(versionMax)
+    const spec = { id, childId, recipe, version: 0, author: this.scopes.node, learnedAt: 0 }
     return this.begin(id, this.run(spec, true))
   }
 
@@ -117,9 +124,16 @@ export class ChildRunner {
   }
 
   /** Writes the end of an id; whoever runs it stops it. */
-  terminate(id: string, childId: unknown): void {
-    const version = this.specs.table.versionMax + 1
-    this.write({ id, childId, recipe: undefined, version, author: this.scopes.node, learnedAt: 0 })
+  terminate(id: string, childId: unknown, versionMax = 0): void {
+    this.specs.table.raiseVersion(versionMax)
+    this.write({
+      id,
+      childId,
+      recipe: undefined,
+      version: 0,
+      author: this.scopes.node,
+      learnedAt: 0,
+    })
   }
 
   /** Stops every child here; the other members adopt them. */
@@ -147,6 +161,7 @@ export class ChildRunner {
   /** Claims the id, then starts its process. What fails at its first start is not tried again. */
   private async run(spec: SpecRow, first: boolean): Promise<Pid> {
     const child = await this.claim(spec, first)
+    if (!first && child.recipe.restart === 'temporary') return this.letGo(child)
     try {
       return await this.startProcess(child)
     } catch (error) {
@@ -159,6 +174,13 @@ export class ChildRunner {
     }
   }
 
+  /** Its node is gone, and it is not to be started again: only its end is written. */
+  private letGo(child: Child): never {
+    this.discard(child)
+    this.terminate(child.id, child.childId)
+    throw new CitadelError('exited', `Child ${child.id} is temporary and its node is gone.`)
+  }
+
   private async claim(spec: SpecRow, first: boolean): Promise<Child> {
     let child: Child | undefined
     const scope = this.claims.replica.scope
@@ -168,7 +190,7 @@ export class ChildRunner {
       child = this.makeChild(spec, spec.recipe!, epoch)
       this.children.set(spec.id, child)
       this.putClaim(child)
-      if (first) this.write({ ...spec, version: this.specs.table.versionMax + 1 })
+      if (first) this.write(spec)
       return true
     })
     if (!child) throw refused(spec.id, outcome)
@@ -180,7 +202,7 @@ export class ChildRunner {
     const stopped = new Promise<void>((resolve) => {
       hasStopped = resolve
     })
-    const intensity = new RestartIntensity(this.options.maxRestarts, this.options.withinMs)
+    const intensity = new RestartIntensity(this.options.maxRestarts, this.options.maxSeconds)
     return {
       id,
       childId,
@@ -225,8 +247,10 @@ export class ChildRunner {
     })
   }
 
+  /** Writes a spec as the newest version of it. */
   private write(row: SpecRow): void {
-    const stamped = { ...row, learnedAt: this.world.clock.now() }
+    const version = this.specs.table.versionMax + 1
+    const stamped = { ...row, version, learnedAt: this.world.clock.now() }
     if (!this.specs.table.merge(stamped)) return
     this.specs.replica.wrote(specPut(stamped))
     void this.scopes.changed()
@@ -237,8 +261,7 @@ export class ChildRunner {
   private ended(child: Child, reason: unknown): void {
     child.pid = undefined
     if (child.stopping) return this.discard(child)
-    const { restart } = child.recipe
-    if (restart === 'temporary' || (restart === 'transient' && isCleanExit(reason))) {
+    if (!mustRestart(child.recipe.restart, reason)) {
       this.discard(child)
       return this.terminate(child.id, child.childId)
     }
@@ -248,11 +271,11 @@ export class ChildRunner {
 
   private restart(child: Child, reason: unknown): void {
     const { clock, log } = this.world
-    if (!child.intensity.allow(clock.now())) {
-      const { maxRestarts, withinMs } = this.options
+    if (!child.intensity.allows(clock.now())) {
+      const { maxRestarts, maxSeconds } = this.options
       log.error(
         `Supervisor ${this.supervisor}: child ${child.id} ended more than ${maxRestarts} times in ` +
-          `${withinMs} ms and is given up; start it again when its cause is mended.`,
+          `${maxSeconds} s and is given up; start it again when its cause is mended.`,
         { reason: describeReason(reason) },
       )
       this.discard(child)

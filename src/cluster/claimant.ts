@@ -134,6 +134,13 @@ export class Claimant {
     }
   }
 
+  /** The node stops: nothing that waits will be decided. */
+  stop(): void {
+    for (const attempt of [...this.asking.values(), ...this.waiting]) {
+      this.end(attempt, { type: 'unavailable' })
+    }
+  }
+
   private begin(attempt: Attempt, now: number): void {
     const { claim } = attempt
     if (now >= claim.deadline) return this.end(attempt, { type: 'timeout' })

@@ -78,9 +78,9 @@ export class DistributedSupervisor {
     this.specs = seat.scopes.scope<'s'>(`s:supervisor/${name}`)
     this.placement = new SupervisorMembers(seat.members, name, options.placement)
     const modules = new Map(Object.entries(options.modules ?? {}))
-    const { maxRestarts = 10, withinMs = 10_000, backoffMs = 50, backoffMaxMs = 5_000 } = options
+    const { maxRestarts = 10, maxSeconds = 10, backoffMs = 50, backoffMaxMs = 5_000 } = options
     const world = { clock: seat.world.clock, log: seat.log }
-    const intensity = { maxRestarts, withinMs, backoffMs, backoffMaxMs }
+    const intensity = { maxRestarts, maxSeconds, backoffMs, backoffMaxMs }
     const { scopes, processes } = seat
     this.runner = new ChildRunner(
       name,
@@ -219,7 +219,7 @@ export class DistributedSupervisor {
       const outcome = await this.seat.processes.call(
         to,
         'terminateChild',
-        [key, id],
+        [key, id, this.specs.table.versionMax],
         TIMEOUT_MS + 6_000,
       )
       fromOutcome(outcome as RemoteOutcome<void>)
@@ -288,7 +288,12 @@ export class DistributedSupervisor {
       return pid
     }
     const to = { name: supervisorServerName(this.name), node }
-    const call = this.seat.processes.call(to, 'start', [id, childId, recipe], timeoutMs)
+    const call = this.seat.processes.call(
+      to,
+      'start',
+      [id, childId, recipe, this.specs.table.versionMax],
+      timeoutMs,
+    )
     const reply = await toOutcome(call)
     if (reply.ok) return fromOutcome(reply.value as RemoteOutcome<Pid | null>) ?? undefined
     // The node was lost or is leaving. The token makes asking again harmless.

@@ -12,7 +12,8 @@ export interface PidRow extends Row {
   readonly pid: Pid | undefined
 }
 
-type PidIndex<R> = Map<number | string, Map<string, R>>
+/** Most processes have one row, which then needs no map of its own. */
+type PidIndex<R> = Map<number | string, R | Map<string, R>>
 
 export abstract class PidTable<R extends PidRow> implements Table {
   readonly owned = true
@@ -28,7 +29,8 @@ export abstract class PidTable<R extends PidRow> implements Table {
   *rowsOfPid(origin: Origin | undefined, pid: Pid): IterableIterator<R> {
     if (!origin || origin.dead || origin.creation !== pid.creation) return
     const rows = this.byPid.get(origin)?.get(pid.key)
-    if (rows) yield* rows.values()
+    if (rows instanceof Map) yield* rows.values()
+    else if (rows) yield rows
   }
 
   /** The rows of one node. */
@@ -41,9 +43,11 @@ export abstract class PidTable<R extends PidRow> implements Table {
     if (!row.pid) return
     const index: PidIndex<R> = this.byPid.get(row.origin) ?? new Map()
     if (index.size === 0) this.byPid.set(row.origin, index)
-    const rows = index.get(row.pid.key)
-    if (rows) rows.set(row.id, row)
-    else index.set(row.pid.key, new Map([[row.id, row]]))
+    const { key } = row.pid
+    const rows = index.get(key)
+    if (rows === undefined || (!(rows instanceof Map) && rows.id === row.id)) index.set(key, row)
+    else if (rows instanceof Map) rows.set(row.id, row)
+    else index.set(key, new Map([rows, row].map((one) => [one.id, one])))
   }
 
   protected removeRow(row: R): void {
@@ -51,8 +55,8 @@ export abstract class PidTable<R extends PidRow> implements Table {
     if (!row.pid) return
     const index = this.byPid.get(row.origin)
     const rows = index?.get(row.pid.key)
-    rows?.delete(row.id)
-    if (rows?.size === 0) index?.delete(row.pid.key)
+    if (rows instanceof Map) rows.delete(row.id)
+    if (rows === row || (rows instanceof Map && rows.size === 0)) index?.delete(row.pid.key)
   }
 }
 

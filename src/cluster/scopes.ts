@@ -81,6 +81,8 @@ export class Scopes {
     this.tickTimer?.cancel()
     this.retryTimer?.timer.cancel()
     this.tickTimer = undefined
+    this.claimant.stop()
+    this.acknowledged(undefined, Number.POSITIVE_INFINITY)
   }
 
   /** The scope of that name, made on first use here or by any member. */

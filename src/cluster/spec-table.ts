@@ -82,6 +82,11 @@ export class SpecTable implements Table {
     return true
   }
 
+  /** What is written from now on is later than this version. */
+  raiseVersion(version: number): void {
+    if (version > this.versionMax) this.versionMax = version
+  }
+
   /** Specs are never deleted by a stream: a tombstone is a put. */
   delete(_origin: Origin, _id: string, _reason: ChangeReason): void {}
 

@@ -19,19 +19,19 @@ export class SupervisorServer extends GenServer {
     this.flushed = flushed
   }
 
-  start(id: string, childId: unknown, recipe: ChildRecipe): typeof noReply {
+  start(id: string, childId: unknown, recipe: ChildRecipe, versionMax: number): typeof noReply {
     if (typeof id !== 'string' || !isRecipe(recipe)) return this.answer(badRequest('start'))
     return this.answer(
-      this.runner.start(id, childId, recipe).then(async (pid) => {
+      this.runner.start(id, childId, recipe, versionMax).then(async (pid) => {
         await this.flushed()
         return pid ?? null
       }),
     )
   }
 
-  terminateChild(id: string, childId: unknown): typeof noReply {
+  terminateChild(id: string, childId: unknown, versionMax: number): typeof noReply {
     if (typeof id !== 'string') return this.answer(badRequest('terminateChild'))
-    this.runner.terminate(id, childId)
+    this.runner.terminate(id, childId, versionMax)
     return this.answer(this.runner.stop(id).then(() => this.flushed()))
   }
 

@@ -125,10 +125,12 @@ export class Monitors {
     signalWithReason(this.#core.router, to.node, signal)
   }
 
-  /** Another node asks to monitor a process of ours. */
+  /**
+   * Another node asks to monitor a process of ours. A name that the node handles itself is none: so
+   * an Erlang call to it, which nobody would answer, ends at once.
+   */
   asked(from: Pid, to: Target, ref: Ref): void {
     const route = to instanceof Pid ? this.#core.route(to) : this.#core.routeName(to.name)
-    if (route !== undefined && 'endpoint' in route) return
     if (route === undefined || !('process' in route)) {
       this.#tellDown(from, ref, to, 'noproc')
       return

@@ -17,4 +17,9 @@ export class RestartIntensity {
     this.#recent.push(now)
     return true
   }
+
+  /** The restarts within the period, as of the last one. */
+  get count(): number {
+    return this.#recent.length
+  }
 }

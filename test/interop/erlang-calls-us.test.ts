@@ -189,7 +189,7 @@ describe.skipIf(erlangMissing())('an Erlang node calls Citadel', () => {
 
   test('an unknown name, a dead pid and a name of the runtime fail with noproc at once', async () => {
     const started = performance.now()
-    for (const name of ['nobody', 'rex', 'global_name_server', 'kernel_sup']) {
+    for (const name of ['nobody', 'rex', 'global_name_server', 'citadel', 'citadel_scopes']) {
       const got = await erlang.eval(`catch gen_server:call({${name}, '${A}'}, hello, infinity)`)
       expect(got).toMatch(/^\{'EXIT',\{noproc,/)
     }
@@ -250,6 +250,17 @@ describe.skipIf(erlangMissing())('an Erlang node calls Citadel', () => {
       {Code, ${call} < 1 + lists:sum(lists:seq(1, 20))}`
     expect(await erlang.eval(code)).toBe('{overloaded,true}')
     await small.stop()
+  })
+
+  test('nonsense sent to the names of the runtime hurts nothing', async () => {
+    const nonsense = `[a, 1, <<"x">>, #{}, #{<<"type">> => <<"capability">>}, {}, {a, b}, [], [a|b],
+      #{<<"type">> => <<"status">>, <<"unreachable">> => 1}, {'$gen_call', x, y}, {'$gen_cast', 1},
+      {'$gen_call', {self(), make_ref()}, x}, [<<"h">>, 1], [<<"u">>, <<"r">>], fun() -> 1 end]`
+    for (const name of ['citadel', 'citadel_scopes', 'citadel_rows', 'net_kernel', 'nobody']) {
+      await erlang.eval(`[{${name}, '${A}'} ! Term || Term <- ${nonsense}], ok`)
+      expect(await erlang.eval(`gen_server:call({counter, '${A}'}, value)`)).toBe('4')
+    }
+    expect(a.nodes()).toContain(E)
   })
 
   test('what OTP asks of its own servers only is refused at once, and the process lives on', async () => {

@@ -101,7 +101,7 @@ export class ReplicaNet {
     const { replica } = this.node(from)
     replica.flush()
     this.drain()
-    const head = [['s', replica.out.seq, replica.applied(to)]] as const
+    const head = [['s', replica.out.seq, replica.applied(to), 0]] as const
     this.links.get(`${from} ${to}`)?.push(['h', 0, head, 0])
   }
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { EventQueue } from '../../../src/cluster/event-queue.js'
-import { RestartIntensity } from '../../../src/cluster/restart-intensity.js'
 
 describe('EventQueue', () => {
   function queue(max = 3): { queue: EventQueue<number>; ended: number[] } {
@@ -48,23 +47,5 @@ describe('EventQueue', () => {
     events.close()
     expect((await next).done).toBe(true)
     expect(ended).toEqual([1])
-  })
-})
-
-describe('RestartIntensity', () => {
-  it('allows so many restarts within the time, and no more', () => {
-    const intensity = new RestartIntensity(2, 1_000)
-    expect([0, 100, 200].map((now) => intensity.allow(now))).toEqual([true, true, false])
-  })
-
-  it('forgets restarts that are long past', () => {
-    const intensity = new RestartIntensity(2, 1_000)
-    const times = [0, 999, 1_000, 1_999]
-    expect(times.map((now) => intensity.allow(now))).toEqual([true, true, true, true])
-    expect(intensity.allow(1_999.5)).toBe(false)
-  })
-
-  it('allows none when none is allowed', () => {
-    expect(new RestartIntensity(0, 1_000).allow(0)).toBe(false)
   })
 })

@@ -249,6 +249,13 @@ describe('two nodes: monitors', () => {
     expect(await a.receive()).toEqual(new Down(two, named, 'enough'))
   })
 
+  it('give noproc for a name that the node handles itself: it is no process', async () => {
+    const { n2, a } = await setUp()
+    n2.kernel.registerEndpoint('rows', () => {})
+    const ref = a.monitor({ name: 'rows', node: 'n2@127.0.0.1' })
+    expect(await a.receive()).toMatchObject({ ref, reason: 'noproc' })
+  })
+
   it('give noproc for nobody, noconnection once when the connection goes', async () => {
     const { wires, a, adder } = await setUp()
     const nobody = a.monitor({ name: 'nobody', node: 'n2@127.0.0.1' })
