@@ -14,10 +14,17 @@ export const silent: Logger = {
   error() {},
 }
 
-const line = (level: string, message: string, details: unknown): string =>
-  details === undefined
-    ? `[citadel] ${level} ${message}\n`
-    : `[citadel] ${level} ${message} ${typeof details === 'string' ? details : JSON.stringify(details)}\n`
+/** Errors inside details would print as `{}`, and big integers not at all. */
+const printable = (_key: string, value: unknown): unknown => {
+  if (value instanceof Error) return `${value.name}: ${value.message}`
+  return typeof value === 'bigint' ? `${value}n` : value
+}
+
+function line(level: string, message: string, details: unknown): string {
+  if (details === undefined) return `[citadel] ${level} ${message}\n`
+  const text = typeof details === 'string' ? details : JSON.stringify(details, printable)
+  return `[citadel] ${level} ${message} ${text}\n`
+}
 
 /** Warnings and errors to standard error, so that standard output stays the program's own. */
 export const stderrLogger: Logger = {

@@ -2,7 +2,7 @@
  * What the demo runs: people with a name and rooms to talk in. Each is a class whose methods are
  * its messages; all that is special about them is that they remember when they started.
  */
-import { GenServer } from '../process/gen-server.js'
+import { GenServer } from '../index.js'
 
 export class Person extends GenServer {
   #name = ''

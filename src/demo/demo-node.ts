@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { Citadel } from '../citadel.js'
-import type { DistributedSupervisor } from '../cluster/distributed-supervisor.js'
+import type { DistributedSupervisor } from '../index.js'
 import { machineTime, Person, Room, type RoomAnswer } from './chat.js'
 
 export interface RoomPlace extends RoomAnswer {

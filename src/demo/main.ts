@@ -17,14 +17,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 // Who reads the story has gone: `npm run demo | head`.
 process.stdout.on('error', () => cluster.interrupt())
 
-let failure: unknown
-try {
-  await tellDemo(cluster, story)
-} catch (error) {
-  failure = error
-} finally {
-  await cluster.close()
-}
+const failure = await tellDemo(cluster, story).then(
+  () => undefined,
+  (error: unknown) => error ?? 'failed',
+)
+await cluster.close()
 
 if (failure === undefined) {
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
