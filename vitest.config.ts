@@ -7,7 +7,16 @@ const project = (name: string, include: string[], testTimeout = 10_000) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit', ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/tidy.test.ts'], 30_000),
+      project(
+        'unit',
+        [
+          'test/unit/**/*.test.ts',
+          'test/property/**/*.test.ts',
+          'test/contract/**/*.test.ts',
+          'test/tidy.test.ts',
+        ],
+        30_000,
+      ),
       project('simulation', ['test/simulation/**/*.test.ts'], 600_000),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000),
       project('interop', ['test/interop/**/*.test.ts'], 180_000),

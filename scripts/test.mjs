@@ -114,6 +114,8 @@ async function vitest(project, extra, totals) {
     'run',
     '--passWithNoTests',
     ...['--project', project],
+    // Real clusters want the machine for themselves; the others mostly wait or compute alone.
+    ...['--maxWorkers', project === 'e2e' ? '1' : '2'],
     ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report],
     ...extra,
   ])

@@ -213,9 +213,9 @@ export class Node {
     return joined
   }
 
-  async connect(node: string): Promise<boolean> {
+  async connect(node: string, hints?: readonly string[]): Promise<boolean> {
     this.disconnected.delete(node)
-    if (!(await this.mesh.connect(node))) return false
+    if (!(await this.mesh.connect(node, hints))) return false
     if (this.mesh.kind(node) === 'citadel') await this.awaitRows(node)
     return this.mesh.kind(node) !== undefined || node === this.name
   }
@@ -307,7 +307,7 @@ export class Node {
       log: this.log,
       connected: () => this.mesh.nodes(),
       skip: (name) => this.disconnected.has(name),
-      connect: (name) => this.connect(name),
+      connect: (name, addresses) => this.connect(name, addresses),
     })
   }
 }

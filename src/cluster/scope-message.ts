@@ -84,7 +84,9 @@ export type ScopeMessage =
 const head = tupleOf(isScope, isCount, isCount, isCount)
 const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount)
 const answer = tupleOf(isCount, isText, isAnything)
-const have = tupleOf(isText, isCount, isCount)
+/** -1: some of it, or nothing. */
+const isPosition: Check = (value) => value === -1 || isCount(value)
+const have = tupleOf(isText, isCount, isPosition)
 
 /** What follows the letter of each message. */
 const FIELDS: Readonly<Record<string, readonly Check[]>> = {
@@ -103,15 +105,18 @@ const FIELDS: Readonly<Record<string, readonly Check[]>> = {
 
 /** Checks the shape of a message; the fields of rows are checked where they are applied. */
 export function parseScopeMessage(term: unknown): ScopeMessage {
-  if (Array.isArray(term) && typeof term[0] === 'string' && Object.hasOwn(FIELDS, term[0])) {
-    const fields = FIELDS[term[0]]!
-    const isWhole = term.length === fields.length + 1
-    if (isWhole && fields.every((check, at) => check(term[at + 1]))) {
-      return term as unknown as ScopeMessage
-    }
-  }
-  throw new CitadelError(
-    'bad_format',
-    'A peer sent a scope message that this release does not know.',
-  )
+  const letter: unknown = Array.isArray(term) ? term[0] : undefined
+  if (typeof letter !== 'string' || !Object.hasOwn(FIELDS, letter)) throw unknownMessage('')
+  const message = term as unknown[]
+  const fields = FIELDS[letter]!
+  if (message.length !== fields.length + 1) throw unknownMessage(` (${letter}: its length)`)
+  const wrong = fields.findIndex((check, at) => !check(message[at + 1]))
+  if (wrong >= 0) throw unknownMessage(` (${letter}: field ${wrong + 1})`)
+  return term as ScopeMessage
 }
+
+const unknownMessage = (detail: string): CitadelError =>
+  new CitadelError(
+    'bad_format',
+    `A peer sent a scope message that this release does not know${detail}.`,
+  )

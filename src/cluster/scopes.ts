@@ -23,6 +23,8 @@ const SLICE_MS = 4
 /** A snapshot waits while this much is queued to its receiver, so that other traffic gets through. */
 const SNAPSHOT_PENDING_MAX = 512 * 1024
 const SCOPES_MAX = 10_000
+/** Enough for a child to be claimed, started and known by its pid in one update. */
+const FLUSH_STEPS = 8
 /** How long the end of a child is remembered, against members that were away meanwhile. */
 const TOMBSTONE_MS = 3_600_000
 
@@ -166,8 +168,14 @@ export class Scopes {
 
   /** Something is to be sent: it goes out at the end of this turn, with all else of the turn. */
   changed(): Promise<void> {
-    this.flushing ??= Promise.resolve().then(() => this.flush())
+    this.flushing ??= this.flushSoon()
     return this.flushing
+  }
+
+  /** A little later than what else is due in this turn, so that what that writes goes along. */
+  private async flushSoon(): Promise<void> {
+    for (let step = 0; step < FLUSH_STEPS; step++) await undefined
+    this.flush()
   }
 
   /** Resolves when another member has applied this scope's rows written so far, or there is none. */

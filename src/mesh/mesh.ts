@@ -84,9 +84,9 @@ export class Mesh implements Router {
   // The nodes.
 
   /** True when connected; for a Citadel peer, when its capability has arrived. */
-  async connect(node: string): Promise<boolean> {
+  async connect(node: string, hints?: readonly string[]): Promise<boolean> {
     parseNodeName(node)
-    return node === this.name || this.neighbours.connect(node)
+    return node === this.name || this.neighbours.connect(node, hints)
   }
 
   /** Why the last `connect` to that node answered false. */

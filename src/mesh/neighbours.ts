@@ -120,13 +120,16 @@ export class Neighbours {
     return [...this.membership.members()]
   }
 
-  /** True when connected; for a Citadel peer, when its capability has arrived. */
-  async connect(node: string): Promise<boolean> {
+  /**
+   * True when connected; for a Citadel peer, when its capability has arrived. `hints` are addresses
+   * to try before EPMD; what is known of a member counts more.
+   */
+  async connect(node: string, hints: readonly string[] = []): Promise<boolean> {
     if (this.state !== 'running') return false
     this.step({ type: 'connect', node })
     if (this.isReady(node)) return true
     const connected = this.waiters.wait(node)
-    this.dialWithEpmd(node)
+    this.dialWithEpmd(node, hints)
     return connected
   }
 
@@ -312,8 +315,9 @@ export class Neighbours {
     else this.log.warn(message)
   }
 
-  private dialWithEpmd(node: string): void {
-    const addresses = this.membership.get(node)?.addresses ?? []
+  private dialWithEpmd(node: string, hints: readonly string[] = []): void {
+    // A hint that refuses says nothing about a member, so a member is never dialled by hints.
+    const addresses = this.membership.get(node)?.addresses ?? hints
     this.connections.dial(node, addresses, this.settings.times.dialTimeoutMs, true)
   }
 
