@@ -18,6 +18,7 @@ export default defineConfig({
         30_000,
       ),
       project('simulation', ['test/simulation/**/*.test.ts'], 600_000),
+      project('package', ['test/package/**/*.test.ts'], 180_000),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000),
       project('interop', ['test/interop/**/*.test.ts'], 180_000),
     ],

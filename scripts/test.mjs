@@ -23,7 +23,7 @@ const PROGRAMS = [
   { program: 'epmd', packageName: 'erlang-nox', subject: 'talking to a real EPMD' },
   { program: 'openssl', packageName: 'openssl', subject: 'TLS' },
 ]
-const VITEST_PROJECTS = ['unit', 'simulation', 'e2e', 'interop']
+const VITEST_PROJECTS = ['unit', 'simulation', 'package', 'e2e', 'interop']
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
 
 const say = (text) => process.stderr.write(`[test] ${text}\n`)

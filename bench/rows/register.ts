@@ -12,7 +12,7 @@ const figure = (callers: number, ours: number, erlang: number): Figure => ({
 
 export const register: Benchmark = {
   name: 'register',
-  ours: { nodes: 3 },
-  erlang: { nodes: 3, setup: [['mnesia']] },
+  ours: { nodes: 3, setup: [['register', 100, 20_000]] },
+  erlang: { nodes: 3, setup: [['mnesia'], ['register', 100, 2_000]] },
   figures: [figure(1, 5_000, 2_000), figure(100, 30_000, 5_000)],
 }

@@ -319,7 +319,8 @@ export class ChildRunner {
   // --- the tables have changed
 
   private claimChanged({ id, before, after }: ClaimChange): void {
-    this.noteOrphan(id)
+    if (after) this.orphans.delete(id)
+    else this.noteOrphan(id)
     if (before?.origin === this.claims.own && after && after.origin !== this.claims.own) {
       const child = this.children.get(id)
       if (child) this.beginStop(child, 'name_conflict')
@@ -327,13 +328,13 @@ export class ChildRunner {
   }
 
   private specChanged(row: SpecRow): void {
-    this.noteOrphan(row.id)
+    this.noteOrphan(row.id, row)
+    if (row.recipe) return
     const child = this.children.get(row.id)
-    if (child && !row.recipe) this.beginStop(child, 'shutdown')
+    if (child) this.beginStop(child, 'shutdown')
   }
 
-  private noteOrphan(id: string): void {
-    const spec = this.specs.table.rows.get(id)
+  private noteOrphan(id: string, spec = this.specs.table.rows.get(id)): void {
     if (!spec?.recipe || this.claims.table.find(id)) {
       this.orphans.delete(id)
       return

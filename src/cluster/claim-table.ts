@@ -46,8 +46,18 @@ export interface Reservation {
   readonly epoch: number
 }
 
+/** The claims of one key: nearly always a single one, else best first. */
+type Entry = Claim | Claim[]
+
+/** The owner: the best claim whose node is not dead. */
+function visible(entry: Entry | undefined): Claim | undefined {
+  if (entry === undefined) return undefined
+  if (!Array.isArray(entry)) return entry.origin.dead ? undefined : entry
+  return entry.find((claim) => !claim.origin.dead)
+}
+
 export class ClaimTable extends PidTable<Claim> {
-  private readonly byKey = new Map<string, Claim | Claim[]>()
+  private readonly byKey = new Map<string, Entry>()
   /** The highest epoch seen on any claim: a logical clock, so that a later owner has a later epoch. */
   epochMax = 0
   /** What this node has granted as the home of keys, until the claim arrives. */
@@ -62,17 +72,14 @@ export class ClaimTable extends PidTable<Claim> {
 
   /** The owner's claim, by key id. */
   find(id: string): Claim | undefined {
-    const entry = this.byKey.get(id)
-    if (entry === undefined) return undefined
-    if (!Array.isArray(entry)) return entry.origin.dead ? undefined : entry
-    return entry.find((claim) => !claim.origin.dead)
+    return visible(this.byKey.get(id))
   }
 
   /** Every visible owner's claim. */
   *owners(): IterableIterator<Claim> {
     for (const entry of this.byKey.values()) {
-      const claim = Array.isArray(entry) ? entry.find((one) => !one.origin.dead) : entry
-      if (claim && !claim.origin.dead) yield claim
+      const claim = visible(entry)
+      if (claim) yield claim
     }
   }
 
@@ -109,14 +116,15 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   set(claim: Claim, reason: ChangeReason): void {
-    const before = this.find(claim.id)
+    const entry = this.byKey.get(claim.id)
+    const before = visible(entry)
     const previous = claim.origin.rows.get(claim.id) as Claim | undefined
-    if (previous) this.unlink(previous)
+    if (previous) this.removeRow(previous)
     this.addRow(claim)
-    this.link(claim)
+    const after = visible(this.link(claim, entry, previous))
     this.sawEpoch(claim.epoch)
     this.fulfil(claim)
-    this.tell(claim, before, reason)
+    this.tell(claim, before, after, reason)
   }
 
   sawEpoch(epoch: number): void {
@@ -129,12 +137,16 @@ export class ClaimTable extends PidTable<Claim> {
     // A dead origin's claim is invisible already, yet its end is told when it is removed.
     const before = origin.dead ? claim : this.find(id)
     this.unlink(claim)
-    this.tell(claim, before, reason)
+    this.tell(claim, before, this.find(id), reason)
   }
 
-  private tell(claim: Claim, before: Claim | undefined, reason: ChangeReason): void {
-    const after = this.find(claim.id)
-    if (before !== after) this.onChange({ id: claim.id, key: claim.key, before, after, reason })
+  private tell(
+    { id, key }: Claim,
+    before: Claim | undefined,
+    after: Claim | undefined,
+    reason: ChangeReason,
+  ): void {
+    if (before !== after) this.onChange({ id, key, before, after, reason })
   }
 
   /**
@@ -148,16 +160,17 @@ export class ClaimTable extends PidTable<Claim> {
     if (epoch >= reservation.epoch) this.reserved.delete(id)
   }
 
-  private link(claim: Claim): void {
-    const entry = this.byKey.get(claim.id)
-    if (entry === undefined) this.byKey.set(claim.id, claim)
-    else {
-      const claims = Array.isArray(entry) ? [...entry, claim] : [entry, claim]
-      this.byKey.set(
-        claim.id,
-        claims.sort((a, b) => (beats(a, b) ? -1 : 1)),
-      )
+  /** Puts a claim in its place, instead of `previous`; answers the new entry of its key. */
+  private link(claim: Claim, entry: Entry | undefined, previous: Claim | undefined): Entry {
+    if (entry === undefined || entry === previous) {
+      this.byKey.set(claim.id, claim)
+      return claim
     }
+    const others = Array.isArray(entry) ? entry.filter((one) => one !== previous) : [entry]
+    const claims = [...others, claim].sort((a, b) => (beats(a, b) ? -1 : 1))
+    const linked = claims.length === 1 ? claim : claims
+    this.byKey.set(claim.id, linked)
+    return linked
   }
 
   private unlink(claim: Claim): void {

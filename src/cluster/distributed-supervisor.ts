@@ -109,11 +109,18 @@ export class DistributedSupervisor {
    * @throws CitadelError `already_started` with the running child's `pid`; `no_placement` when no
    *   member offers the class; `init_failed`; `unavailable` when the node is not reachable now.
    */
-  async startChild<T extends GenServer>(
-    module: (new () => T) | string,
+  startChild<T extends GenServer>(
+    module: new () => T,
     args: InitArgs<T>,
     options: StartChildOptions,
-  ): Promise<Pid<T>> {
+  ): Promise<Pid<T>>
+  /** By the name that the members have for the class, from a node that has it not. */
+  startChild(module: string, args: readonly unknown[], options: StartChildOptions): Promise<Pid>
+  async startChild(
+    module: (new () => GenServer) | string,
+    args: readonly unknown[],
+    options: StartChildOptions,
+  ): Promise<Pid> {
     if (options?.id === undefined) {
       throw new CitadelError(
         'bad_argument',
@@ -123,7 +130,7 @@ export class DistributedSupervisor {
     const id = termKey(options.id)
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
-      args: args as readonly unknown[],
+      args,
       restart: options.restart ?? this.options.restart ?? 'transient',
       shutdownMs: options.shutdownMs ?? 5_000,
       token: this.token(),
@@ -157,7 +164,7 @@ export class DistributedSupervisor {
       }
       if (this.seat.scopes.isUp(node)) {
         const pid = await this.startOn(node, id, options.id, recipe, deadline - clock.now())
-        if (pid) return pid as Pid<T>
+        if (pid) return pid
       } else {
         blockedSince ??= clock.now()
         if (clock.now() - blockedSince >= NODE_PATIENCE_MS) throw this.unavailable(id, node)

@@ -4,7 +4,7 @@
  * says "exact as of update n" must have that fingerprint.
  */
 import { hash32 } from '../cluster/hash.js'
-import type { Row } from '../cluster/origin.js'
+import type { Origin, Row } from '../cluster/origin.js'
 import type { Replica } from '../cluster/replica.js'
 import type { Scope } from '../cluster/scope.js'
 import type { Op } from '../cluster/table.js'
@@ -28,8 +28,8 @@ export class RowWatch {
 
   watch(member: ClusterMember): void {
     for (const name of this.scopeNames) {
-      const { replica } = member.node.scopes.scope<'c' | 'g'>(name) as OwnedScope
-      this.record(replica, historyKey(name, member.name, member.creation))
+      const { replica, own } = member.node.scopes.scope<'c' | 'g'>(name) as OwnedScope
+      this.record(replica, own, historyKey(name, member.name, member.creation))
     }
   }
 
@@ -45,16 +45,20 @@ export class RowWatch {
     }
   }
 
-  private record(replica: Replica, key: string): void {
+  private record(replica: Replica, own: Origin, key: string): void {
     const history: History = [0]
+    let print = 0
     const rows = new Map<string, number>()
     const wrote = replica.wrote.bind(replica)
     this.histories.set(key, history)
     replica.wrote = (op: Op) => {
       wrote(op)
       const id = typeof op === 'string' ? op : op[0]
-      const after = typeof op === 'string' ? 0 : putPrint(op)
-      history.push(history.at(-1)! ^ (rows.get(id) ?? 0) ^ after)
+      const row = own.rows.get(id)
+      const after = row && typeof op !== 'string' ? rowPrint(row) : 0
+      print ^= (rows.get(id) ?? 0) ^ after
+      // A row written twice before it was sent is one update.
+      history[replica.out.seq] = print
       rows.set(id, after)
     }
   }
@@ -74,13 +78,6 @@ export class RowWatch {
 
 const historyKey = (scope: string, node: string, creation: number): string =>
   `${scope}/${node}/${creation}`
-
-/** Claims: id, key, pid, epoch. Memberships: id, group id, group, pid, count. */
-function putPrint(put: readonly unknown[]): number {
-  const isMembership = put.length === 6 && typeof put[4] === 'number'
-  const [pid, stamp] = isMembership ? [put[3], put[4]] : [put[2], put[3]]
-  return print(put[0] as string, pid as Pid | null, stamp as number)
-}
 
 function rowPrint(row: Row): number {
   const { id, pid, epoch, count } = row as Row & { pid?: Pid; epoch?: number; count?: number }

@@ -51,6 +51,7 @@ function load(node: TestNode, peer: string): Promise<Tally> {
         const key = `${citadel.name} ${n}`
         const pid = await citadel.spawn(Worker, [key])
         await persist(() => citadel.registry.register(key, pid))
+        await citadel.groups.join('all', pid)
         tally.registered.push(key)
         await sleep(4)
       }

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { allExamples, type Example, examplesOf, ROOT } from '../support/doc-examples.js'
+import { allExamples, docPages, type Example, examplesOf, ROOT } from '../support/doc-examples.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.js'
@@ -160,7 +160,7 @@ describe('the examples of README.md and docs/', () => {
   })
 
   test('are many, and the ones with a name have a test here', () => {
-    expect(examples.length).toBeGreaterThan(25)
+    expect(examples.length).toBeGreaterThan(20)
     const names = examples.flatMap(({ name }) => name ?? []).sort()
     expect(names).toEqual(['counter.ts', 'reader.ts', 'rooms.ts'])
   })
@@ -191,6 +191,60 @@ describe('the tutorial', () => {
     await n2.prints('lobby n2, garden n2, kitchen n2, cellar n2')
   })
 })
+
+describe('the pages', () => {
+  const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+  const pages = ['README.md', 'CONTRIBUTING.md', ...docPages()]
+
+  test('every link within the repository leads somewhere', () => {
+    const dead: string[] = []
+    for (const page of pages) {
+      for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+        const [path = '', anchor] = target!.split('#')
+        const file = path === '' ? page : join(dirname(page), path)
+        const there = existsSync(join(ROOT, file))
+        if (!there || (anchor && !anchorsOf(read(file)).includes(anchor))) {
+          dead.push(`${page}: ${target}`)
+        }
+      }
+    }
+    expect(dead).toEqual([])
+  })
+
+  test('every page is listed in docs/README.md', () => {
+    const index = read('docs/README.md')
+    const listed = (page: string): boolean => index.includes(`](${page.slice('docs/'.length)}`)
+    const top = docPages().filter((page) => /^docs\/[^/]+\.md$/.test(page))
+    expect(top.filter((page) => page !== 'docs/README.md' && !listed(page))).toEqual([])
+  })
+
+  test('every error code and every option of a node is explained', () => {
+    const codes = [...read('src/base/errors.ts').matchAll(/^ {2}\| '(\w+)'/gm)].map(([, it]) => it)
+    const explained = read('docs/processes.md')
+    expect(codes.length).toBeGreaterThan(20)
+    expect(codes.filter((code) => !explained.includes(`\n| \`${code}\` |`))).toEqual([])
+    const [, body = ''] =
+      /export interface CitadelOptions \{([\s\S]*?)\n\}/.exec(read('src/node.ts')) ?? []
+    const options = [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, it]) => it)
+    const operations = read('docs/operations.md')
+    const table = operations.slice(
+      operations.indexOf('## Options'),
+      operations.indexOf('## Limits'),
+    )
+    expect(options.length).toBeGreaterThan(10)
+    expect(options.filter((option) => !table.includes(`\`${option}\``))).toEqual([])
+  })
+})
+
+/** As GitHub makes them. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
 
 describe('the reader of examples', () => {
   test('marks decide what is run, and comments what is printed', () => {

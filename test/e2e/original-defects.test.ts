@@ -1,7 +1,6 @@
 /**
- * What went wrong in the original Citadel when it was run (research of its behaviour: children of a
- * killed node gone, keys with two owners, ...), one test for each defect, with real processes. The
- * letters are those of docs/lineage.md.
+ * What went wrong in the original Citadel, written in Elixir, when it was run: children of a killed
+ * node gone, keys with two owners, and more. One test for each defect, with real processes.
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { numbers, TestCluster, type TestNode } from '../support/cluster.js'

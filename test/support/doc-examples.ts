@@ -31,11 +31,16 @@ interface Block {
   source: string
 }
 
-export function allExamples(): Example[] {
-  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+/** The pages below docs/, as paths from the root. */
+export function docPages(): string[] {
+  return readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`)
-  return ['README.md', ...pages.sort()].flatMap((page) =>
+    .sort()
+}
+
+export function allExamples(): Example[] {
+  return ['README.md', ...docPages()].flatMap((page) =>
     examplesOf(page, readFileSync(join(ROOT, page), 'utf8')),
   )
 }

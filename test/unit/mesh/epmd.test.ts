@@ -265,6 +265,29 @@ describe('the EPMD policy', () => {
     expect(await two.names()).toEqual([{ name: 'n3', port: 4003 }])
   })
 
+  test('one that is busy for longer than the deadline is asked again', async () => {
+    const server = await serve()
+    let attempts = 0
+    // The first request is never answered, as by a node that is busy; the next ones go through.
+    const front = kept(
+      await world.transport.listen({ host, port: 0 }, (connection) => {
+        if (++attempts === 1) return { received() {}, closed() {} }
+        const behind = world.transport.dial(server.address, {
+          received: (bytes) => void connection.write(bytes),
+          closed: () => connection.destroy(),
+        })
+        return {
+          received: (bytes) => void behind.write(bytes),
+          closed: () => behind.destroy(),
+        }
+      }),
+    )
+    const lease = await node(front.address.port).register({ name: 'n1', port: 4001 })
+    expect(attempts).toBe(2)
+    expect(await clientOf(server.address.port).names()).toEqual([{ name: 'n1', port: 4001 }])
+    lease.close()
+  })
+
   test('told not to embed, it rejects when there is no EPMD', async () => {
     const lone = node(await freePort(), false)
     await expect(lone.register({ name: 'n1', port: 1 })).rejects.toMatchObject({

@@ -1,0 +1,145 @@
+/**
+ * Mistakes made on purpose, to show that the simulator would see them: each changes one method of
+ * one real class, in the simulator's own process only. Nothing in the library knows of them.
+ */
+import { ChildRunner } from '../cluster/child-runner.js'
+import { Home } from '../cluster/home.js'
+import { InStream } from '../cluster/in-stream.js'
+import { Replica } from '../cluster/replica.js'
+import type { Put } from '../cluster/table.js'
+import { Monitors } from '../process/monitors.js'
+
+export interface Defect {
+  readonly name: string
+  /** What is wrong with it, in a sentence. */
+  readonly what: string
+  /** Makes the mistake; answers how to take it back. */
+  plant(): () => void
+}
+
+type Methods = Record<string, (...args: never[]) => unknown>
+
+/** Replaces a method of a class, whatever TypeScript thinks of its being private. */
+function replace(
+  owner: { prototype: object },
+  method: string,
+  wrong: (right: (...args: never[]) => unknown) => (...args: never[]) => unknown,
+): () => void {
+  const methods = owner.prototype as Methods
+  const right = methods[method]
+  if (typeof right !== 'function') throw new Error(`there is no method ${method} to break`)
+  methods[method] = wrong(right)
+  return () => {
+    methods[method] = right
+  }
+}
+
+const staleUpdate: Defect = {
+  name: 'stale-update',
+  what: 'A replica applies updates that it has applied before, as if they were new.',
+  plant: () =>
+    replace(
+      InStream,
+      'known',
+      (right) =>
+        function (this: InStream, ...args: never[]) {
+          return right.apply(this, args) === undefined ? undefined : 0
+        },
+    ),
+}
+
+const orphanDropped: Defect = {
+  name: 'orphan-dropped',
+  what: 'A node looks once at a child that lost its runner, and forgets it when it is not its turn.',
+  plant: () =>
+    replace(
+      ChildRunner,
+      'adopt',
+      (right) =>
+        function (this: { orphans: Set<string> }, ...args: never[]) {
+          right.apply(this, args)
+          this.orphans.clear()
+        },
+    ),
+}
+
+const grantedTwice: Defect = {
+  name: 'granted-twice',
+  what: 'A home forgets what it has granted until the claim arrives, so two can get the same key.',
+  plant: () =>
+    replace(
+      Home,
+      'taken',
+      (right) =>
+        function (this: unknown, ...args: never[]) {
+          const table = args[0] as unknown as { reserved: Map<string, unknown> }
+          table.reserved.clear()
+          return right.apply(this, args)
+        },
+    ),
+}
+
+/** One Down of so many is lost. */
+const LOST_EVERY = 3
+
+const downLost: Defect = {
+  name: 'down-lost',
+  what: `One Down of ${LOST_EVERY} that another node sends is not told to the process that waits for it.`,
+  plant: () => {
+    let heard = 0
+    return replace(
+      Monitors,
+      'heardDown',
+      (right) =>
+        function (this: Monitors, ...args: never[]) {
+          return ++heard % LOST_EVERY === 0 ? true : right.apply(this, args)
+        },
+    )
+  },
+}
+
+/** For how long a snapshot lies about before it is sent, in updates written meanwhile. */
+const OLD_UPDATES = 8
+
+const lateSnapshot: Defect = {
+  name: 'late-snapshot',
+  what: 'A snapshot taken earlier is sent as if it were of now, without the updates in between.',
+  plant: () => {
+    const taken = new WeakMap<Replica, { puts: Put[]; seq: number }>()
+    return replace(
+      Replica,
+      'need',
+      (right) =>
+        function (this: Replica, ...args: never[]) {
+          const { table, out } = this
+          const old = taken.get(this)
+          if (old && out.seq - old.seq < OLD_UPDATES) {
+            const snapshot = table.snapshot
+            table.snapshot = () => old.puts
+            try {
+              return right.apply(this, args)
+            } finally {
+              table.snapshot = snapshot
+            }
+          }
+          taken.set(this, { puts: [...table.snapshot()], seq: out.seq })
+          return right.apply(this, args)
+        },
+    )
+  },
+}
+
+export const DEFECTS: readonly Defect[] = [
+  staleUpdate,
+  orphanDropped,
+  grantedTwice,
+  downLost,
+  lateSnapshot,
+]
+
+export function defectNamed(name: string): Defect {
+  const defect = DEFECTS.find((one) => one.name === name)
+  if (defect) return defect
+  const names = DEFECTS.map((one) => one.name).join(', ')
+  throw new Error(`there is no defect "${name}"; choose one of ${names}`)
+}

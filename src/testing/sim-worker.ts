@@ -1,0 +1,22 @@
+/** A process that runs seeds for `sim.ts`: one at a time, as it is told. */
+import { runSeed, type SeedOptions } from './seed-run.js'
+
+interface Order {
+  readonly seed: number
+  readonly options: SeedOptions
+  readonly replay: boolean
+}
+
+const answer = (message: object): void => void process.send?.(message)
+
+process.on('message', ({ seed, options, replay }: Order) => {
+  runSeed(seed, options, replay).then(
+    (result) => answer({ result }),
+    (error) => answer({ seed, failed: describe(error) }),
+  )
+})
+process.on('unhandledRejection', (error) => answer({ failed: `unhandled: ${describe(error)}` }))
+process.on('disconnect', () => process.exit(0))
+
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -1,0 +1,148 @@
+/**
+ * A program of a user, compiled strictly against the types of the packed package and then run. It
+ * touches every name that users rely on. Not part of the tests' own compilation of src/.
+ */
+import { Atom, Citadel, CitadelError, Down, Exit, GenServer, type Pid, Tuple } from 'citadel'
+import { SeededRandom } from 'citadel/testing'
+
+class Worker extends GenServer {
+  #total = 0
+  name = ''
+
+  init(name: string): void {
+    this.name = name
+    this.trapExit = true
+    const own: Pid<this> = this.self
+    const { aborted } = this.signal
+    if (aborted || !this.citadel.isAlive(own)) throw new Error('not alive in init')
+  }
+
+  add(n: number): number {
+    this.#total += n
+    return this.#total
+  }
+
+  async slow(ms: number): Promise<string> {
+    await this.citadel.sleep(ms)
+    return 'done'
+  }
+
+  handleInfo(message: unknown): void {
+    if (message instanceof Down) check(message.type === 'down' && message.ref !== undefined)
+    if (message instanceof Exit) check(message.type === 'exit' && message.pid !== undefined)
+  }
+
+  terminate(reason: unknown): void {
+    check(reason !== undefined)
+  }
+}
+
+function check(holds: boolean): void {
+  if (!holds) throw new Error('does not hold')
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'nothing'
+  } catch (error) {
+    return error instanceof CitadelError ? error.code : 'another error'
+  }
+}
+
+await using citadel = await Citadel.start({
+  cookie: 'package-test',
+  modules: { Worker },
+  discovery: false,
+  arbiter: 'mesh',
+  logger: console,
+})
+check(citadel.name.includes('@'))
+
+const worker: Pid<Worker> = await citadel.spawn(Worker, ['kek'], { name: 'worker' })
+const total: number = await citadel.call(worker, 'add', 3)
+check(total === 3)
+check((await citadel.call('worker', 'add', 1)) === 4)
+check((await citadel.call({ name: 'worker', node: citadel.name }, 'add', 1)) === 5)
+const done: string = await citadel.with({ timeoutMs: 1_000 }).call(worker, 'slow', 1)
+check(done === 'done')
+const given = new AbortController()
+const slow = citadel.with({ signal: given.signal }).call(worker, 'slow', 500)
+given.abort()
+check((await codeOf(slow)) === 'aborted')
+check((await codeOf(citadel.call('worker', 'nonsense'))) === 'undefined_method')
+check(citadel.cast(worker, 'add', 1))
+check(citadel.send(worker, new Tuple(new Atom('hello'), 1)))
+
+/** Never called: what the compiler must refuse. */
+export function wrong(): void {
+  // @ts-expect-error no such method
+  citadel.cast(worker, 'ad', 1)
+  // @ts-expect-error not a number
+  citadel.cast(worker, 'add', 'one')
+  // @ts-expect-error init takes a string
+  void citadel.spawn(Worker, [5])
+  // @ts-expect-error a lifecycle method is no message
+  void citadel.call(worker, 'terminate', 'normal')
+}
+
+const echo = await citadel.spawn(async (self) => {
+  const message = await self.receive()
+  self.send(citadel.pid, ['echo', message, self.pid])
+  self.link(worker)
+  self.monitor(worker)
+  await self.call(worker, 'add', 1)
+})
+const ref = citadel.monitor(echo)
+citadel.link(echo)
+citadel.send(echo, 1)
+const down = await citadel.receive((message) => message instanceof Down && message.ref.equals(ref))
+check(down instanceof Down && down.reason === 'normal')
+check(!citadel.isAlive(echo) && citadel.whereis('worker')?.equals(worker) === true)
+
+check(!(await citadel.connect('nobody@127.0.0.1')))
+check(!citadel.disconnect('nobody@127.0.0.1') && citadel.nodes().length === 0)
+check((await citadel.members()).length === 1 && (await citadel.joinCluster())[0] === true)
+
+const { registry, groups } = citadel
+await registry.register('key', worker, { meta: { level: 1 } })
+check((await codeOf(registry.register('key', worker))) === 'already_registered')
+await registry.register('key', worker, { force: true })
+const found: Pid | undefined = registry.findByKey('key')
+check(found?.equals(worker) === true && registry.findByPid(worker)[0] === 'key')
+check(registry.findByNode(citadel.name).length === 1 && [...registry.keys()][0] === 'key')
+check(registry.size === 1)
+check((await citadel.call({ key: 'key' }, 'add', 0)) === 7)
+await registry.unregister('key')
+
+const events = groups.subscribe('group')
+await groups.join('group', worker)
+check(groups.members('group').length === 1 && groups.localMembers('group').length === 1)
+check(groups.findByPid(worker)[0] === 'group' && groups.findByNode(citadel.name).length === 1)
+check(groups.broadcast('group', 'term', { except: [worker] }) === 0)
+check(groups.broadcastLocal('group', 'term') === 1)
+await groups.leave('group', worker)
+for await (const { type, group, pid, reason } of events) {
+  check(group === 'group' && pid.equals(worker) && reason === 'normal')
+  if (type === 'leave') break
+}
+
+const workers = await citadel.supervisor('workers', { modules: { Worker }, restart: 'permanent' })
+const child: Pid<Worker> = await workers.startChild(Worker, ['kek'], { id: 0 })
+check((await codeOf(workers.startChild(Worker, ['kek'], { id: 0 }))) === 'already_started')
+check(workers.lookup(0)?.equals(child) === true)
+check(workers.members().size === 1 && workers.localChildren().size === 1)
+check(workers.nodes()[0] === citadel.name && workers.nodeFor(1) === citadel.name)
+const handle = workers.child<Worker>(0)
+const added: number = await handle.call('add', 2)
+check(added === 2 && handle.cast('add', 1) && handle.send('hello'))
+check(handle.pid?.equals(child) === true && (await citadel.call(handle, 'add', 0)) === 3)
+await workers.terminateChild(0)
+await workers.startChild('Worker', ['by name'], { id: 1 })
+await workers.leave()
+await workers.drain()
+const ended = citadel.whenEnded(worker)
+citadel.exit(worker, 'kill')
+check((await ended) === 'killed')
+check(new SeededRandom(1).float() < 1)
+console.log('everything is there')

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { parseScopeMessage, type ScopeMessage } from '../../../src/cluster/scope-message.js'
+import { Pid } from '../../../src/term/pid.js'
+
+const pid = new Pid('a@h', 80, 0, 5)
+
+const good: ScopeMessage[] = [
+  ['h', 1, [['c:registry', 5, 3, 7]], 1],
+  ['u', 'c:registry', 1, ['gone', ['id', null, pid, 1, false, null]], true],
+  ['a', 's:supervisor/w', 4],
+  ['n', 'g:groups', 0],
+  ['s', 'g:groups', 1, 0, 9, [['id', 'g', null, pid, 1, null]]],
+  ['c', 'g:groups', 1, 9],
+  // -1: of that writer the sender has a part, or nothing.
+  ['d', 's:supervisor/w', [['b@h', 5, -1]]],
+  ['o', 's:supervisor/w', [['id', null, null, 1, 'a@h']]],
+  ['q', [[1, 2, 'c:registry', 'id', null, false, 3]]],
+  ['g', [[1, 'taken', pid]]],
+  ['r', [1, 2]],
+]
+
+describe('A message about scopes', () => {
+  it.each(good)('of the kind "%s" is taken as it is', (...message) => {
+    expect(parseScopeMessage(message)).toBe(message)
+  })
+
+  it.each(good)(
+    'of the kind "%s" is refused with any of its fields missing or replaced',
+    (...message) => {
+      const broken: unknown[][] = [message.slice(0, -1), [...message, 0]]
+      for (let at = 1; at < message.length; at++) {
+        for (const value of [undefined, {}, Number.NaN, -2, [null], [[]]]) {
+          broken.push(message.map((field, index) => (index === at ? value : field)))
+        }
+      }
+      for (const one of broken) expect(() => parseScopeMessage(one)).toThrow(/does not know/)
+    },
+  )
+
+  it('of an unknown kind is refused', () => {
+    for (const term of [null, 5, 'h', {}, [], [1], ['x'], ['constructor', 1], ['__proto__']]) {
+      expect(() => parseScopeMessage(term)).toThrow(/does not know/)
+    }
+  })
+})
