@@ -1,6 +1,5 @@
 /** Commands that put a cluster together, and what the others share. */
 import type { Citadel } from '../../src/citadel.js'
-import type { Destination } from '../../src/process/destination.js'
 import type { Pid } from '../../src/term/pid.js'
 import { type Counter, Starter, type Worker } from './servers.js'
 
@@ -12,12 +11,23 @@ export const nodeCommands = {
     return 1
   },
 
+  /** The first node dials the others, who then find each other. */
   async connect(citadel: Citadel, ...names: string[]): Promise<number> {
+    const isFirst = citadel.nodes().length === 0
     for (const name of names) {
-      if (!(await citadel.connect(name))) throw new Error(`${name} cannot be reached`)
+      if (isFirst) await citadel.connect(name)
+      await until(() => citadel.nodes().includes(name), `${name} cannot be reached`)
     }
     return citadel.nodes().length
   },
+}
+
+export async function until(holds: () => boolean, otherwise: string): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(otherwise)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
 }
 
 /** A server on the first of the other nodes. */
@@ -46,5 +56,3 @@ export async function inParallel(
   }
   await Promise.all(Array.from({ length: callers }, caller))
 }
-
-export type WorkerAt = Destination<Worker>

@@ -1,6 +1,6 @@
 /** Commands on a distributed supervisor. */
 import type { Citadel } from '../../src/citadel.js'
-import { inParallel, perSecond } from './nodes.js'
+import { inParallel, perSecond, until } from './nodes.js'
 import { Worker } from './servers.js'
 
 const NAME = 'bench'
@@ -15,11 +15,8 @@ export const supervisorCommands = {
   /** Resolves when this node sees all others as members. */
   async supervisors(citadel: Citadel): Promise<number> {
     const supervisor = await citadel.supervisor(NAME)
-    const deadline = performance.now() + 10_000
-    while (supervisor.nodes().length < citadel.nodes().length + 1) {
-      if (performance.now() > deadline) throw new Error('the other nodes did not join')
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    const joined = (): boolean => supervisor.nodes().length === citadel.nodes().length + 1
+    await until(joined, 'the other nodes did not join')
     return supervisor.nodes().length
   },
 

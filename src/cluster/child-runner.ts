@@ -186,8 +186,10 @@ export class ChildRunner {
     const scope = this.claims.replica.scope
     const request = { scope, id: spec.id, pid: undefined, force: false, timeoutMs: CLAIM_MS }
     const outcome = await this.scopes.claim(request, (epoch) => {
-      if (this.leaving || this.children.has(spec.id)) return false
-      child = this.makeChild(spec, spec.recipe!, epoch)
+      // It may have been terminated, or started anew, while the claim was on its way.
+      const recipe = first ? spec.recipe : this.specs.table.rows.get(spec.id)?.recipe
+      if (!recipe || this.leaving || this.children.has(spec.id)) return false
+      child = this.makeChild(spec, recipe, epoch)
       this.children.set(spec.id, child)
       this.putClaim(child)
       if (first) this.write(spec)

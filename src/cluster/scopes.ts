@@ -25,6 +25,9 @@ const SNAPSHOT_PENDING_MAX = 512 * 1024
 const SCOPES_MAX = 10_000
 /** Enough for a child to be claimed, started and known by its pid in one update. */
 const FLUSH_STEPS = 8
+/** How long writes may follow each other within a turn, and what is no pause between them. */
+const BURST_MS = 5
+const PAUSE_MS = 1
 /** How long the end of a child is remembered, against members that were away meanwhile. */
 const TOMBSTONE_MS = 3_600_000
 
@@ -58,6 +61,8 @@ export class Scopes {
   private readonly ackWaiters = new Set<{ scope: string; seq: number; resolve: () => void }>()
   private readonly viewListeners = new Set<() => void>()
   private flushing: Promise<void> | undefined
+  private flushedAt = 0
+  private burstStart = 0
   private working = false
   private retryTimer: { at: number; timer: Timer } | undefined
   private tickTimer: Timer | undefined
@@ -172,10 +177,20 @@ export class Scopes {
     return this.flushing
   }
 
-  /** A little later than what else is due in this turn, so that what that writes goes along. */
+  /**
+   * A little later than what else is due in this turn, so that what that writes goes along. Whoever
+   * writes again as soon as it was flushed must not keep timers and sockets waiting.
+   */
   private async flushSoon(): Promise<void> {
+    const now = this.now()
+    if (now - this.flushedAt > PAUSE_MS) this.burstStart = now
+    if (now - this.burstStart >= BURST_MS) {
+      await new Promise<void>((resolve) => this.options.clock.soon(resolve))
+      this.burstStart = this.now()
+    }
     for (let step = 0; step < FLUSH_STEPS; step++) await undefined
     this.flush()
+    this.flushedAt = this.now()
   }
 
   /** Resolves when another member has applied this scope's rows written so far, or there is none. */

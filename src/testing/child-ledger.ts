@@ -44,6 +44,7 @@ export class ChildLedger {
   /** Its `init` runs. */
   born(id: number, pid: Pid): void {
     this.record(id).pids.push(pid)
+    this.oracle.tell(`child ${id} begins as ${pid}`)
   }
 
   alive(id: number): Pid[] {

@@ -50,10 +50,10 @@ export class GrantWatch {
     this.grants++
     const claim = scope.own.rows.get(id) as ClaimChange['after']
     const { views } = member.node.scopes
-    if (!claim || claim.forced || !views.settled) return
+    if (!claim || claim.forced || !agrees(member)) return
     for (const other of this.watched.get(scopeName)!) {
       const theirs = other.member.node.scopes.views
-      if (!theirs.settled || theirs.current.id !== views.current.id) continue
+      if (theirs.current.id !== views.current.id || !agrees(other.member)) continue
       const what = `${id} (${scopeName}) was granted to ${member.name} with epoch ${claim.epoch}`
       const rival = other.scope.own.rows.get(id) as ClaimChange['after']
       if (other.member !== member && rival && !rival.forced) {
@@ -65,6 +65,18 @@ export class GrantWatch {
       }
     }
   }
+}
+
+/**
+ * Whether this node has heard the same list from all members that it reaches, on their present
+ * connections: one that comes back may have seen the others dead and taken keys meanwhile.
+ */
+function agrees({ node }: ClusterMember): boolean {
+  const { views } = node.scopes
+  if (!views.settled) return false
+  const reported = views['reported']
+  for (const name of node.scopes['up']) if (reported.get(name) !== views.current.id) return false
+  return true
 }
 
 /** A new owner on this node; not the same claim once more, with its process. */

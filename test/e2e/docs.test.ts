@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.js'
 import { type Scratch, scratch } from '../support/scratch.js'
-import { buildOnce } from '../support/shell-program.js'
+import { buildOnce, ShellProgram } from '../support/shell-program.js'
 
 /** Inside the package, so that `import 'citadel'` means what is built here. */
 const FOLDER = join(ROOT, '.cache', `docs-${process.pid}`)
@@ -165,6 +165,64 @@ describe('the examples of README.md and docs/', () => {
     expect(names).toEqual(['counter.ts', 'reader.ts', 'rooms.ts'])
   })
 })
+
+describe('the shell sessions of README.md', () => {
+  const sessions = consoleSessions(readFileSync(join(ROOT, 'README.md'), 'utf8'))
+  let shells = new Map<string, ShellProgram>()
+
+  afterEach(async () => {
+    await Promise.all([...shells.values()].map((shell) => shell.kill()))
+    shells = new Map()
+  })
+
+  async function startShell(node: string, env: Record<string, string> = {}): Promise<void> {
+    const args = ['shell', '--name', node, '--interactive', 'examples/worker.mjs']
+    const shell = new ShellProgram(args, { epmdPort, home: home.path, env })
+    shells.set(node, shell)
+    await shell.prompted()
+  }
+
+  test('two nodes print what README.md says they print', async () => {
+    const steps = sessions.slice(0, 2).flat()
+    expect(steps.length).toBe(12)
+    for (const { node, typed, printed } of steps) {
+      if (!shells.has(node)) await startShell(node)
+      expect({ typed, printed: await shells.get(node)?.line(typed) }).toEqual({ typed, printed })
+    }
+  })
+
+  test.skipIf(withoutRedis)('two nodes find each other through Redis as it says', async () => {
+    const env = { CITADEL_REDIS_URL: redis?.url ?? '', CITADEL_DOMAIN: 'demo' }
+    await Promise.all(['n1@127.0.0.1', 'n2@127.0.0.1'].map((node) => startShell(node, env)))
+    const steps = sessions.slice(2).flat()
+    expect(steps.length).toBe(2)
+    for (const { node, typed, printed } of steps) {
+      await eventually(async () => (await shells.get(node)?.line(typed)) === printed, {
+        what: `${typed} prints ${printed}`,
+      })
+    }
+  })
+})
+
+interface Step {
+  node: string
+  typed: string
+  printed: string
+}
+
+/** What is typed at each prompt of each `console` block, and what is printed then. */
+function consoleSessions(text: string): Step[][] {
+  return [...text.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block]) => {
+    const steps: Step[] = []
+    for (const row of block!.trimEnd().split('\n')) {
+      const [, node, typed] = /^(\S+@\S+)> (.+)$/.exec(row) ?? []
+      const last = steps.at(-1)
+      if (node && typed) steps.push({ node, typed, printed: '' })
+      else if (last) last.printed += last.printed === '' ? row : `\n${row}`
+    }
+    return steps
+  })
+}
 
 describe('the tutorial', () => {
   test('two nodes: the counter of one is found by its key from the other', async () => {

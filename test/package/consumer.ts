@@ -2,7 +2,18 @@
  * A program of a user, compiled strictly against the types of the packed package and then run. It
  * touches every name that users rely on. Not part of the tests' own compilation of src/.
  */
-import { Atom, Citadel, CitadelError, Down, Exit, GenServer, type Pid, Tuple } from 'citadel'
+import {
+  Atom,
+  Citadel,
+  CitadelError,
+  Down,
+  Exit,
+  GenServer,
+  type Logger,
+  type Pid,
+  silent,
+  Tuple,
+} from 'citadel'
 import { SeededRandom } from 'citadel/testing'
 
 class Worker extends GenServer {
@@ -37,6 +48,9 @@ class Worker extends GenServer {
   }
 }
 
+/** Fits as it is. */
+export const logger: Logger = console
+
 function check(holds: boolean): void {
   if (!holds) throw new Error('does not hold')
 }
@@ -55,7 +69,7 @@ await using citadel = await Citadel.start({
   modules: { Worker },
   discovery: false,
   arbiter: 'mesh',
-  logger: console,
+  logger: silent,
 })
 check(citadel.name.includes('@'))
 
