@@ -331,7 +331,7 @@ function processPort(kernel: Kernel): ProcessPort {
     watchExit: (pid, listener) => {
       if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
     },
-    exit: (pid, reason) => root.exit(pid, reason),
+    exit: (pid, reason) => kernel.stopProcess(pid, reason),
     send: (to, message) => root.send(to, message),
     notify: (to, message) => kernel.notify(to, message),
     call: (to, method, args, timeoutMs) => root.with({ timeoutMs }).call(to, method, ...args),

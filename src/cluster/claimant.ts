@@ -66,7 +66,11 @@ export class Claimant {
     private readonly views: ViewTracker,
     private readonly home: Home,
     private readonly tables: (scope: string) => ClaimTable,
-    private readonly reachable: (node: string) => boolean,
+    private readonly peers: {
+      reachable(node: string): boolean
+      /** Whether the rows of a member are all here. */
+      synced(node: string): boolean
+    },
   ) {}
 
   start(claim: Claiming, now: number): void {
@@ -163,6 +167,7 @@ export class Claimant {
     if (this.views.overrun) return undefined
     // Alone until now, this node has neither the rows of the others nor a home in common with them.
     if (this.views.history[0]!.members.length === 1 && !this.views.settled) return undefined
+    if (!this.views.settled && this.newcomersUnknown()) return undefined
     const homes = new Map<string, number>()
     for (const view of this.views.history) {
       const node = homeOf(view, id)
@@ -174,10 +179,24 @@ export class Claimant {
     return [...homes].map(([node, view]) => ({ node, view }))
   }
 
+  /**
+   * After a partition both sides come together with claims of their own, and no home has heard of the
+   * other side's: until their rows are here, a grant would be blind to them.
+   */
+  private newcomersUnknown(): boolean {
+    const [settled] = this.views.history
+    return this.views.current.members.some(
+      ({ node }) =>
+        settled!.creationOf(node) !== this.views.current.creationOf(node) &&
+        this.peers.reachable(node) &&
+        !this.peers.synced(node),
+    )
+  }
+
   private askNext(attempt: Attempt, now: number): void {
     const next = attempt.homes.shift()
     if (!next) return this.granted(attempt, now)
-    if (next.node !== this.self.node && !this.reachable(next.node))
+    if (next.node !== this.self.node && !this.peers.reachable(next.node))
       return this.blocked(attempt, now)
     attempt.blockedSince = undefined
     attempt.asked.push(next.node)

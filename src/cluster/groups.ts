@@ -159,7 +159,9 @@ export class Groups {
   }
 
   private ownRow(groupId: string, pid: Pid): Membership | undefined {
-    return this.scope.own.rows.get(membershipId(groupId, pid)) as Membership | undefined
+    const row = this.scope.own.rows.get(membershipId(groupId, pid)) as Membership | undefined
+    // A pid of an earlier start of this node may have the same number.
+    return row?.pid.equals(pid) ? row : undefined
   }
 
   private put(row: Membership): void {

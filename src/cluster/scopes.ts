@@ -75,7 +75,10 @@ export class Scopes {
     this.views = new ViewTracker(mesh.name, mesh.creation)
     const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
     this.home = new Home(this.views, tables)
-    this.claimant = new Claimant(this, this.views, this.home, tables, (node) => this.up.has(node))
+    this.claimant = new Claimant(this, this.views, this.home, tables, {
+      reachable: (node) => this.up.has(node),
+      synced: (node) => this.synced(node),
+    })
   }
 
   start(): void {

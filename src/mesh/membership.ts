@@ -69,7 +69,15 @@ export interface Member {
   redialAt: number
   /** Failed since it was lost. */
   failures: number
+  /** When its present or last connection came up. */
+  upAt: number
+  /** Connections in a row that broke as soon as they were up. */
+  stillborn: number
 }
+
+/** A connection that breaks so soon was cut by what one side sent: dialling at once only repeats it. */
+const STILLBORN_MS = 20
+const STILLBORN_MAX = 10
 
 export class Membership {
   private readonly table = new Map<string, Member>()
@@ -168,6 +176,7 @@ export class Membership {
     member.addresses = capability.addresses
     member.heardAt = now
     if (!known) {
+      member.upAt = now
       this.opinions.forget(node)
       this.emit({ type: 'up', node, creation, capability })
       this.tellOpinion(now)
@@ -209,7 +218,9 @@ export class Membership {
     member.heardAt = heardAt
     member.failures = 0
     this.emit({ type: 'unreachable', node, creation: member.creation })
-    if (!this.held.has(node)) this.dial(member)
+    member.stillborn = now - member.upAt < STILLBORN_MS ? member.stillborn + 1 : 0
+    if (member.stillborn > STILLBORN_MAX) this.redialLater(member, now)
+    else if (!this.held.has(node)) this.dial(member)
     this.effects.push({ type: 'tellStatus' })
     this.judgeAll(now)
   }
@@ -324,6 +335,8 @@ export class Membership {
       dialling: false,
       redialAt: now,
       failures: 0,
+      upAt: now,
+      stillborn: 0,
     }
     this.table.set(node, fresh)
     return fresh

@@ -310,9 +310,9 @@ export class Neighbours {
   private reportFailure(node: string, error: CitadelError): void {
     const passing = error.code === 'noconnection' || error.code === 'timeout'
     const known = this.waiters.errorOf(node)?.code === error.code
-    const message = `${node} could not be connected: ${error.message}`
-    if (passing || known) this.log.debug(message)
-    else this.log.warn(message)
+    // Its sentences name the node.
+    if (passing || known) this.log.debug(error.message)
+    else this.log.warn(error.message)
   }
 
   private dialWithEpmd(node: string, hints: readonly string[] = []): void {

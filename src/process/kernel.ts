@@ -39,7 +39,7 @@ import { type Call, type From, RemoteCall } from './request.js'
 import { noRouter, type Router, type SignalSink } from './router.js'
 import { ServerProcess } from './server-process.js'
 import type { Signal } from './signal.js'
-import { stopProcesses } from './stop-processes.js'
+import { askToStop, stopProcesses } from './stop-processes.js'
 
 const MAILBOX_MAX = 100_000
 
@@ -195,6 +195,14 @@ export class Kernel implements Host, SignalSink {
     this.#calls.stop()
     this.bury(this.#core.root, 'shutdown')
     this.#core.notices.stop()
+  }
+
+  /** As a parent would: a server ends, its `terminate` run, also when it traps exits. */
+  stopProcess(pid: Pid, reason: unknown): void {
+    const process = this.#core.table.find(pid)
+    if (process === undefined || process.ended) return
+    if (reason === 'kill') this.bury(process, 'killed')
+    else askToStop(process, this.#core, reason)
   }
 
   bury(process: Process, reason: unknown): void {

@@ -30,7 +30,7 @@ function stopAll(core: Core, host: Host, processes: Process[], deadline: number)
     }
     for (const process of processes) {
       if (host.watchExit(process.pid, oneEnded) === undefined) oneEnded()
-      askToStop(process, core)
+      askToStop(process, core, 'shutdown')
     }
     if (processes.length === 0) {
       timer.cancel()
@@ -40,7 +40,7 @@ function stopAll(core: Core, host: Host, processes: Process[], deadline: number)
 }
 
 /** Servers stop even when they trap exits; a function that traps them is told, and may clean up. */
-function askToStop(process: Process, core: Core): void {
-  if (process instanceof FunctionProcess) process.exitSignal(core.root.pid, 'shutdown', true)
-  else process.leave('shutdown', false)
+export function askToStop(process: Process, core: Core, reason: unknown): void {
+  if (process instanceof FunctionProcess) process.exitSignal(core.root.pid, reason, true)
+  else process.leave(reason, false)
 }

@@ -63,6 +63,19 @@ describe('a lost connection', () => {
     expect(up('b@h')).toEqual(['up b@h'])
   })
 
+  test('is not redialled at once when ten in a row broke as soon as they were up', () => {
+    const { at, up, tick } = story()
+    const dials: boolean[] = []
+    for (let round = 0; round < 12; round++) {
+      up('b@h')
+      const effects = at(round * 100 + 5, { type: 'down', node: 'b@h', heardAt: 0 })
+      dials.push(effects.includes('dial b@h'))
+      at(round * 100 + 100, { type: 'answered', node: 'b@h', creation: 1 })
+    }
+    expect(dials).toEqual([...Array(10).fill(true), false, false])
+    expect(tick(2_200)).toContain('dial b@h')
+  })
+
   test('means death when the last listen address refuses', () => {
     const { at, up, status } = story()
     up('b@h')
