@@ -70,7 +70,7 @@ export class Citadel extends ProcessVerbs {
    * @throws CitadelError `bad_argument` when the name is not `name@host`.
    */
   connect(node: string): Promise<boolean> {
-    return this.#node.connect(node)
+    return this.#node.connectLoudly(node)
   }
 
   /** Cuts the connection. The node is not taken for dead, and not dialled again until `connect`. */

@@ -213,6 +213,17 @@ export class Node {
     return joined
   }
 
+  /** What a person asked for: a failure is worth a word in the log. */
+  async connectLoudly(node: string): Promise<boolean> {
+    const connected = await this.connect(node)
+    const error = connected ? undefined : this.mesh.lastConnectError(node)
+    // The mesh has warned already of what its owner can put right.
+    if (error && (error.code === 'noconnection' || error.code === 'timeout')) {
+      this.log.warn(error.message)
+    }
+    return connected
+  }
+
   async connect(node: string, hints?: readonly string[]): Promise<boolean> {
     this.disconnected.delete(node)
     if (!(await this.mesh.connect(node, hints))) return false

@@ -12,6 +12,7 @@ export interface ProcessPort {
   spawn(module: ServerModule, args: readonly unknown[], name?: string): Promise<Pid>
   /** Calls back once when a process of this node has ended; at once if it has already. */
   watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): void
+  /** As a parent would: a server ends, also one that traps exits. `kill`: at once. */
   exit(pid: Pid, reason: unknown): void
   send(to: Pid, message: unknown): boolean
   /** A message of the node itself to a process of its own: never refused, never copied. */

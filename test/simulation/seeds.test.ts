@@ -1,0 +1,49 @@
+/**
+ * A fixed number of seeds, each twice, and every seed that ever found something. More by hand:
+ * `npm run sim -- --from 1 --seeds 200`.
+ */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { runSeed } from '../../src/testing/seed-run.js'
+import { failureOf } from '../../src/testing/sim-report.js'
+
+const OPTIONS = { nodes: 5, minutes: 10 }
+const SEEDS = 25
+const FAULTS_MIN = 10
+
+const regressions: { seed: number; was: string }[] = JSON.parse(
+  readFileSync(new URL('./regressions.json', import.meta.url), 'utf8'),
+)
+
+const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1)
+
+const sum = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((total, count) => total + count, 0)
+
+describe('five simulated nodes under faults for ten minutes', () => {
+  test.each(seeds)(
+    'seed %i keeps every invariant, and does so twice in the same way',
+    async (seed) => {
+      const result = await runSeed(seed, OPTIONS, true)
+      expect(failureOf(result, OPTIONS)).toBeUndefined()
+      expect(result.replayed).toBe(result.hash)
+      expect(sum(result.faults)).toBeGreaterThanOrEqual(FAULTS_MIN)
+      expect(result.simulatedMs).toBeGreaterThanOrEqual(600_000)
+    },
+  )
+
+  test('different seeds are different runs, and everything that is watched happens', async () => {
+    const one = await runSeed(3, OPTIONS, false)
+    const other = await runSeed(4, OPTIONS, false)
+    expect(one.hash).not.toBe(other.hash)
+    for (const [what, count] of Object.entries(one.watched)) {
+      if (!what.startsWith('children lost')) expect(count, what).toBeGreaterThan(0)
+    }
+  })
+})
+
+describe('seeds that have found a defect', () => {
+  test.each(regressions)('seed $seed: $was', async ({ seed }) => {
+    expect(failureOf(await runSeed(seed, OPTIONS, false), OPTIONS)).toBeUndefined()
+  })
+})
