@@ -37,8 +37,9 @@ export interface ScenarioResult {
 const READY_MS = 60_000
 const QUIET_MS = 60_000
 const CHECK_EVERY_MS = 2_000
-const WORK_EVERY_MS = 400
-const FAULT_EVERY_MS = 20_000
+/** Mean times between two operations, and between two faults: each seed has its own pace. */
+const WORK_EVERY_MS = [100, 200, 400, 800] as const
+const FAULT_EVERY_MS = [8_000, 15_000, 25_000] as const
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
   const scenario = new Scenario(options)
@@ -78,8 +79,9 @@ class Scenario {
     const { minutes = 10 } = this.options
     for (let index = 0; index < this.cluster.names.length; index++) this.faults.startNode(index)
     await this.cluster.simulation.runUntil(() => this.cluster.allReady, READY_MS, 'the start')
-    this.faults.start(FAULT_EVERY_MS)
-    this.workload.start(WORK_EVERY_MS)
+    const pace = this.cluster.simulation.random.fork('pace')
+    this.faults.start(pace.pick(FAULT_EVERY_MS))
+    this.workload.start(pace.pick(WORK_EVERY_MS))
     await this.pass(minutes * 60_000)
     this.faults.stop()
     this.workload.stop()

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Address } from '../../src/base/transport.js'
 import { TcpTransport } from '../../src/mesh/tcp-transport.js'
-import { until } from '../support/until.js'
+import { eventually } from '../support/eventually.js'
 import { transportContract } from './transport.contract.js'
 
 const HIGH_MARK_BYTES = 256 * 1024
@@ -26,7 +26,7 @@ beforeAll(async () => {
   const [port] = await once(deaf.stdout!, 'data')
   silent = { host: '127.0.0.1', port: Number(port) }
   for (let i = 0; i < 8; i++) fillers.push(connect(silent).on('error', () => {}))
-  await until(() => fillers.filter((filler) => !filler.connecting).length >= 2)
+  await eventually(() => fillers.filter((filler) => !filler.connecting).length >= 2)
 })
 
 afterAll(() => {
@@ -39,7 +39,7 @@ transportContract('TCP', () => ({
   host: '127.0.0.1',
   highMarkBytes: HIGH_MARK_BYTES,
   silent,
-  until: (condition) => until(condition),
+  until: async (condition) => void (await eventually(condition)),
   settle: () => new Promise((resolve) => setTimeout(resolve, 50)),
   close: async () => {},
 }))
@@ -66,7 +66,7 @@ describe('the TCP transport', () => {
         isClosed = true
       },
     })
-    await until(() => isClosed, 'the end of the connection')
+    await eventually(() => isClosed, { what: 'the end of the connection' })
     await listener.close()
   })
 })

@@ -11,8 +11,9 @@ import {
   startEpmd,
   startErlang,
 } from '../support/erlang.js'
-import { freePort, systemWorld } from '../support/system-world.js'
-import { until } from '../support/until.js'
+import { eventually } from '../support/eventually.js'
+import { freePort } from '../support/free-port.js'
+import { systemWorld } from '../support/system-world.js'
 
 const world = systemWorld()
 const host = '127.0.0.1'
@@ -109,9 +110,9 @@ describe.skipIf(erlangMissing())('with a real EPMD and a real Erlang node', () =
   test('we dial: the handshake completes and Erlang lists us as a hidden node', async () => {
     const node = bareNode()
     const bare = await dialErlang(node)
-    await until(() => bare.outcome !== undefined)
+    await eventually(() => bare.outcome !== undefined)
     expect(bare.outcome).toMatchObject({ type: 'established', peer: { name: erlang.name } })
-    await until(() => knownToErlang(node.name))
+    await eventually(() => knownToErlang(node.name))
     expect(await erlang.eval('nodes()')).toBe('[]')
     if (bare.outcome?.type !== 'established') throw new Error('refused')
     expect(bare.outcome.peer.creation).toBe(
@@ -132,7 +133,7 @@ describe.skipIf(erlangMissing())('with a real EPMD and a real Erlang node', () =
   test('we dial with another cookie: Erlang closes, and we say what to do', async () => {
     const node = bareNode({ cookie: 'another' })
     const bare = await dialErlang(node)
-    await until(() => bare.outcome !== undefined)
+    await eventually(() => bare.outcome !== undefined)
     expect(bare.outcome).toMatchObject({ type: 'refused', code: 'bad_cookie' })
     expect(await knownToErlang(node.name)).toBe(false)
   })
@@ -161,20 +162,20 @@ describe.skipIf(erlangMissing())('with a real EPMD and a real Erlang node', () =
   test('we dial a second time: Erlang says alive, we insist, the new one replaces the old', async () => {
     const node = bareNode()
     const first = await dialErlang(node)
-    await until(() => knownToErlang(node.name))
+    await eventually(() => knownToErlang(node.name))
     const second = await dialErlang(node)
-    await until(() => second.outcome !== undefined)
+    await eventually(() => second.outcome !== undefined)
     expect(second.asked).toEqual(['askConflict'])
     expect(second.outcome?.type).toBe('established')
-    await until(() => first.isClosed)
-    await until(() => knownToErlang(node.name))
+    await eventually(() => first.isClosed)
+    await eventually(() => knownToErlang(node.name))
     expect(second.isClosed).toBe(false)
   })
 
   test('we dial another name than the one that answers: refused', async () => {
     const address = await ourEpmd().lookup(erlang.name)
     const bare = dialNode(bareNode(), address!, 'e9@127.0.0.1')
-    await until(() => bare.outcome !== undefined)
+    await eventually(() => bare.outcome !== undefined)
     expect(bare.outcome).toMatchObject({ type: 'refused', reason: 'wrong_node' })
   })
 
@@ -201,8 +202,8 @@ describe.skipIf(erlangMissing())('with a real EPMD and a real Erlang node', () =
     await ours.register({ name: 'n1', port: 4001 })
     expect(ours.isEmbedded).toBe(false)
     await real.stop()
-    await until(() => ours.isEmbedded, 'an embedded EPMD', 1_000)
-    await until(async () => (await ours.names()).length === 1)
+    await eventually(() => ours.isEmbedded, { what: 'an embedded EPMD', timeoutMs: 1_000 })
+    await eventually(async () => (await ours.names()).length === 1)
     await ours.close()
     const second = await startEpmd(real.port)
     kept({ close: () => second.stop() })

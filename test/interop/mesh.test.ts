@@ -11,8 +11,8 @@ import {
   startEpmd,
   startErlang,
 } from '../support/erlang.js'
+import { eventually } from '../support/eventually.js'
 import { MeshNode } from '../support/mesh-node.js'
-import { until } from '../support/until.js'
 
 const A = 'a@127.0.0.1'
 const E = 'e@127.0.0.1'
@@ -37,7 +37,7 @@ describe.skipIf(erlangMissing())('a mesh and a real Erlang node', () => {
 
   async function fresh(): Promise<void> {
     a.mesh.disconnect(E)
-    await until(async () => (await erlang.eval('nodes(hidden)')) === '[]')
+    await eventually(async () => (await erlang.eval('nodes(hidden)')) === '[]')
     a.events.length = 0
     a.story.length = 0
     a.sink.messages.length = 0
@@ -46,7 +46,7 @@ describe.skipIf(erlangMissing())('a mesh and a real Erlang node', () => {
 
   test('ping from Erlang answers pong, and the mesh lists a node that is no member', async () => {
     expect(await erlang.eval(`net_adm:ping('${A}')`)).toBe('pong')
-    await until(() => a.saw('beamUp', E) === 1)
+    await eventually(() => a.saw('beamUp', E) === 1)
     expect(a.mesh.nodes()).toEqual([E])
     expect(a.mesh.kind(E)).toBe('beam')
     expect(a.mesh.members()).toEqual([])
@@ -86,12 +86,12 @@ describe.skipIf(erlangMissing())('a mesh and a real Erlang node', () => {
     const ref = new Ref(A, a.mesh.creation, [9, 0, 0])
     const to = { name: 'nobody', node: E }
     a.mesh.signal(E, { type: 'monitor', from: a.pid, to, ref })
-    await until(() => a.sink.signals.length === 1)
+    await eventually(() => a.sink.signals.length === 1)
     expect(a.sink.signals[0]).toMatchObject({ type: 'down', reason: new Atom('noproc') })
     expect((a.sink.signals[0] as { ref: Ref }).ref.equals(ref)).toBe(true)
 
     await erlang.eval(`erlang:monitor(process, {worker, '${A}'})`)
-    await until(() => a.sink.signals.length === 2)
+    await eventually(() => a.sink.signals.length === 2)
     const monitor = a.sink.signals[1]!
     if (monitor.type !== 'monitor') throw new Error(`${monitor.type} arrived`)
     expect(monitor.to).toEqual({ name: 'worker', node: A })
@@ -107,15 +107,15 @@ describe.skipIf(erlangMissing())('a mesh and a real Erlang node', () => {
     await a.mesh.connect(E)
     const source = 'P = spawn(fun() -> receive stop -> exit({because, 1}) end end)'
     await erlang.eval(`${source}, {mailbox, '${A}'} ! {pid, P}`)
-    await until(() => a.sink.messages.length === 1)
+    await eventually(() => a.sink.messages.length === 1)
     const pid = (a.sink.messages[0] as Tuple).at(1) as Pid
     a.mesh.signal(E, { type: 'link', from: a.pid, to: pid })
     a.mesh.signal(E, { type: 'unlink', id: 77n, from: a.pid, to: pid })
-    await until(() => a.sink.signals.length === 1)
+    await eventually(() => a.sink.signals.length === 1)
     expect(a.sink.signals[0]).toMatchObject({ type: 'unlinkAck', id: 77n })
     a.mesh.signal(E, { type: 'link', from: a.pid, to: pid })
     a.mesh.send(a.pid, pid, new Atom('stop'))
-    await until(() => a.sink.signals.length === 2)
+    await eventually(() => a.sink.signals.length === 2)
     const reason = new Tuple(new Atom('because'), 1)
     expect(a.sink.signals[1]).toMatchObject({ type: 'exit', reason })
     await fresh()
@@ -131,7 +131,7 @@ describe.skipIf(erlangMissing())('a mesh and a real Erlang node', () => {
   test('the end of the Erlang node is told, without redialling', async () => {
     await a.mesh.connect(E)
     await erlang.stop()
-    await until(() => a.saw('beamDown', E) === 1)
+    await eventually(() => a.saw('beamDown', E) === 1)
     expect(a.story).toEqual([`beamUp ${E}`, `disconnected ${E}`, `beamDown ${E}`])
     expect(a.mesh.nodes()).toEqual([])
   })

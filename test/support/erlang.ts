@@ -8,8 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from './system-world.js'
-import { until } from './until.js'
+import { eventually } from './eventually.js'
+import { freePort } from './free-port.js'
 
 export interface ErlangOptions {
   /** The whole name, `e1@127.0.0.1`. */
@@ -62,7 +62,7 @@ export async function startEpmd(port?: number): Promise<RealEpmd> {
   const child = spawn('epmd', args, { stdio: 'ignore' })
   const stop = () => kill(child)
   try {
-    await until(() => isListening(at), `EPMD on port ${at}`)
+    await eventually(() => isListening(at), { what: `EPMD on port ${at}` })
   } catch (error) {
     await stop()
     throw error

@@ -4,8 +4,9 @@ import { Epmd } from '../../../src/mesh/epmd.js'
 import { EpmdClient, type EpmdClientOptions } from '../../../src/mesh/epmd-client.js'
 import { encodeAliveRequest, encodeNamesRequest } from '../../../src/mesh/epmd-protocol.js'
 import { EpmdServer, type EpmdServerOptions } from '../../../src/mesh/epmd-server.js'
-import { freePort, systemWorld } from '../../support/system-world.js'
-import { until } from '../../support/until.js'
+import { eventually } from '../../support/eventually.js'
+import { freePort } from '../../support/free-port.js'
+import { systemWorld } from '../../support/system-world.js'
 
 const world = systemWorld()
 const host = '127.0.0.1'
@@ -144,7 +145,7 @@ describe('the embedded EPMD', () => {
     kept(await client.register({ name: 'n1', port: 4001 }))
     const rude = dial(server.address)
     rude.connection.write(Buffer.concat([Buffer.from([0, 3, code]), Buffer.from('n1')]))
-    await until(() => rude.isClosed)
+    await eventually(() => rude.isClosed)
     expect(rude.bytes).toHaveLength(0)
     expect(await client.names()).toEqual([{ name: 'n1', port: 4001 }])
   })
@@ -153,7 +154,7 @@ describe('the embedded EPMD', () => {
     const server = await serve()
     const slow = dial(server.address)
     for (const byte of encodeNamesRequest()) slow.connection.write(Buffer.of(byte))
-    await until(() => slow.isClosed)
+    await eventually(() => slow.isClosed)
     expect(slow.bytes.readUInt32BE(0)).toBe(server.address.port)
   })
 
@@ -164,7 +165,7 @@ describe('the embedded EPMD', () => {
     const random = dial(server.address)
     random.connection.write(Buffer.from([0, 4, 120, 1, 2, 3]))
     const mute = dial(server.address)
-    await until(() => big.isClosed && random.isClosed && mute.isClosed)
+    await eventually(() => big.isClosed && random.isClosed && mute.isClosed)
     expect(await clientOf(server.address.port).names()).toEqual([])
   })
 
@@ -173,9 +174,9 @@ describe('the embedded EPMD', () => {
     const node = dial(server.address)
     const entry = { hidden: true, highestVersion: 6, lowestVersion: 6, extra: new Uint8Array() }
     node.connection.write(encodeAliveRequest({ ...entry, name: 'n1', port: 1 }))
-    await until(() => server.names().length === 1)
+    await eventually(() => server.names().length === 1)
     node.connection.write(Buffer.of(0))
-    await until(() => node.isClosed && server.names().length === 0)
+    await eventually(() => node.isClosed && server.names().length === 0)
   })
 
   test('holds no more names than its bound', async () => {
@@ -193,7 +194,7 @@ describe('the embedded EPMD', () => {
     const registration = kept(await client.register({ name: 'n1', port: 1 }))
     await expect(client.names()).rejects.toMatchObject({ code: 'unavailable' })
     registration.close()
-    await until(() => server.names().length === 0)
+    await eventually(() => server.names().length === 0)
     expect(await client.names()).toEqual([])
   })
 
@@ -202,7 +203,7 @@ describe('the embedded EPMD', () => {
     const old = dial(server.address)
     const entry = { hidden: false, highestVersion: 5, lowestVersion: 5, extra: new Uint8Array() }
     old.connection.write(encodeAliveRequest({ ...entry, name: 'old', port: 1 }))
-    await until(() => old.bytes.length === 4)
+    await eventually(() => old.bytes.length === 4)
     expect([...old.bytes.subarray(0, 3)]).toEqual([121, 0, 0])
     expect(old.bytes[3]).toBeGreaterThan(0)
     expect(old.bytes[3]).toBeLessThan(4)
@@ -248,7 +249,7 @@ describe('the EPMD policy', () => {
         return 'no EPMD'
       }
     }
-    await until(async () => (await names()) === 'n1,n2,n3')
+    await eventually(async () => (await names()) === 'n1,n2,n3')
     expect(performance.now() - goneAt).toBeLessThan(1_000)
     expect(nodes.slice(1).filter((one) => one.isEmbedded)).toHaveLength(1)
   })
@@ -259,7 +260,7 @@ describe('the EPMD policy', () => {
     await one.register({ name: 'n1', port: 4001 })
     const lease = await two.register({ name: 'n2', port: 4002 })
     lease.close()
-    await until(async () => (await one.names()).length === 1)
+    await eventually(async () => (await one.names()).length === 1)
     await one.close()
     await two.register({ name: 'n3', port: 4003 })
     expect(await two.names()).toEqual([{ name: 'n3', port: 4003 }])

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Address } from '../../../src/base/transport.js'
 import { parseAddress } from '../../../src/mesh/address.js'
 import { type BareConnection, dialNode } from '../../support/dial-node.js'
+import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { MeshNode, type MeshNodeOptions } from '../../support/mesh-node.js'
 import { systemWorld } from '../../support/system-world.js'
-import { until } from '../../support/until.js'
 
 const A = 'a@127.0.0.1'
 const B = 'b@127.0.0.1'
@@ -23,7 +23,7 @@ async function startPair(options: Partial<MeshNodeOptions> = {}): Promise<void> 
   await a.mesh.start()
   await b.mesh.start()
   expect(await a.mesh.connect(B)).toBe(true)
-  await until(() => b.status(A) === 'connected')
+  await eventually(() => b.status(A) === 'connected')
   const member = b.mesh.members()[0]!
   address = parseAddress(member.addresses[0]!)!
 }
@@ -35,7 +35,7 @@ afterEach(async () => {
 /** Somebody who knows the cookie. */
 async function intruder(cookie = 'secret'): Promise<BareConnection> {
   const bare = dialNode({ world, name: X, creation: 5, cookie }, address, A)
-  await until(() => bare.outcome !== undefined || bare.isClosed)
+  await eventually(() => bare.outcome !== undefined || bare.isClosed)
   return bare
 }
 
@@ -59,7 +59,7 @@ function stranger(): { write(bytes: Uint8Array): void; isClosed(): boolean; dest
 async function unhurt(): Promise<void> {
   const before = b.sink.messages.length
   expect(a.mesh.send(a.pid, b.pid, 'still here')).toBe(true)
-  await until(() => b.sink.messages.length > before)
+  await eventually(() => b.sink.messages.length > before)
   expect(a.saw('unreachable', B) + b.saw('unreachable', A)).toBe(0)
 }
 
@@ -76,7 +76,7 @@ describe('one connection is closed and nothing else', () => {
     const bare = await intruder()
     expect(bare.outcome?.type).toBe('established')
     bare.connection.write(bytes)
-    await until(() => bare.isClosed)
+    await eventually(() => bare.isClosed)
     expect(a.log.lines.filter((line) => line.includes(X)).length).toBe(1)
     await unhurt()
   })
@@ -88,7 +88,7 @@ describe('one connection is closed and nothing else', () => {
         Array.from({ length: 200 }, (_, at) => (at * 37 + round * 91) & 255),
       )
       someone.write(noise)
-      await until(() => someone.isClosed())
+      await eventually(() => someone.isClosed())
     }
     expect(a.log.lines.length).toBeLessThan(5)
     await unhurt()
@@ -122,7 +122,7 @@ describe('nobody is disturbed', () => {
       bare.connection.write(Buffer.of(byte))
       await new Promise((resolve) => setTimeout(resolve, 2))
     }
-    await until(() => bare.isClosed)
+    await eventually(() => bare.isClosed)
     await unhurt()
   })
 
@@ -134,7 +134,7 @@ describe('nobody is disturbed', () => {
 
   test('by one who takes the name of a connected node without knowing the cookie', async () => {
     const thief = dialNode({ world, name: B, creation: 5, cookie: 'wrong' }, address, A)
-    await until(() => thief.isClosed)
+    await eventually(() => thief.isClosed)
     expect(thief.outcome?.type).not.toBe('established')
     await unhurt()
   })
@@ -146,7 +146,7 @@ describe('a peer that does not read', () => {
     for (const connection of b.transport.connections) connection.pause()
     const text = 'x'.repeat(10_000)
     let sent = 0
-    await until(() => {
+    await eventually(() => {
       for (let index = 0; index < 100; index++) {
         if (!a.mesh.send(a.pid, b.pid, text)) return true
         sent++
@@ -162,8 +162,8 @@ describe('a peer that does not read', () => {
     a.mesh.onceWritable(B, () => woken++)
     cancel()
     for (const connection of b.transport.connections) connection.resume()
-    await until(() => woken === 1)
-    await until(() => b.sink.messages.length === sent && b.sink.signals.length === 1)
+    await eventually(() => woken === 1)
+    await eventually(() => b.sink.messages.length === sent && b.sink.signals.length === 1)
     expect(a.mesh.send(a.pid, b.pid, 'again')).toBe(true)
     expect(a.saw('unreachable', B)).toBe(0)
   })
@@ -172,8 +172,8 @@ describe('a peer that does not read', () => {
     await startPair({ outbox: { hardCapBytes: 4 * 1024 * 1024 } })
     for (const connection of b.transport.connections) connection.pause()
     const encoded = a.mesh.encode('x'.repeat(1024 * 1024))
-    await until(() => !a.mesh.sendEncoded(B, 'scope', encoded) || a.saw('unreachable', B) > 0)
-    await until(() => a.saw('unreachable', B) === 1 && a.saw('up', B) === 2)
+    await eventually(() => !a.mesh.sendEncoded(B, 'scope', encoded) || a.saw('unreachable', B) > 0)
+    await eventually(() => a.saw('unreachable', B) === 1 && a.saw('up', B) === 2)
     expect(a.log.lines.join()).toContain('overflow')
     expect(a.mesh.pendingBytes(B)).toBeLessThan(100_000)
   })
@@ -205,7 +205,7 @@ test('a flood from a peer does not hold the event loop, and arrives whole and in
     if (next < total) setImmediate(pump)
   }
   pump()
-  await until(() => b.sink.messages.length === total, 'the flood', 30_000)
+  await eventually(() => b.sink.messages.length === total, { what: 'the flood', timeoutMs: 30_000 })
   running = false
   expect(b.sink.messages).toEqual(Array.from({ length: total }, (_, index) => index))
   // Sender and receiver share this loop; an unbounded read would take half a second at once.

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Ref } from '../../../src/term/ref.js'
+import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { MeshNode, type MeshNodeOptions } from '../../support/mesh-node.js'
-import { until } from '../../support/until.js'
 
 const A = 'a@127.0.0.1'
 const B = 'b@127.0.0.1'
@@ -28,12 +28,12 @@ async function start(name: string, options: Partial<MeshNodeOptions> = {}): Prom
 }
 
 async function connected(...nodes: MeshNode[]): Promise<void> {
-  await until(
+  await eventually(
     () =>
       nodes.every((one) =>
         nodes.every((other) => one === other || one.status(other.name) === 'connected'),
       ),
-    'all nodes connected',
+    { what: 'all nodes connected' },
   )
 }
 
@@ -66,7 +66,7 @@ describe('two nodes', () => {
       if (index % 15 === 0) a.mesh.sendToAlias(a.pid, ref, index)
     }
     a.mesh.signal(B, { type: 'link', from: a.pid, to: b.pid })
-    await until(() => b.sink.signals.length === 1)
+    await eventually(() => b.sink.signals.length === 1)
     const order = b.sink.messages as number[]
     expect(order).toEqual([...order].sort((x, y) => x - y))
     expect(order.length).toBe(1_000 + 100 + 67)
@@ -83,7 +83,7 @@ describe('two nodes', () => {
     expect(a.mesh.sendEncoded(C, 'scope', a.mesh.encode(1))).toBe(false)
     weight = 3
     a.mesh.announce()
-    await until(() => b.saw('changed', A) === 1)
+    await eventually(() => b.saw('changed', A) === 1)
     expect(b.sink.messages).toEqual([{ rows: [1, 2] }])
     expect(b.mesh.members()[0]).toMatchObject({ capability: { weight: 3 } })
   })
@@ -100,7 +100,7 @@ describe('two nodes', () => {
     const [a, b] = await pair()
     expect(() => a.mesh.send(a.pid, b.pid, () => 1)).toThrow(/function/)
     a.mesh.send(a.pid, b.pid, 'after')
-    await until(() => b.sink.messages.length === 1)
+    await eventually(() => b.sink.messages.length === 1)
     expect(b.sink.messages).toEqual(['after'])
   })
 
@@ -109,7 +109,9 @@ describe('two nodes', () => {
     for (let round = 1; round <= 20; round++) {
       const victim = round % 2 === 0 ? a : b
       victim.transport.reset()
-      await until(() => a.saw('up', B) > round && b.saw('up', A) > round, `round ${round}`)
+      await eventually(() => a.saw('up', B) > round && b.saw('up', A) > round, {
+        what: `round ${round}`,
+      })
       await connected(a, b)
     }
     expect(a.saw('dead', B) + b.saw('dead', A)).toBe(0)
@@ -120,7 +122,7 @@ describe('two nodes', () => {
       `up ${B}`,
     ])
     expect(a.mesh.send(a.pid, b.pid, 'still here')).toBe(true)
-    await until(() => b.sink.messages.includes('still here'))
+    await eventually(() => b.sink.messages.includes('still here'))
   }, 60_000)
 
   test.each([
@@ -137,7 +139,7 @@ describe('two nodes', () => {
     blind.transport.hideCloses = true
     seeing.transport.reset()
     const isUpAgain = () => b.saw('up', A) === 2 && a.saw('up', B) === 2
-    await until(isUpAgain, 'both up again', 4_000)
+    await eventually(isUpAgain, { what: 'both up again', timeoutMs: 4_000 })
     blind.transport.hideCloses = false
     const other = seeing.name
     expect(blind.story).toEqual([
@@ -148,7 +150,7 @@ describe('two nodes', () => {
     ])
     expect(a.mesh.send(a.pid, b.pid, 1)).toBe(true)
     expect(b.mesh.send(b.pid, a.pid, 2)).toBe(true)
-    await until(() => b.sink.messages.length === 1 && a.sink.messages.length === 1)
+    await eventually(() => b.sink.messages.length === 1 && a.sink.messages.length === 1)
   })
 
   test('that connect to each other at the same moment, 50 times, have one connection', async () => {
@@ -160,7 +162,7 @@ describe('two nodes', () => {
       await connected(a, b)
       a.mesh.send(a.pid, b.pid, round)
       b.mesh.send(b.pid, a.pid, round)
-      await until(() => a.sink.messages.length === 1 && b.sink.messages.length === 1)
+      await eventually(() => a.sink.messages.length === 1 && b.sink.messages.length === 1)
       expect(a.saw('dead', B) + b.saw('dead', A)).toBe(0)
       await Promise.all([a.stop(), b.stop()])
       running = []
@@ -172,7 +174,7 @@ describe('a node that leaves', () => {
   test('with a goodbye is dead at once, with nothing dialled after it', async () => {
     const [a, b] = await pair()
     await b.mesh.stop()
-    await until(() => a.saw('dead', B) === 1)
+    await eventually(() => a.saw('dead', B) === 1)
     expect(a.story).toEqual([`up ${B}`, `disconnected ${B}`, `dead ${B}`])
     expect(a.mesh.nodes()).toEqual([])
     expect(a.mesh.members()).toEqual([])
@@ -182,7 +184,7 @@ describe('a node that leaves', () => {
     const [a, b] = await pair()
     const before = performance.now()
     await b.transport.kill()
-    await until(() => a.saw('dead', B) === 1)
+    await eventually(() => a.saw('dead', B) === 1)
     expect(performance.now() - before).toBeLessThan(2_000)
     expect(a.story).toEqual([`up ${B}`, `disconnected ${B}`, `unreachable ${B}`, `dead ${B}`])
   })
@@ -203,7 +205,7 @@ describe('a node that leaves', () => {
     const [a, b] = await pair()
     expect(a.mesh.disconnect(B)).toBe(true)
     expect(a.mesh.disconnect(B)).toBe(false)
-    await until(() => b.saw('unreachable', A) === 1)
+    await eventually(() => b.saw('unreachable', A) === 1)
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     expect(a.mesh.nodes()).toEqual([])
     expect(a.story).toEqual([`up ${B}`, `disconnected ${B}`, `unreachable ${B}`])
@@ -235,7 +237,7 @@ describe('three nodes', () => {
     await c.mesh.connect(A)
     await connected(a, b, c)
     await c.transport.kill()
-    await until(() => a.saw('dead', C) === 1 && b.saw('dead', C) === 1)
+    await eventually(() => a.saw('dead', C) === 1 && b.saw('dead', C) === 1)
     expect(a.mesh.nodes()).toEqual([B])
     expect(a.saw('unreachable', B) + b.saw('unreachable', A)).toBe(0)
   })
@@ -248,7 +250,7 @@ describe('a connection that cannot be', () => {
     expect(await a.mesh.connect(B)).toBe(false)
     expect(a.mesh.lastConnectError(B)).toMatchObject({ code: 'bad_cookie' })
     expect(a.log.lines.join()).toContain('CITADEL_COOKIE')
-    await until(() => b.log.lines.join().includes('CITADEL_COOKIE'))
+    await eventually(() => b.log.lines.join().includes('CITADEL_COOKIE'))
     expect(b.mesh.nodes()).toEqual([])
   })
 

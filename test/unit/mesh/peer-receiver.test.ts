@@ -4,9 +4,9 @@ import { Atom } from '../../../src/term/atom.js'
 import { ImproperList } from '../../../src/term/improper-list.js'
 import { Ref } from '../../../src/term/ref.js'
 import { Tuple } from '../../../src/term/tuple.js'
+import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { MeshNode } from '../../support/mesh-node.js'
-import { until } from '../../support/until.js'
 
 const A = 'a@127.0.0.1'
 const B = 'b@127.0.0.1'
@@ -42,20 +42,20 @@ describe('two nodes, of which one asks the net_kernel of the other', () => {
     a.mesh.signal(B, monitor)
     const other = { ...monitor, to: { name: 'other', node: B } }
     a.mesh.signal(B, other)
-    await until(() => b.sink.signals.length > 0)
+    await eventually(() => b.sink.signals.length > 0)
     expect(b.sink.signals).toEqual([other])
   })
 
   test('a ping is answered with yes, under the tag it came with', async () => {
     ask(alias, isAuth)
     ask(ref, isAuth)
-    await until(() => a.sink.messages.length === 2)
+    await eventually(() => a.sink.messages.length === 2)
     expect(a.sink.messages).toEqual([yes(alias), yes(ref)])
   })
 
   test('another request is refused, so that nobody waits for ever', async () => {
     ask(alias, new Tuple(atom('spawn'), 1))
-    await until(() => a.sink.signals.length === 1)
+    await eventually(() => a.sink.signals.length === 1)
     const down = { type: 'down', from: netKernel, to: a.pid, ref, reason: atom('notsup') }
     expect(a.sink.signals).toEqual([down])
   })
@@ -66,7 +66,7 @@ describe('two nodes, of which one asks the net_kernel of the other', () => {
     }
     ask(new Tuple(1), atom('x'))
     ask(ref, isAuth)
-    await until(() => a.sink.messages.length > 0)
+    await eventually(() => a.sink.messages.length > 0)
     expect(a.sink.messages).toEqual([yes(ref)])
     expect([a.sink.signals, b.sink.messages]).toEqual([[], []])
   })
