@@ -123,6 +123,10 @@ export class Claimant {
     return this.waiting.size > 0 ? this.earliestRetry : undefined
   }
 
+  get hasOutput(): boolean {
+    return this.requests.size > 0 || this.releases.size > 0 || this.waiting.size > 0
+  }
+
   /** Carries on with what waits, and ends what is past its deadline. */
   tick(now: number): void {
     for (const attempt of [...this.asking.values()]) {

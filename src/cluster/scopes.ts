@@ -213,7 +213,14 @@ export class Scopes {
   receive(term: unknown, from: Pid): void {
     if (this.members.get(from.node) !== from.creation) return
     this.dispatch(from.node, parseScopeMessage(term))
-    this.changed()
+    if (this.hasOutput()) this.changed()
+  }
+
+  /** Most messages are updates that want no answer. */
+  private hasOutput(): boolean {
+    if (this.claimant.hasOutput) return true
+    for (const { replica } of this.scopes.values()) if (replica.outgoing.length > 0) return true
+    return false
   }
 
   private readonly members = new Map<string, number>()

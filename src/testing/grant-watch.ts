@@ -14,6 +14,8 @@ interface Watched {
   readonly scope: Scope<'c'>
   /** The highest epoch that this start of the node has seen, by key. */
   readonly seen: Map<string, number>
+  /** The epoch of its own last claim, by key. */
+  readonly granted: Map<string, number>
 }
 
 export class GrantWatch {
@@ -24,7 +26,7 @@ export class GrantWatch {
 
   watch(member: ClusterMember, scopeName: string): void {
     const scope = member.node.scopes.scope<'c'>(scopeName)
-    const watched: Watched = { member, scope, seen: new Map() }
+    const watched: Watched = { member, scope, seen: new Map(), granted: new Map() }
     const list = this.watched.get(scopeName)
     if (list) list.push(watched)
     else this.watched.set(scopeName, [watched])
@@ -41,7 +43,7 @@ export class GrantWatch {
   }
 
   private changed(scopeName: string, watched: Watched, change: ClaimChange): void {
-    if (isGrant(watched.scope, change)) this.granted(scopeName, watched, change)
+    if (isGrant(watched, change)) this.granted(scopeName, watched, change)
     const epoch = Math.max(change.before?.epoch ?? 0, change.after?.epoch ?? 0)
     if (epoch > (watched.seen.get(change.id) ?? 0)) watched.seen.set(change.id, epoch)
   }
@@ -79,8 +81,9 @@ function agrees({ node }: ClusterMember): boolean {
   return true
 }
 
-/** A new owner on this node; not the same claim once more, with its process. */
-function isGrant(scope: Scope<'c'>, { before, after }: ClaimChange): boolean {
-  if (after?.origin !== scope.own) return false
-  return before?.origin !== scope.own || before.epoch !== after.epoch
+/** A new claim of this node; not the same once more, with its process or seen again. */
+function isGrant({ scope, granted }: Watched, { id, after }: ClaimChange): boolean {
+  if (after?.origin !== scope.own || granted.get(id) === after.epoch) return false
+  granted.set(id, after.epoch)
+  return true
 }
