@@ -105,6 +105,7 @@ export class Node {
     const { host } = parseNodeName(this.name)
     const listen = listenAddress(options, host)
     refuseUnsupported(options)
+    checkValues(options)
     this.log = options.logger ?? stderrLogger
     this.creation = makeCreation(random.uint32())
     const epmdPort = options.epmdPort ?? environment.epmdPort
@@ -384,4 +385,22 @@ function refuseUnsupported(options: CitadelOptions): void {
       'This release has no TLS yet; keep to loopback or a private network.',
     )
   }
+}
+
+function checkValues(options: CitadelOptions): void {
+  const { cookie, weight, mailboxMax, logMax, epmdPort, listen } = options
+  if (cookie !== undefined && (typeof cookie !== 'string' || cookie === '')) {
+    throw new CitadelError('bad_argument', 'cookie is a string that is not empty.')
+  }
+  const check = (name: string, value: unknown, isValid: (n: number) => boolean, what: string) => {
+    if (value === undefined || (typeof value === 'number' && isValid(value))) return
+    throw new CitadelError('bad_argument', `${name} is ${what}, not ${String(value)}.`)
+  }
+  const isCount = (n: number) => n >= 1 && (Number.isInteger(n) || n === Number.POSITIVE_INFINITY)
+  const isPort = (n: number) => Number.isInteger(n) && n >= 0 && n <= 65_535
+  check('weight', weight, (n) => n >= 0 && Number.isFinite(n), 'a number from 0')
+  check('mailboxMax', mailboxMax, isCount, 'a whole number from 1')
+  check('logMax', logMax, isCount, 'a whole number from 1')
+  check('epmdPort', epmdPort, (n) => isPort(n) && n > 0, 'a port, 1 to 65535')
+  check('listen.port', listen?.port, isPort, 'a port, 0 to 65535')
 }

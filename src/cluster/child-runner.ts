@@ -153,7 +153,9 @@ export class ChildRunner {
   }
 
   private begin(id: string, work: Promise<Pid>): Promise<Pid> {
-    const done = work.finally(() => this.starting.delete(id))
+    const done = work.finally(() => {
+      if (this.starting.get(id) === done) this.starting.delete(id)
+    })
     this.starting.set(id, done)
     return done
   }
@@ -301,7 +303,11 @@ export class ChildRunner {
     if (child.stopping) return
     child.stopping = true
     const { pid } = child
-    if (!pid) return this.discard(child)
+    if (!pid) {
+      // Its `init` may never return: a new start of the id must not wait for it.
+      this.starting.delete(child.id)
+      return this.discard(child)
+    }
     this.processes.exit(pid, reason)
     const kill = this.world.clock.after(child.recipe.shutdownMs, () =>
       this.processes.exit(pid, 'kill'),

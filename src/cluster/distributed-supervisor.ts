@@ -2,6 +2,7 @@
  * The distributed supervisor: children by id, each on the node its id belongs on, kept running
  * wherever there is a member that offers its class. Its name is all that its members share.
  */
+import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
@@ -290,7 +291,7 @@ export class DistributedSupervisor {
     timeoutMs: number,
   ): Promise<Pid | undefined> {
     if (node === this.seat.scopes.node) {
-      const pid = await this.runner.start(id, childId, recipe)
+      const pid = await this.within(timeoutMs, this.runner.start(id, childId, recipe))
       if (pid) await this.seat.scopes.replicated(this.specs)
       return pid
     }
@@ -318,6 +319,19 @@ export class DistributedSupervisor {
       if (!this.server) return undefined
     }
     return undefined
+  }
+
+  /** Undefined when it took longer: an `init` may never return. */
+  private async within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+    let timer: Timer | undefined
+    const late = new Promise<undefined>((resolve) => {
+      timer = this.seat.world.clock.after(ms, () => resolve(undefined))
+    })
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      timer?.cancel()
+    }
   }
 
   private pause(ms: number): Promise<void> {

@@ -139,9 +139,6 @@ export class EpmdClient {
       const lost = new Promise<void>((done) => {
         told = done
       })
-      const deadline = clock.after(timeoutMs, () => {
-        fail(new CitadelError('timeout', `${where} did not answer within ${timeoutMs} ms`))
-      })
       const fail = (error: unknown): void => {
         deadline.cancel()
         reject(error)
@@ -173,6 +170,9 @@ export class EpmdClient {
           },
         },
       )
+      const deadline = clock.after(timeoutMs, () => {
+        fail(new CitadelError('timeout', `${where} did not answer within ${timeoutMs} ms`))
+      })
     })
   }
 }

@@ -69,8 +69,11 @@ export class Neighbours {
         make: (established) => this.makePeer(established),
         connected: (peer, old) => this.peerConnected(peer, old),
         dialFailed: (dial, failure) => this.dialFailed(dial, failure),
-        refused: (reason, message) =>
-          this.quiet.warn(reason, `a connection was refused: ${message}`),
+        refused: (reason, message) => {
+          // Two nodes that dial each other at once: one of the two connections goes, by design.
+          if (reason !== 'simultaneous')
+            this.quiet.warn(reason, `a connection was refused: ${message}`)
+        },
       },
     )
   }

@@ -1,5 +1,5 @@
 /** Where the lines typed at the prompt are kept: the user's state folder, as XDG has it. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 
@@ -22,5 +22,17 @@ export function prepareHistory(variables: NodeJS.ProcessEnv): string | undefined
   } catch {
     // A home that cannot be written to must not keep anyone from using the shell.
     return undefined
+  }
+}
+
+/**
+ * Keeps the lines, newest first. Node.js does so a little after each line, and may not get to it when
+ * the session ends right after the last.
+ */
+export function saveHistory(file: string, lines: readonly string[]): void {
+  try {
+    writeFileSync(file, lines.slice(0, HISTORY_LINES).join('\n'), { mode: 0o600 })
+  } catch {
+    // As above: history is a comfort.
   }
 }

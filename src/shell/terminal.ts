@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { type REPLEval, type REPLServer, Recoverable, type ReplOptions, start } from 'node:repl'
 import type { ReadStream, WriteStream } from 'node:tty'
 import { evaluate } from './evaluator.js'
-import { HISTORY_LINES } from './history.js'
+import { HISTORY_LINES, saveHistory } from './history.js'
 import { KeyGate } from './key-gate.js'
 import type { Session } from './session.js'
 
@@ -65,7 +65,12 @@ export async function runTerminal(session: Session, options: TerminalOptions): P
   })
   if (options.historyFile) await loadHistory(server, options.historyFile)
   await once(server, 'exit')
+  if (options.historyFile) saveHistory(options.historyFile, typedLines(server))
 }
+
+/** Newest first. Node.js has them, but its types do not tell. */
+const typedLines = (server: REPLServer): readonly string[] =>
+  (server as unknown as { history?: string[] }).history ?? []
 
 async function peek(
   expression: string,

@@ -48,19 +48,24 @@ const staleUpdate: Defect = {
     ),
 }
 
+/** One orphan of so many is dropped. */
+const DROPPED_EVERY = 5
+
 const orphanDropped: Defect = {
   name: 'orphan-dropped',
-  what: 'A node looks once at a child that lost its runner, and forgets it when it is not its turn.',
-  plant: () =>
-    replace(
+  what: `One of ${DROPPED_EVERY} times that a node sees a child without a runner, it forgets it.`,
+  plant: () => {
+    let adoptions = 0
+    return replace(
       ChildRunner,
-      'adopt',
+      'adoptOne',
       (right) =>
         function (this: { orphans: Set<string> }, ...args: never[]) {
-          right.apply(this, args)
-          this.orphans.clear()
+          if (++adoptions % DROPPED_EVERY !== 0) return right.apply(this, args)
+          return this.orphans.delete((args[0] as unknown as { id: string }).id)
         },
-    ),
+    )
+  },
 }
 
 const grantedTwice: Defect = {

@@ -129,7 +129,7 @@ export class Faults {
     const name = nodeName(index)
     const downMs = this.random.between([10, 15_000])
     this.cluster.stop(index).then(
-      () => this.later(downMs, () => this.bringUp(index)),
+      () => (this.running ? this.later(downMs, () => this.bringUp(index)) : this.bringUp(index)),
       (error) => this.ledgers.oracle.breaks('I11', `${name} could not stop: ${String(error)}`),
     )
     return `${name} for ${downMs.toFixed(0)} ms`

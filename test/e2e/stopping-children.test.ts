@@ -32,3 +32,23 @@ test('one node: a child that traps exits ends at once when it is terminated, and
   await children.leave()
   expect(endings).toEqual(['shutdown', 'shutdown'])
 })
+
+class Hanging extends GenServer {
+  init(): Promise<void> {
+    return new Promise(() => {})
+  }
+}
+
+test('one node: an init that never returns is a timeout, and its id is free once it is terminated', async () => {
+  const options = { cookie: 'stop', epmdPort: await freePort(), logger: silent }
+  node = await Citadel.start({ ...options, discovery: false })
+  const children = await node.supervisor('children', { modules: { Hanging, Trapping } })
+  const start = children.startChild(Hanging, [], { id: 1, timeoutMs: 50 })
+  await expect(start).rejects.toMatchObject({ code: 'timeout' })
+  await children.terminateChild(1)
+  const pid = await children.startChild(Trapping, [], { id: 1 })
+  expect(children.lookup(1)).toEqual(pid)
+  const before = Date.now()
+  await node.stop()
+  expect(Date.now() - before).toBeLessThan(5_000)
+})

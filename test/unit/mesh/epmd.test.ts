@@ -57,6 +57,12 @@ describe('the EPMD client with the embedded server', () => {
     ])
   })
 
+  test('a port that cannot be dialled rejects, and no deadline is left behind', async () => {
+    const client = clientOf(70_000, { timeoutMs: 10 })
+    await expect(client.lookup('n1')).rejects.toThrow('70000')
+    await new Promise((resolve) => setTimeout(resolve, 30))
+  })
+
   test('a name is free again when its registration is closed, with another creation', async () => {
     const server = await serve()
     const client = clientOf(server.address.port)
