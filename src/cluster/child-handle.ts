@@ -1,4 +1,5 @@
 /** A handle that means a child by its id and follows it wherever it runs. */
+import { CitadelError } from '../base/errors.js'
 import { type Resolvable, resolvePid } from '../process/destination.js'
 import type { MethodArgs, MethodName, MethodResult } from '../process/typed-call.js'
 import type { Pid } from '../term/pid.js'
@@ -6,26 +7,63 @@ import type { Pid } from '../term/pid.js'
 /** The verbs a handle passes on; the node gives them. */
 export interface HandleVerbs {
   call(to: Resolvable, method: string, ...args: unknown[]): Promise<unknown>
+  with(options: { timeoutMs: number }): Pick<HandleVerbs, 'call'>
   cast(to: Resolvable, method: string, ...args: unknown[]): boolean
   send(to: Resolvable, message: unknown): boolean
 }
 
+/** What a handle asks its supervisor. */
+export interface ChildFinder {
+  /** The process that runs the child now, wherever. */
+  find(): Pid | undefined
+  /** The same if its node can be reached. */
+  reachable(): Pid | undefined
+  /** The process once it runs within reach, as long as the child is to run at all. */
+  settle(): Promise<Pid | undefined>
+  now(): number
+  pause(): Promise<void>
+}
+
+const CALL_MS = 5_000
+
 export class ChildHandle<T = unknown> implements Resolvable<T> {
   constructor(
     readonly id: unknown,
-    private readonly find: () => Pid | undefined,
-    private readonly settle: () => Promise<Pid | undefined>,
+    private readonly finder: ChildFinder,
     private readonly verbs: HandleVerbs,
   ) {}
 
   /** The process that runs the child at this moment. */
   get pid(): Pid<T> | undefined {
-    return this.find() as Pid<T> | undefined
+    return this.finder.find() as Pid<T> | undefined
   }
 
-  /** Calls the child. While it is being started again, waits for it within the time-out. */
-  call<M extends MethodName<T>>(method: M, ...args: MethodArgs<T, M>): Promise<MethodResult<T, M>> {
-    return this.verbs.call(this as Resolvable, method, ...args) as Promise<MethodResult<T, M>>
+  /**
+   * Calls the child. While it is being started again, or its node cannot be reached, waits for it
+   * within the time-out of 5 s. Never asks twice: it goes on only if the process was not there.
+   */
+  async call<M extends MethodName<T>>(
+    method: M,
+    ...args: MethodArgs<T, M>
+  ): Promise<MethodResult<T, M>> {
+    const deadline = this.finder.now() + CALL_MS
+    for (;;) {
+      const timeoutMs = Math.max(1, deadline - this.finder.now())
+      try {
+        const reply = await this.verbs.with({ timeoutMs }).call(this as Resolvable, method, ...args)
+        return reply as MethodResult<T, M>
+      } catch (error) {
+        if (!(await this.mayRunElsewhere(error, deadline))) throw error
+      }
+    }
+  }
+
+  /** The process had ended before it got the call, and the child runs again or will. */
+  private async mayRunElsewhere(error: unknown, deadline: number): Promise<boolean> {
+    if (!(error instanceof CitadelError) || error.code !== 'noproc') return false
+    await this.finder.pause()
+    if (this.finder.now() >= deadline) return false
+    return this.finder.reachable() !== undefined || (await this.finder.settle()) !== undefined
   }
 
   /** Casts to the child. False: not sent. */
@@ -39,6 +77,6 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
   }
 
   [resolvePid](): Pid<T> | undefined | Promise<Pid<T> | undefined> {
-    return this.pid ?? (this.settle() as Promise<Pid<T> | undefined>)
+    return (this.finder.reachable() ?? this.finder.settle()) as Pid<T> | Promise<Pid<T> | undefined>
   }
 }

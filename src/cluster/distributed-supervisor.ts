@@ -10,7 +10,7 @@ import type { GenServer } from '../process/gen-server.js'
 import type { InitArgs } from '../process/typed-call.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
-import { ChildHandle, type HandleVerbs } from './child-handle.js'
+import { type ChildFinder, ChildHandle, type HandleVerbs } from './child-handle.js'
 import { ChildRunner, type RunnerOptions } from './child-runner.js'
 import type { Groups } from './groups.js'
 import type { Placement } from './placement.js'
@@ -60,6 +60,8 @@ export interface SupervisorSeat {
 
 const TIMEOUT_MS = 5_000
 const RETRY_MS = 20
+/** How long a handle looks for a child that should run and does not. */
+const CHILD_PATIENCE_MS = 30_000
 /** How long a start waits for an unreachable node: enough for a reset connection to come back. */
 const NODE_PATIENCE_MS = 1_000
 
@@ -241,12 +243,14 @@ export class DistributedSupervisor {
   /** A handle that follows the child wherever it runs. */
   child<T = unknown>(id: unknown): ChildHandle<T> {
     const key = termKey(id)
-    return new ChildHandle<T>(
-      id,
-      () => this.find(key),
-      () => this.awaitChild(key),
-      this.seat.verbs,
-    )
+    const finder: ChildFinder = {
+      find: () => this.find(key),
+      reachable: () => this.reachable(key),
+      settle: () => this.awaitChild(key),
+      now: () => this.seat.world.clock.now(),
+      pause: () => this.pause(RETRY_MS),
+    }
+    return new ChildHandle<T>(id, finder, this.seat.verbs)
   }
 
   /** Leaves the supervisor: its children here stop, and the other members start them. */
@@ -310,13 +314,20 @@ export class DistributedSupervisor {
     return fromOutcome(reply) as never
   }
 
-  /** Waits for a known child to run again; undefined at once when there is none of that id. */
+  /** The child's process, if its node can be reached. */
+  private reachable(id: string): Pid | undefined {
+    const pid = this.find(id)
+    return pid && this.seat.scopes.isUp(pid.node) ? pid : undefined
+  }
+
+  /** Waits for a known child to run within reach; undefined when there is none, or it takes too long. */
   private async awaitChild(id: string): Promise<Pid | undefined> {
-    while (this.specs.table.rows.get(id)?.recipe) {
-      const pid = this.find(id)
+    const { clock } = this.seat.world
+    const deadline = clock.now() + CHILD_PATIENCE_MS
+    while (this.specs.table.rows.get(id)?.recipe && this.server && clock.now() < deadline) {
+      const pid = this.reachable(id)
       if (pid) return pid
       await this.pause(RETRY_MS)
-      if (!this.server) return undefined
     }
     return undefined
   }

@@ -13,6 +13,7 @@ import type { Pid } from '../term/pid.js'
 import { type Claim, ClaimTable, claimPut } from './claim-table.js'
 import { Claimant, type ClaimOutcome } from './claimant.js'
 import { dropReservations, Home } from './home.js'
+import { PacedStarts } from './paced-starts.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
 import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
 import { ViewTracker } from './view.js'
@@ -23,6 +24,7 @@ const SLICE_MS = 4
 /** A snapshot waits while this much is queued to its receiver, so that other traffic gets through. */
 const SNAPSHOT_PENDING_MAX = 512 * 1024
 const SCOPES_MAX = 10_000
+const CLAIMS_PER_MESSAGE = 500
 /** Enough for a child to be claimed, started and known by its pid in one update. */
 const FLUSH_STEPS = 8
 /** How long writes may follow each other within a turn, and what is no pause between them. */
@@ -55,6 +57,7 @@ export class Scopes {
   private readonly scopes = new Map<string, Scope>()
   private readonly home: Home
   private readonly claimant: Claimant
+  private readonly starts: PacedStarts
   private readonly up = new Set<string>()
   /** Reports of members whose earlier rows have not all arrived. */
   private readonly lateReports = new Map<string, number>()
@@ -75,6 +78,7 @@ export class Scopes {
     this.views = new ViewTracker(mesh.name, mesh.creation)
     const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
     this.home = new Home(this.views, tables)
+    this.starts = new PacedStarts(options.clock)
     this.claimant = new Claimant(this, this.views, this.home, tables, {
       reachable: (node) => this.up.has(node),
       synced: (node) => this.synced(node),
@@ -152,8 +156,11 @@ export class Scopes {
         return written
       }
       const { timeoutMs, ...rest } = request
-      this.claimant.start({ ...rest, deadline: this.now() + timeoutMs, done }, this.now())
-      this.changed()
+      const claim = { ...rest, deadline: this.now() + timeoutMs, done }
+      this.starts.run(() => {
+        this.claimant.start(claim, this.now())
+        this.changed()
+      })
     })
   }
 
@@ -431,7 +438,12 @@ export class Scopes {
   }
 
   private flushClaims(): void {
-    for (const [node, requests] of this.claimant.requests) this.send(node, ['q', requests])
+    for (const [node, requests] of this.claimant.requests) {
+      // In parts, so that the home, and this node when it gets the answers, can do other work between.
+      for (let i = 0; i < requests.length; i += CLAIMS_PER_MESSAGE) {
+        this.send(node, ['q', requests.slice(i, i + CLAIMS_PER_MESSAGE)])
+      }
+    }
     this.claimant.requests.clear()
     for (const [node, requests] of this.claimant.releases) {
       if (node === this.node) this.released(node, requests)
