@@ -45,6 +45,8 @@ const CHUNK_BYTES = 48 * 1024
 const BATCH_MAX = 500
 /** The position in a dead writer's stream that was never followed exactly. */
 const PARTIAL = -1
+/** This node had no connection to that start of the writer, so others may have rows it has not. */
+const NEVER_MET = -2
 
 export class Replica {
   readonly scope: string
@@ -337,7 +339,8 @@ export class Replica {
     const retired = this.retired.get(`${writer}#${creation}`)
     if (retired !== undefined) return retired
     const stream = this.ins.get(writer)
-    return stream?.origin.creation === creation && stream.exact ? stream.applied : PARTIAL
+    if (stream?.origin.creation !== creation) return NEVER_MET
+    return stream.exact ? stream.applied : PARTIAL
   }
 
   private sendHave(to: string): void {

@@ -9,14 +9,23 @@ import type { Scope } from '../cluster/scope.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { Oracle } from './oracle.js'
 
+interface Seen {
+  readonly epoch: number
+  /** When it was first seen, if it took the key by force. */
+  readonly forcedAt: number | undefined
+}
+
 interface Watched {
   readonly member: ClusterMember
   readonly scope: Scope<'c'>
   /** The highest epoch that this start of the node has seen, by key. */
-  readonly seen: Map<string, number>
+  readonly seen: Map<string, Seen>
   /** The epoch of its own last claim, by key. */
   readonly granted: Map<string, number>
 }
+
+/** As long as a grant may be on its way. */
+const CROSSING_MS = 5_000
 
 export class GrantWatch {
   grants = 0
@@ -44,8 +53,11 @@ export class GrantWatch {
 
   private changed(scopeName: string, watched: Watched, change: ClaimChange): void {
     if (isGrant(watched, change)) this.granted(scopeName, watched, change)
-    const epoch = Math.max(change.before?.epoch ?? 0, change.after?.epoch ?? 0)
-    if (epoch > (watched.seen.get(change.id) ?? 0)) watched.seen.set(change.id, epoch)
+    for (const claim of [change.before, change.after]) {
+      if (!claim || claim.epoch <= (watched.seen.get(change.id)?.epoch ?? 0)) continue
+      const { epoch, forced } = claim
+      watched.seen.set(change.id, { epoch, forcedAt: forced ? this.oracle.now : undefined })
+    }
   }
 
   private granted(scopeName: string, { member, scope }: Watched, { id }: ClaimChange): void {
@@ -61,11 +73,15 @@ export class GrantWatch {
       if (other.member !== member && rival && !rival.forced) {
         this.oracle.breaks('I3', `${what}, while ${other.member.name} owns it (${rival.epoch})`)
       }
-      const known = other.seen.get(id) ?? 0
-      if (known >= claim.epoch) {
-        this.oracle.breaks('I5', `${what}, and ${other.member.name} knows of ${known}`)
-      }
+      const known = other.seen.get(id)
+      if (!known || known.epoch < claim.epoch || this.isCrossed(known)) continue
+      this.oracle.breaks('I5', `${what}, and ${other.member.name} knows of ${known.epoch}`)
     }
+  }
+
+  /** Somebody takes a key by force while another's grant of it is on its way: that one loses it. */
+  private isCrossed({ forcedAt }: Seen): boolean {
+    return forcedAt !== undefined && this.oracle.now - forcedAt < CROSSING_MS
   }
 }
 
