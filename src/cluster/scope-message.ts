@@ -84,8 +84,8 @@ export type ScopeMessage =
 const head = tupleOf(isScope, isCount, isCount, isCount)
 const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount)
 const answer = tupleOf(isCount, isText, isAnything)
-/** -1: some of it, or nothing. */
-const isPosition: Check = (value) => value === -1 || isCount(value)
+/** -1: some of it; -2: nothing, the writer was never met. */
+const isPosition: Check = (value) => value === -1 || value === -2 || isCount(value)
 const have = tupleOf(isText, isCount, isPosition)
 
 /** What follows the letter of each message. */

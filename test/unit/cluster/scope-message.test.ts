@@ -11,8 +11,15 @@ const good: ScopeMessage[] = [
   ['n', 'g:groups', 0],
   ['s', 'g:groups', 1, 0, 9, [['id', 'g', null, pid, 1, null]]],
   ['c', 'g:groups', 1, 9],
-  // -1: of that writer the sender has a part, or nothing.
-  ['d', 's:supervisor/w', [['b@h', 5, -1]]],
+  // -1: of that writer the sender has a part; -2: it never met it.
+  [
+    'd',
+    's:supervisor/w',
+    [
+      ['b@h', 5, -1],
+      ['c@h', 6, -2],
+    ],
+  ],
   ['o', 's:supervisor/w', [['id', null, null, 1, 'a@h']]],
   ['q', [[1, 2, 'c:registry', 'id', null, false, 3]]],
   ['g', [[1, 'taken', pid]]],
