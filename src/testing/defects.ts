@@ -53,7 +53,7 @@ const DROPPED_EVERY = 5
 
 const orphanDropped: Defect = {
   name: 'orphan-dropped',
-  what: `One of ${DROPPED_EVERY} times that a node sees a child without a runner, it forgets it.`,
+  what: `One of ${DROPPED_EVERY} times that a node is to adopt a child without a runner, it forgets it.`,
   plant: () => {
     let adoptions = 0
     return replace(
@@ -103,7 +103,7 @@ const downLost: Defect = {
   },
 }
 
-/** For how long a snapshot lies about before it is sent, in updates written meanwhile. */
+/** How many updates old a snapshot may be that is sent once more. */
 const OLD_UPDATES = 8
 
 const lateSnapshot: Defect = {
