@@ -16,6 +16,7 @@ import type { ClaimOutcome } from './claimant.js'
 import type { ProcessPort, ServerModule } from './process-port.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
 import type { ChildRecipe, SpecRow } from './spec-table.js'
 import { specPut } from './spec-table.js'
 import type { SupervisorMembers } from './supervisor-members.js'
@@ -106,7 +107,7 @@ export class ChildRunner {
     for (let work = this.starting.get(id); work; work = this.starting.get(id)) {
       await work.catch(() => undefined)
     }
-    const running = this.runningAs(id, recipe.token)
+    const running = this.runningAs(id, childId, recipe.token)
     if (running) return running
     if (this.leaving || this.members.nodeFor(id, recipe.module) !== this.scopes.node)
       return undefined
@@ -146,9 +147,10 @@ export class ChildRunner {
   }
 
   /** The process that this request, or an earlier copy of it, has started; others are in its way. */
-  private runningAs(id: string, token: string): Pid | undefined {
+  private runningAs(id: string, childId: unknown, token: string): Pid | undefined {
     const pid = this.children.get(id)?.pid ?? this.claims.table.find(id)?.pid
-    if (pid && this.specs.table.rows.get(id)?.recipe?.token !== token) throw alreadyStarted(id, pid)
+    if (pid && this.specs.table.rows.get(id)?.recipe?.token !== token)
+      throw alreadyStarted(childId, pid)
     return pid
   }
 
@@ -180,7 +182,10 @@ export class ChildRunner {
   private letGo(child: Child): never {
     this.discard(child)
     this.terminate(child.id, child.childId)
-    throw new CitadelError('exited', `Child ${child.id} is temporary and its node is gone.`)
+    throw new CitadelError(
+      'exited',
+      `Child ${showKey(child.childId)} is temporary and its node is gone.`,
+    )
   }
 
   private async claim(spec: SpecRow, first: boolean): Promise<Child> {
@@ -197,7 +202,7 @@ export class ChildRunner {
       if (first) this.write(spec)
       return true
     })
-    if (!child) throw refused(spec.id, outcome)
+    if (!child) throw refused(spec.childId, outcome)
     return child
   }
 
@@ -227,9 +232,13 @@ export class ChildRunner {
     const pid = await this.processes.spawn(module, child.recipe.args)
     if (child.stopping) {
       this.processes.exit(pid, 'kill')
-      throw new CitadelError('exited', `Child ${child.id} was stopped while it started.`, {
-        reason: 'shutdown',
-      })
+      throw new CitadelError(
+        'exited',
+        `Child ${showKey(child.childId)} was stopped while it started.`,
+        {
+          reason: 'shutdown',
+        },
+      )
     }
     child.pid = pid
     this.putClaim(child)
@@ -278,7 +287,7 @@ export class ChildRunner {
     if (!child.intensity.allows(clock.now())) {
       const { maxRestarts, maxSeconds } = this.options
       log.error(
-        `Supervisor ${this.supervisor}: child ${child.id} ended more than ${maxRestarts} times in ` +
+        `Supervisor ${this.supervisor}: child ${showKey(child.childId)} ended more than ${maxRestarts} times in ` +
           `${maxSeconds} s and is given up; start it again when its cause is mended.`,
         { reason: describeReason(reason) },
       )
@@ -386,33 +395,37 @@ export class ChildRunner {
   }
 
   /** Somebody else has it, or who decides was out of reach: the next view or heads will tell. */
-  private adoptionFailed({ id }: SpecRow, error: unknown): void {
+  private adoptionFailed({ childId }: SpecRow, error: unknown): void {
     const code = error instanceof CitadelError ? error.code : undefined
     if (code !== undefined && ADOPTED_LATER.has(code)) return
-    this.world.log.error(`Supervisor ${this.supervisor}: child ${id} could not be started again.`, {
+    const child = showKey(childId)
+    this.world.log.error(`Supervisor ${this.supervisor}: child ${child} could not start again.`, {
       error: String(error),
     })
   }
 }
 
-function alreadyStarted(id: string, pid: Pid | undefined): CitadelError {
+function alreadyStarted(childId: unknown, pid: Pid | undefined): CitadelError {
   return new CitadelError(
     'already_started',
-    `Child ${id} runs already, as ${pid}; look it up instead.`,
+    `Child ${showKey(childId)} runs already, as ${pid}; look it up instead.`,
     { pid },
   )
 }
 
-function refused(id: string, outcome: ClaimOutcome): CitadelError {
+function refused(childId: unknown, outcome: ClaimOutcome): CitadelError {
   switch (outcome.type) {
     case 'taken':
-      return alreadyStarted(id, outcome.pid)
+      return alreadyStarted(childId, outcome.pid)
     case 'unavailable':
       return new CitadelError(
         'unavailable',
-        `Who decides about child ${id} cannot be reached; try again soon.`,
+        `Who decides about child ${showKey(childId)} cannot be reached; try again soon.`,
       )
     default:
-      return new CitadelError('timeout', `No decision about child ${id} in time; try again.`)
+      return new CitadelError(
+        'timeout',
+        `No decision about child ${showKey(childId)} in time; try again.`,
+      )
   }
 }

@@ -18,6 +18,7 @@ import type { ProcessPort, ServerModule } from './process-port.js'
 import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
 import { supervisorServerName } from './supervisor-server.js'
@@ -152,7 +153,7 @@ export class DistributedSupervisor {
       if (running && this.specs.table.rows.get(id)?.recipe?.token !== recipe.token) {
         throw new CitadelError(
           'already_started',
-          `Child ${id} runs already, as ${running}; look it up instead.`,
+          `Child ${showKey(options.id)} runs already, as ${running}; look it up instead.`,
           {
             pid: running,
           },
@@ -170,13 +171,13 @@ export class DistributedSupervisor {
         if (pid) return pid
       } else {
         blockedSince ??= clock.now()
-        if (clock.now() - blockedSince >= NODE_PATIENCE_MS) throw this.unavailable(id, node)
+        if (clock.now() - blockedSince >= NODE_PATIENCE_MS) throw this.unavailable(options.id, node)
       }
       await this.pause(RETRY_MS)
     }
     throw new CitadelError(
       'timeout',
-      `Child ${id} did not start in time; it may still, so look it up.`,
+      `Child ${showKey(options.id)} did not start in time; it may still, so look it up.`,
     )
   }
 
@@ -221,7 +222,7 @@ export class DistributedSupervisor {
     const spec = this.specs.table.rows.get(key)
     const claim = this.claims.table.find(key)
     if (!spec?.recipe && !claim) {
-      throw new CitadelError('not_found', `Supervisor "${this.name}" has no child ${key}.`)
+      throw new CitadelError('not_found', `Supervisor "${this.name}" has no child ${showKey(id)}.`)
     }
     const node = claim?.origin.node ?? this.seat.scopes.node
     if (node !== this.seat.scopes.node && this.seat.scopes.isUp(node)) {
@@ -349,10 +350,10 @@ export class DistributedSupervisor {
     return new Promise((resolve) => this.seat.world.clock.after(ms, resolve))
   }
 
-  private unavailable(id: string, node: string): CitadelError {
+  private unavailable(childId: unknown, node: string): CitadelError {
     return new CitadelError(
       'unavailable',
-      `Child ${id} belongs on ${node}, which cannot be reached now; try again in a few seconds.`,
+      `Child ${showKey(childId)} belongs on ${node}, which cannot be reached now; try again in a few seconds.`,
     )
   }
 }

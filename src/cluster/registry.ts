@@ -14,6 +14,7 @@ import type { ProcessPort } from './process-port.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
 
 export const REGISTRY_SCOPE = 'c:registry'
 /** The local name of the process that registers and joins on behalf of other nodes. */
@@ -77,7 +78,7 @@ export class Registry {
     if (!claim?.pid) {
       throw new CitadelError(
         'not_found',
-        `Nothing is registered under ${id}; check with findByKey.`,
+        `Nothing is registered under ${showKey(key)}; check with findByKey.`,
       )
     }
     const { node } = claim.origin
@@ -143,11 +144,11 @@ export class Registry {
   ): Promise<void> {
     if (!this.processes.isAlive(pid)) throw noProcess(pid)
     const owner = this.scope.table.find(id)
-    if (owner?.pid && !force) throw alreadyRegistered(id, owner.pid)
+    if (owner?.pid && !force) throw alreadyRegistered(key, owner.pid)
     const write = (epoch: number): boolean => this.write(id, key, pid, epoch, force, meta)
     const request = { scope: REGISTRY_SCOPE, id, pid, force, timeoutMs }
     const outcome = await this.scopes.claim(request, write)
-    this.check(id, pid, outcome)
+    this.check(key, pid, outcome)
     await this.scopes.changed()
   }
 
@@ -170,22 +171,22 @@ export class Registry {
     return true
   }
 
-  private check(id: string, pid: Pid, outcome: ClaimOutcome): void {
+  private check(key: unknown, pid: Pid, outcome: ClaimOutcome): void {
     switch (outcome.type) {
       case 'granted':
         if (!this.processes.isAlive(pid)) throw noProcess(pid)
         return
       case 'taken':
-        throw alreadyRegistered(id, outcome.pid)
+        throw alreadyRegistered(key, outcome.pid)
       case 'unavailable':
         throw new CitadelError(
           'unavailable',
-          `The node that decides about ${id} cannot be reached now; try again in a few seconds.`,
+          `The node that decides about ${showKey(key)} cannot be reached now; try again in a few seconds.`,
         )
       case 'timeout':
         throw new CitadelError(
           'timeout',
-          `No decision about ${id} in time; the members may be changing, so try again.`,
+          `No decision about ${showKey(key)} in time; the members may be changing, so try again.`,
         )
     }
   }
@@ -209,10 +210,10 @@ function noProcess(pid: Pid): CitadelError {
   return new CitadelError('noproc', `${pid} is not alive, so it cannot be registered.`, { pid })
 }
 
-function alreadyRegistered(id: string, pid: Pid): CitadelError {
+function alreadyRegistered(key: unknown, pid: Pid): CitadelError {
   return new CitadelError(
     'already_registered',
-    `${id} is registered to ${pid}; choose another key, unregister it, or pass { force: true }.`,
+    `${showKey(key)} is registered to ${pid}; choose another key, unregister it, or pass { force: true }.`,
     { pid },
   )
 }
