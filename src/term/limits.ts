@@ -54,7 +54,7 @@ export function overLimit(name: keyof TermLimits, limits: Readonly<TermLimits>):
   }
   return new CitadelError(
     'limit_exceeded',
-    `the term ${meaning[name]}: send less at once, or raise the limit \`${name}\` on every node`,
+    `the term ${meaning[name]}: send it in parts`,
   )
 }
 
