@@ -52,10 +52,7 @@ export function overLimit(name: keyof TermLimits, limits: Readonly<TermLimits>):
     bytes: `is larger than ${limits.bytes} bytes`,
     integerBytes: `has an integer of more than ${limits.integerBytes} bytes`,
   }
-  return new CitadelError(
-    'limit_exceeded',
-    `the term ${meaning[name]}: send it in parts`,
-  )
+  return new CitadelError('limit_exceeded', `the term ${meaning[name]}: send it in parts`)
 }
 
 /** Whether a caller that was deep in its own stack left too little of it. That is no crash either. */
