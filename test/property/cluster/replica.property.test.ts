@@ -91,7 +91,7 @@ describe('replicas under cuts and restarts', () => {
     )
     // Fixed, because of a known rare defect: specs of a writer that restarted amid cuts can differ
     // (log 50, specs; found by seed 783951033, not yet mended). Take the seed out to look for it.
-    fc.assert(property, { numRuns: 100, seed: 1 })
+    fc.assert(property, specs ? { numRuns: 100, seed: 1 } : { numRuns: 100 })
   })
 })
 
