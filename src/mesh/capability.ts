@@ -4,6 +4,12 @@
  */
 export const PROTOCOL_VERSION = 1
 
+/** The feature of a node that is about to stop: its opinion about others carries no weight. */
+export const LEAVING = 'leaving'
+
+export const offersLeaving = (capability: Pick<Capability, 'features'> | undefined): boolean =>
+  capability?.features.includes(LEAVING) ?? false
+
 export interface Capability {
   /** The protocol version of the sender. */
   version: number

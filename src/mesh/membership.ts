@@ -2,9 +2,10 @@
  * "Unreachable is not dead", as a pure machine: what this node holds of every other Citadel node.
  * A closed or silent link makes a member unreachable, and it is redialled. It is dead only when its
  * last address refuses, another creation answers there, it said goodbye, or it has been silent for
- * the limit and every member still reached agrees. Events in, effects out as data.
+ * the limit and every member still reached agrees; members that are leaving have no say. Events in,
+ * effects out as data.
  */
-import type { Capability } from './capability.js'
+import { type Capability, offersLeaving } from './capability.js'
 import type { MeshEvent } from './mesh-event.js'
 import { type MemberId, type Opinion, Opinions } from './opinions.js'
 
@@ -43,6 +44,8 @@ export type MembershipEvent =
   /** Somebody wants no connection: no redial until `connect`. Never death. */
   | { type: 'disconnect'; node: string }
   | { type: 'connect'; node: string }
+  /** This node is about to stop: from now on it holds nobody for dead because of silence. */
+  | { type: 'leaving' }
   /** This node was away for longer than the silent limit: it knows nothing of the time between. */
   | { type: 'woke' }
   /** Time has passed. `doubting`: this node was late and judges nobody. */
@@ -85,6 +88,7 @@ export class Membership {
   private readonly opinions = new Opinions()
   private effects: MembershipEffect[] = []
   private doubting = false
+  private leaving = false
 
   constructor(
     private readonly self: string,
@@ -106,6 +110,13 @@ export class Membership {
   /** Up or unreachable. */
   *members(): IterableIterator<Member> {
     for (const member of this.table.values()) if (isMember(member)) yield member
+  }
+
+  /** True for this node, or a member, that has said that it is about to stop. */
+  isLeaving(node: string): boolean {
+    if (node === this.self) return this.leaving
+    const member = this.table.get(node)
+    return member !== undefined && isMember(member) && offersLeaving(member.capability)
   }
 
   /** What the members are told every round. While this node doubts itself it says nothing. */
@@ -147,6 +158,9 @@ export class Membership {
         break
       case 'connect':
         this.held.delete(event.node)
+        break
+      case 'leaving':
+        this.leaving = true
         break
       case 'woke':
         this.woke(now)
@@ -278,7 +292,7 @@ export class Membership {
   }
 
   private judgeAll(now: number): void {
-    if (this.doubting) return
+    if (this.doubting || this.leaving) return
     for (const member of this.table.values()) {
       if (member.status !== 'unreachable' || this.held.has(member.node)) continue
       if (now - member.heardAt < this.times.silentMs) continue
@@ -289,6 +303,8 @@ export class Membership {
   private allAgree(about: MemberId): boolean {
     for (const member of this.table.values()) {
       if (member.status !== 'connected' || member.node === about.node) continue
+      // It adopts nothing, and may freeze or be gone at any time: nobody waits for its word.
+      if (offersLeaving(member.capability)) continue
       if (!this.opinions.says(member.node, about)) return false
     }
     return true

@@ -177,6 +177,19 @@ export class Mesh implements Router {
   }
 
   /**
+   * Tells all members that this node is about to stop. From then on it holds nobody for dead
+   * because of silence, and no member waits for its agreement that somebody is.
+   */
+  leaving(): void {
+    this.neighbours.leaving()
+  }
+
+  /** This node, or a member, has said that it is about to stop. */
+  isLeaving(node: string): boolean {
+    return this.neighbours.isLeaving(node)
+  }
+
+  /**
    * For whoever runs processes: called before a batch of work. After a gap longer than the silent
    * limit the links to Citadel nodes are cut first, because those nodes may have given this one up.
    */

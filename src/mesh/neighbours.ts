@@ -10,7 +10,7 @@ import type { Address, Listener } from '../base/transport.js'
 import type { Pid } from '../term/pid.js'
 import { TermWriter } from '../term/term-writer.js'
 import { isLoopback, parseAddress } from './address.js'
-import type { Capability } from './capability.js'
+import { type Capability, LEAVING } from './capability.js'
 import { type CitadelMessage, citadelTerm } from './citadel-message.js'
 import { ConnectWaiters } from './connect-waiters.js'
 import { Connections } from './connections.js'
@@ -158,6 +158,17 @@ export class Neighbours {
   /** Tells all members the capability again: the modules or the weight have changed. */
   announce(): void {
     this.broadcast({ type: 'capability', capability: this.capability() })
+  }
+
+  /** Announces that this node is about to stop: its opinion about others counts no more. */
+  leaving(): void {
+    if (this.isLeaving(this.system.node)) return
+    this.step({ type: 'leaving' })
+    this.announce()
+  }
+
+  isLeaving(node: string): boolean {
+    return this.membership.isLeaving(node)
   }
 
   /**
@@ -412,7 +423,10 @@ export class Neighbours {
       creation,
       addresses,
     }))
-    return { ...this.options.capability(), addresses: this.addresses, members }
+    const offer = this.options.capability()
+    const leaving = this.isLeaving(this.system.node) ? [LEAVING] : []
+    const features = [...offer.features, ...leaving]
+    return { ...offer, features, addresses: this.addresses, members }
   }
 
   private tell(peer: Peer, message: CitadelMessage): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Capability, KnownMember } from '../../../src/mesh/capability.js'
+import { type Capability, type KnownMember, LEAVING } from '../../../src/mesh/capability.js'
 import {
   defaultMembershipTimes,
   Membership,
@@ -44,6 +44,12 @@ function story(self = 'a@h') {
     tick(timeMs: number, doubting = false): string[] {
       now = timeMs
       return machine.step({ type: 'tick', doubting }, now).map(told)
+    },
+    /** A member tells that it is about to stop. */
+    leaves(node: string): string[] {
+      const offer = { ...capability(node), features: ['other', LEAVING] }
+      const event = { type: 'capability' as const, node, creation: 1, capability: offer }
+      return machine.step(event, now).map(told)
     },
     status: (node: string) => machine.get(node)?.status,
   }
@@ -196,6 +202,63 @@ describe('asked by others', () => {
     tick(100, true)
     expect(machine.opinion(100)).toEqual({ unreachable: [], agrees: [] })
     expect(tick(1_200, false)).toContain('tellStatus')
+  })
+})
+
+describe('a member that is leaving', () => {
+  test('keeps nobody from holding a silent one for dead', () => {
+    const { at, up, leaves, tick, machine } = story()
+    up('b@h')
+    up('c@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    expect(tick(5_000)).not.toContain('dead b@h')
+    expect(leaves('c@h')).toEqual(['changed c@h'])
+    expect([machine.isLeaving('c@h'), machine.isLeaving('b@h')]).toEqual([true, false])
+    expect(tick(5_250)).toContain('dead b@h')
+  })
+
+  test('does not stand in for the others, who still have to agree', () => {
+    const { at, up, leaves, tick } = story()
+    for (const node of ['b@h', 'c@h', 'd@h']) up(node)
+    leaves('c@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    at(100, { type: 'status', node: 'c@h', opinion: says('b@h') })
+    expect(tick(20_000)).not.toContain('dead b@h')
+    expect(at(20_100, { type: 'status', node: 'd@h', opinion: says('b@h') })).toContain('dead b@h')
+  })
+
+  test('has a say again when another start of it comes up', () => {
+    const { at, up, leaves, tick, machine } = story()
+    up('b@h')
+    up('c@h')
+    leaves('c@h')
+    expect(at(10, { type: 'goodbye', node: 'c@h' })).toEqual(['dead c@h'])
+    expect(machine.isLeaving('c@h')).toBe(false)
+    up('c@h', 2)
+    at(20, { type: 'down', node: 'b@h', heardAt: 20 })
+    expect(tick(20_000)).not.toContain('dead b@h')
+  })
+
+  test('holds nobody for dead because of silence itself, but answers what it is asked', () => {
+    const { at, up, tick, machine } = story()
+    up('b@h')
+    up('c@h')
+    expect(at(0, { type: 'leaving' })).toEqual([])
+    expect(machine.isLeaving('a@h')).toBe(true)
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    at(100, { type: 'status', node: 'c@h', opinion: says('b@h') })
+    expect(tick(60_000)).not.toContain('dead b@h')
+    expect(machine.opinion(200).agrees).toEqual([{ node: 'b@h', creation: 1 }])
+  })
+
+  test('still learns of a death by a refusal, a goodbye or another start', () => {
+    const { at, up } = story()
+    for (const node of ['b@h', 'c@h', 'd@h']) up(node)
+    at(0, { type: 'leaving' })
+    at(10, { type: 'down', node: 'b@h', heardAt: 9 })
+    expect(at(11, { type: 'dialFailed', node: 'b@h', refused: true })).toContain('dead b@h')
+    expect(at(12, { type: 'goodbye', node: 'c@h' })).toContain('dead c@h')
+    expect(at(13, { type: 'answered', node: 'd@h', creation: 2 })).toContain('dead d@h')
   })
 })
 

@@ -150,6 +150,61 @@ describe('three nodes', () => {
   })
 })
 
+describe('a node that is leaving', () => {
+  /** a has lost c, b reaches it. */
+  async function oneSeesWhatTheOtherDoesNot(): Promise<[World, MeshNode, MeshNode, MeshNode]> {
+    const world = await World.of(3)
+    world.simulation.network.partition([['h1'], ['h3']])
+    return [world, ...(world.nodes as [MeshNode, MeshNode, MeshNode])]
+  }
+
+  test('three nodes: a leaving member that still reaches a frozen one keeps nobody from declaring it dead', async () => {
+    const [world, a, b, c] = await oneSeesWhatTheOtherDoesNot()
+    await world.simulation.runFor(10_000)
+    expect(world.deaths()).toEqual([])
+    b.mesh.leaving()
+    expect(await world.timeUntil(() => a.saw('dead', c.name) === 1)).toBeLessThan(500)
+    expect(a.mesh.isLeaving(b.name) && c.mesh.isLeaving(b.name)).toBe(true)
+    expect(b.status(c.name)).toBe('connected')
+  })
+
+  test('three nodes: all hear of it at once, and one that joins later with the introduction', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    b.mesh.leaving()
+    b.mesh.leaving()
+    expect([b.mesh.isLeaving(b.name), b.mesh.isLeaving(a.name)]).toEqual([true, false])
+    const heard = () => a.saw('changed', b.name) + c.saw('changed', b.name) === 2
+    expect(await world.timeUntil(heard)).toBeLessThan(100)
+    const d = await world.add(3)
+    expect(await world.simulation.settle(d.mesh.connect(a.name))).toBe(true)
+    await world.whole()
+    expect(d.mesh.isLeaving(b.name)).toBe(true)
+    expect(d.mesh.isLeaving(a.name)).toBe(false)
+  })
+
+  test('three nodes: a leaving one declares nobody dead for silence, and is no hindrance to others', async () => {
+    const world = await World.of(3)
+    const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    a.mesh.leaving()
+    world.simulation.network.powerOff('h3')
+    const tookMs = await world.timeUntil(() => b.saw('dead', c.name) === 1)
+    expect(tookMs).toBeLessThan(6_000)
+    await world.simulation.runFor(30_000)
+    expect(a.saw('dead', c.name)).toBe(0)
+    expect(a.status(c.name)).toBe('unreachable')
+  })
+
+  test('two nodes: a leaving one that is killed is dead as fast as any other', async () => {
+    const world = await World.of(2)
+    const [a, b] = world.nodes as [MeshNode, MeshNode]
+    b.mesh.leaving()
+    await world.simulation.runFor(100)
+    world.programs[1]!.crash()
+    expect(await world.timeUntil(() => a.saw('dead', b.name) === 1)).toBeLessThan(50)
+  })
+})
+
 describe('a node that stands still', () => {
   test.each([100, 1_000, 2_000, 3_000])(
     'for %d ms is lost by nobody and loses nobody',
