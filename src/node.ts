@@ -306,6 +306,7 @@ export class Node {
       send: (from, to, message) => this.mesh.send(from, to, message),
       sendToAlias: (from, ref, message) => this.mesh.sendToAlias(from, ref, message),
       signal: (node, signal) => this.mesh.signal(node, signal),
+      pass: (node, endpoint, message) => this.mesh.pass(node, endpoint, message),
       onceWritable: (node, callback) => this.mesh.onceWritable(node, callback),
     }
   }

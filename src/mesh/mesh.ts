@@ -142,6 +142,10 @@ export class Mesh implements Router {
     return this.neighbours.peer(node)?.signal(signal) ?? false
   }
 
+  pass(node: string, endpoint: string, message: unknown): boolean {
+    return this.sendEncoded(node, endpoint, this.encode(message))
+  }
+
   onceWritable(node: string, callback: () => void): () => void {
     const peer = this.neighbours.peer(node)
     if (peer) return peer.onceWritable(callback)

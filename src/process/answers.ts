@@ -94,6 +94,16 @@ export class Answers {
     else this.#tellDown(call as RemoteCall, refusalToWire(error))
   }
 
+  /** How a call ended that was passed on, told to who made it. */
+  failed(call: Call, error: unknown): void {
+    if (call.answered) return
+    if (!(error instanceof CitadelError)) throw error
+    if (call instanceof PendingCall) this.#calls.fail(call, error)
+    else if (error.code === 'exited') this.#fail(call, error.reason)
+    else if (error.code === 'noproc' || error.code === 'noconnection') this.#fail(call, error.code)
+    else this.refuse(call, error)
+  }
+
   /** Nobody is there to take a call of another node. */
   refuseNoProcess(call: RemoteCall): void {
     this.#tellDown(call, reasonToWire('noproc'))

@@ -14,7 +14,7 @@ import type { Destination } from './destination.js'
 import { reasonFromWire } from './exit-reason.js'
 import { aliasTag, callTerm, parseRequest } from './gen-protocol.js'
 import type { CallOptions, Process } from './process.js'
-import { PendingCall } from './request.js'
+import { type Call, PendingCall } from './request.js'
 import { ServerProcess } from './server-process.js'
 import type { Target } from './signal.js'
 
@@ -200,6 +200,36 @@ export class Calls {
     } catch (error) {
       this.fail(sent.call, error)
     }
+  }
+
+  /**
+   * A call that waits for a process which now runs at `to` goes there, by `send`. It is answered as
+   * any call to another node, and fails if that node is lost.
+   */
+  passOn(call: PendingCall, to: Pid, send: (message: unknown) => boolean): void {
+    if (call.answered) return
+    const ref = this.#core.newRef()
+    call.ref = ref
+    this.#remember(this.#core.keyOf(ref), { call, node: to.node, target: to, monitored: false })
+    try {
+      if (send(callTerm(new Tuple(call.pid, aliasTag(ref)), call))) call.args = NO_ARGS
+      else this.fail(call, errors.notConnected(to.node))
+    } catch (error) {
+      this.fail(call, error)
+    }
+  }
+
+  /** A call that this node makes for somebody else: `done` hears how it ended. */
+  inStead(
+    call: Call,
+    timeoutMs: number,
+    done: { resolve(value: unknown): void; reject(error: unknown): void },
+  ): PendingCall {
+    const { method, args, raw } = call
+    const { root } = this.#core
+    const made = new PendingCall(method, args, raw, root, timeoutMs, done.resolve, done.reject)
+    this.#addDeadline(made)
+    return made
   }
 
   /** The answer of a process of this node, or of another. */

@@ -13,6 +13,7 @@ import { MailboxPool } from './mailbox.js'
 import { Notices } from './notices.js'
 import type { NoticeKind, Process } from './process.js'
 import { ProcessTable } from './process-table.js'
+import { Redirects } from './redirects.js'
 import type { Router } from './router.js'
 import { Scheduler } from './scheduler.js'
 import type { RemoteName, Target } from './signal.js'
@@ -54,6 +55,8 @@ export class Core {
   readonly scheduler: Scheduler
   readonly notices: Notices<NoticeKind>
   readonly endpoints = new Map<string, Endpoint>()
+  /** Where processes have moved to. */
+  readonly redirects = new Redirects()
   /** For strictMessages: a value as another node would get it. Throws `unserializable`. */
   readonly codec = new TermCodec()
   /** Acts for the node itself; set once by the kernel. */
@@ -93,7 +96,12 @@ export class Core {
 
   /** Puts an item into a mailbox. False: ended or full, and nothing was put. */
   post(process: Process, item: unknown): boolean {
-    if (process.status === 'ended') return false
+    const { detour } = process
+    return detour === undefined ? this.admit(process, item) : detour.take(item)
+  }
+
+  /** The same past any detour. */
+  admit(process: Process, item: unknown): boolean {
     const { mailbox } = process
     if (mailbox !== undefined && mailbox.size >= this.mailboxMax) return false
     this.#put(process, item)
@@ -103,7 +111,8 @@ export class Core {
   /** Exits, downs and replies always find room, but in the mailbox that perhaps nobody reads. */
   postSystem(process: Process, item: unknown): void {
     if (process.status === 'ended') return
-    if (process === this.root) {
+    if (process.detour?.takeSystem !== undefined) process.detour.takeSystem(item)
+    else if (process === this.root) {
       if (!this.post(process, item)) this.notices.note('mailboxFull', process)
     } else this.#put(process, item)
   }
@@ -115,7 +124,8 @@ export class Core {
       process.mailbox = mailbox
     }
     mailbox.push(item)
-    if (!process.queued && process.status === 'ready') this.scheduler.enqueue(process)
+    if (process.queued) return
+    if (process.status === 'ready' || process.status === 'moved') this.scheduler.enqueue(process)
   }
 
   releaseMailbox(process: Process): void {
@@ -139,9 +149,16 @@ export class Core {
   }
 
   #routePid(pid: Pid): Route {
+    const to = this.redirects.of(pid)
+    if (to !== undefined && this.#isGoneHere(pid)) return this.#routePid(to)
     if (pid.node !== this.name) return { node: pid.node, target: pid }
     const process = this.table.find(pid)
     return process && { process }
+  }
+
+  /** A process that has moved away from here is a forwarder, which keeps the order, until it ends. */
+  #isGoneHere(pid: Pid): boolean {
+    return pid.node !== this.name || this.table.find(pid) === undefined
   }
 
   routeName(name: string): Route {

@@ -9,7 +9,10 @@ import type { Core } from './core.js'
 import { describeReason } from './exit-reason.js'
 import type { Links } from './links.js'
 import type { Monitors } from './monitors.js'
-import type { Process } from './process.js'
+import type { Detour, Process } from './process.js'
+
+/** Where messages to the dead go. */
+const nowhere: Detour = { take: () => false }
 
 interface End {
   process: Process
@@ -36,6 +39,7 @@ export class Endings {
   bury(process: Process, reason: unknown): void {
     if (process.status === 'ended') return
     process.status = 'ended'
+    process.detour = nowhere
     this.#due.push({ process, reason })
     if (this.#working) return
     this.#working = true

@@ -24,6 +24,7 @@ import { GenServer } from './gen-server.js'
 import { Links } from './links.js'
 import { MethodTables, type ServerStatics } from './method-table.js'
 import { Monitors } from './monitors.js'
+import { MOVES_ENDPOINT, Moves } from './moves.js'
 import type { Notices } from './notices.js'
 import type {
   CallOptions,
@@ -37,7 +38,7 @@ import type {
 import { signalWithReason } from './remote-reason.js'
 import { type Call, type From, RemoteCall } from './request.js'
 import { noRouter, type Router, type SignalSink } from './router.js'
-import { ServerProcess } from './server-process.js'
+import { type Birth, ServerProcess } from './server-process.js'
 import type { Signal } from './signal.js'
 import { askToStop, stopProcesses } from './stop-processes.js'
 
@@ -87,6 +88,8 @@ export class Kernel implements Host, SignalSink {
   readonly #monitors: Monitors
   readonly #endings: Endings
   readonly #tables = new MethodTables(GenServer.prototype)
+  /** Processes that go to other nodes and come from them. */
+  readonly moves: Moves
   readonly #bind: (process: Process) => BoundNode
   #spawned = 0
   #stopped = false
@@ -115,6 +118,16 @@ export class Kernel implements Host, SignalSink {
     this.#answers = new Answers(this.#core, this.#calls, this.#monitors)
     this.#delivery = new Delivery(this.#core)
     this.#endings = new Endings(this.#core, this.#answers, this.#links, this.#monitors)
+    this.moves = new Moves({
+      core: this.#core,
+      calls: this.#calls,
+      answers: this.#answers,
+      links: this.#links,
+      monitors: this.#monitors,
+      bury: (process, reason) => this.bury(process, reason),
+      arrived: (process, message) => this.#arrived(process, message),
+    })
+    this.registerEndpoint(MOVES_ENDPOINT, (message, from) => this.moves.receive(message, from))
     this.#core.root = new RootProcess(this, this.#core.table.newPid())
     this.#core.table.add(this.#core.root)
     this.root = this.#core.root.bound as BoundNode
@@ -130,11 +143,11 @@ export class Kernel implements Host, SignalSink {
     parent: Process,
     what: unknown,
     args: readonly unknown[],
-    options: SpawnOptions,
+    options: SpawnOptions & Pick<Birth, 'arrival'>,
   ): Promise<Pid> {
     try {
       this.#maySpawn(parent, options)
-      const process = this.#newProcess(what, args)
+      const process = this.#newProcess(what, args, options.arrival)
       this.#adopt(parent, process, options)
       return new Promise((resolve, reject) => {
         process.starting = { resolve, reject }
@@ -158,13 +171,13 @@ export class Kernel implements Host, SignalSink {
     throw new CitadelError('name_taken', sentence, { pid: owner?.pid })
   }
 
-  #newProcess(what: unknown, args: readonly unknown[]): Process {
+  #newProcess(what: unknown, args: readonly unknown[], arrival: Birth['arrival']): Process {
     if (typeof what !== 'function') {
       throw new CitadelError('bad_argument', 'spawn takes a GenServer class or a function')
     }
     if (what.prototype instanceof GenServer) {
       const table = this.#tables.of(what as unknown as ServerStatics)
-      const birth = { module: what as new () => GenServer, args }
+      const birth = { module: what as new () => GenServer, args, arrival }
       return new ServerProcess(this, this.#core.table.newPid(), table, birth)
     }
     if (isClass(what)) {
@@ -193,6 +206,7 @@ export class Kernel implements Host, SignalSink {
     this.#stopped = true
     await stopProcesses(this.#core, this, timeoutMs)
     this.#calls.stop()
+    this.moves.stop()
     this.bury(this.#core.root, 'shutdown')
     this.#core.notices.stop()
   }
@@ -364,8 +378,10 @@ export class Kernel implements Host, SignalSink {
 
   // What the mesh brings
 
-  deliver(to: Pid, message: unknown, _from: Pid | undefined): void {
-    this.#arrived(this.#core.table.find(to), message)
+  deliver(to: Pid, message: unknown, from: Pid | undefined): void {
+    const process = this.#core.table.find(to)
+    if (process?.detour && this.moves.holdsBack(process, from?.node, message)) return
+    this.#arrived(process, message)
   }
 
   deliverNamed(name: string, message: unknown, from: Pid): void {
@@ -430,6 +446,7 @@ export class Kernel implements Host, SignalSink {
     this.#calls.disconnected(node)
     this.#links.disconnected(node)
     this.#monitors.disconnected(node)
+    this.moves.disconnected(node)
   }
 }
 

@@ -32,6 +32,7 @@ export class Links {
     }
     owner.ties.addLink(other)
     other.ties.addLink(owner)
+    other.detour?.watched?.()
   }
 
   #linkRemote(owner: Process, pid: Pid): void {
@@ -63,6 +64,13 @@ export class Links {
     link.unlinkId = ++this.#unlinkIds
     const signal = { type: 'unlink', id: link.unlinkId, from: owner.pid, to: pid } as const
     this.#core.router.signal(pid.node, signal)
+  }
+
+  /** Takes its links away from `process`, as by an end that hurts nobody. */
+  dissolve(process: Process): void {
+    this.ended(process, 'normal')
+    process.knownTies?.links?.clear()
+    process.knownTies?.remoteLinks?.clear()
   }
 
   /** `process` has ended: everything linked to it hears so. */
@@ -133,6 +141,7 @@ export class Links {
     const links = this.#nodes.get(pid.node)
     if (links === undefined) this.#nodes.set(pid.node, new Set([link]))
     else links.add(link)
+    process.detour?.watched?.()
   }
 
   #drop(link: RemoteLink): void {

@@ -59,6 +59,7 @@ export class Monitors {
     const monitor = new Monitor(ref, key, owner, owner.pid, subject, target)
     owner.ties.addMonitor(monitor)
     target.ties.addWatcher(monitor)
+    target.detour?.watched?.()
   }
 
   #monitorRemote(owner: Process, ref: Ref, subject: Target, node: string): void {
@@ -101,6 +102,11 @@ export class Monitors {
     this.#core.router.signal(to.node, { type: 'demonitor', from, to, ref })
   }
 
+  /** Takes back all monitors that `owner` made. */
+  releaseAll(owner: Process): void {
+    for (const monitor of [...(owner.knownTies?.monitors?.values() ?? [])]) this.#release(monitor)
+  }
+
   /** `process` has ended. */
   ended(process: Process, reason: unknown): void {
     const ties = process.knownTies
@@ -139,6 +145,7 @@ export class Monitors {
     const monitor = new Monitor(ref, key, undefined, from, to, route.process)
     route.process.ties.addWatcher(monitor)
     this.#across(from.node).suffered.set(key, monitor)
+    route.process.detour?.watched?.()
   }
 
   /** Another node takes a monitor back; also a call of it that we refused with this reference. */

@@ -26,6 +26,10 @@ export type ProcessStatus =
   | 'running'
   /** Waits for a promise of a handler. */
   | 'parked'
+  /** Takes no messages: it is about to move to another node, or has come from one. */
+  | 'held'
+  /** Runs on another node now; passes on what comes. */
+  | 'moved'
   /** `terminate` is due or runs. */
   | 'stopping'
   | 'ended'
@@ -118,6 +122,22 @@ export class ProcessTies {
 
 export type ExitListener = (pid: Pid, reason: unknown) => void
 
+/** What stands between senders and the mailbox of a process; most have none. */
+export interface Detour {
+  /** Takes an item that was to be put into the mailbox. False: not taken, and nothing was kept. */
+  take(item: unknown): boolean
+  /** Takes what waited in the mailbox when the detour was made. */
+  pass?(item: unknown): void
+  /** Takes what the runtime itself has to say. Without it that goes into the mailbox. */
+  takeSystem?(item: unknown): void
+  /** Takes exit signals. Without it the process gets them. */
+  exitSignal?(from: Pid, reason: unknown, linked: boolean): void
+  /** The process is to stop. Without it, it does. */
+  stop?(): void
+  /** Somebody monitors the process, or is linked to it, from now on. */
+  watched?(): void
+}
+
 export interface SpawnOptions {
   /** A local name. Taken: `name_taken`. */
   name?: string
@@ -195,6 +215,7 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   status: ProcessStatus = 'starting'
   /** Undefined whenever it is empty, except during a turn. */
   mailbox: Mailbox | undefined = undefined
+  detour: Detour | undefined = undefined
   /** The call whose handler runs or is parked. */
   current: Call | undefined = undefined
   starting: Starting | undefined = undefined
@@ -213,7 +234,7 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   abstract turn(): number
 
   get runnable(): boolean {
-    return this.mailbox !== undefined && this.status === 'ready'
+    return this.mailbox !== undefined && (this.status === 'ready' || this.status === 'moved')
   }
 
   get ended(): boolean {
@@ -266,6 +287,10 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   /** An exit signal from `from`, by a broken link or by `exit(pid, reason)`. */
   exitSignal(from: Pid, reason: unknown, linked: boolean): void {
     if (this.ended) return
+    if (this.detour?.exitSignal !== undefined) {
+      this.detour.exitSignal(from, reason, linked)
+      return
+    }
     const byItself = !linked && from.equals(this.pid)
     if (!linked && reason === 'kill') this.host.bury(this, 'killed')
     else if (byItself) this.leave(reason, true)
@@ -282,6 +307,10 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   /** Ends it as soon as its handler allows: a handler on the stack returns first. */
   leave(reason: unknown, byItself: boolean): void {
     if (this.status === 'stopping') return
+    if (this.detour?.stop !== undefined) {
+      this.detour.stop()
+      return
+    }
     const ownWish = byItself && this.status === 'parked' && this.finishesHandler
     if (this.status !== 'running' && !ownWish) {
       this.stop(reason)

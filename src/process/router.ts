@@ -18,6 +18,11 @@ export interface Router {
   sendToAlias(from: Pid, ref: Ref, message: unknown): boolean
   /** Sends a signal to `node`. False: not connected. Signals are queued above the high mark too. */
   signal(node: string, signal: Signal): boolean
+  /**
+   * Sends to an endpoint of another Citadel node, above the high mark too: for what was accepted and
+   * must not be dropped. False: not connected. Throws `unserializable`, and then nothing is sent.
+   */
+  pass(node: string, endpoint: string, message: unknown): boolean
   /** Calls back once when the link to `node` can take messages again or is gone. Answers a cancel. */
   onceWritable(node: string, callback: () => void): () => void
 }
@@ -41,6 +46,7 @@ export const noRouter: Router = {
   send: () => false,
   sendToAlias: () => false,
   signal: () => false,
+  pass: () => false,
   onceWritable: (_node, callback) => {
     queueMicrotask(callback)
     return () => {}

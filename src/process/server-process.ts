@@ -8,18 +8,42 @@ import { describeReason } from './exit-reason.js'
 import { requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
 import type { Method, MethodTable } from './method-table.js'
-import { type Host, isThenable, Process } from './process.js'
+import { type Detour, type Host, isThenable, Process } from './process.js'
 import { Call, type Cast, Envelope, noReply } from './request.js'
 import { MESSAGES_PER_TURN } from './scheduler.js'
-import { Exit } from './system-messages.js'
+import { Exit, Marker } from './system-messages.js'
+
+const HELD: ReadonlySet<string> = new Set(['held', 'moved', 'stopping'])
+
+const noTakeover = (kind: string): CitadelError =>
+  new CitadelError('bad_argument', `${kind} has a handoff() and no takeover(state): give it one`)
 
 interface Lifecycle {
   init?(...args: unknown[]): unknown
   terminate?(reason: unknown): unknown
   handleInfo?(message: unknown): unknown
+  handoff?(): unknown
+  takeover?(state: unknown): unknown
+  handoffAborted?(): unknown
   handleCall(request: unknown, from: Call): unknown
   handleCast(request: unknown): unknown
 }
+
+export interface Birth {
+  readonly module: new () => GenServer
+  readonly args: readonly unknown[]
+  /** It comes from another node: it takes over this state, if there is one, and is held. */
+  readonly arrival?: { readonly state: unknown }
+}
+
+/** Who waits for the process to be quiet, and for its state. */
+export interface Holder {
+  resolve(state: unknown): void
+  reject(error: unknown): void
+}
+
+/** In the mailbox of nobody: the turn in which a process hears that it does not move after all. */
+const aborted = Symbol('handoffAborted')
 
 /** Made once for a process that ever parks, so that parking makes no closures. */
 interface Wakers {
@@ -31,15 +55,12 @@ export class ServerProcess extends Process {
   readonly #table: MethodTable
   #server: GenServer | undefined = undefined
   #wakers: Wakers | undefined = undefined
-  /** The constructor and its arguments until the first turn. */
-  #birth: { module: new () => GenServer; args: readonly unknown[] } | undefined
+  /** The constructor and its arguments until it has begun. */
+  #birth: Birth | undefined
+  #holder: Holder | undefined = undefined
+  #hearsAborted = false
 
-  constructor(
-    host: Host,
-    pid: Pid,
-    table: MethodTable,
-    birth: { module: new () => GenServer; args: readonly unknown[] },
-  ) {
+  constructor(host: Host, pid: Pid, table: MethodTable, birth: Birth) {
     super(host, pid)
     this.#table = table
     this.#birth = birth
@@ -56,6 +77,12 @@ export class ServerProcess extends Process {
   turn(): number {
     if (this.status === 'starting') return this.#begin()
     if (this.status === 'stopping') return this.#terminate(this.leaving?.reason)
+    if (this.status === 'held') return this.#handOff()
+    if (this.status === 'moved') return this.#passOn()
+    if (this.#hearsAborted) {
+      this.#hearsAborted = false
+      this.#take(aborted)
+    }
     let taken = 0
     while (taken < MESSAGES_PER_TURN && this.status === 'ready' && this.mailbox !== undefined) {
       if (this.mailbox.size === 0) break
@@ -70,7 +97,9 @@ export class ServerProcess extends Process {
     this.status = 'running'
     let result: unknown
     try {
-      result = item instanceof Envelope ? this.#request(item) : this.#info(item)
+      if (item instanceof Envelope) result = this.#request(item)
+      else if (item === aborted) result = (this.#server as unknown as Lifecycle).handoffAborted?.()
+      else result = this.#info(item)
       if (isThenable(result)) {
         this.#park(result)
         return
@@ -107,6 +136,7 @@ export class ServerProcess extends Process {
   }
 
   #info(message: unknown): unknown {
+    if (message instanceof Marker) return undefined
     if (message instanceof Exit && this.parent?.equals(message.pid) === true) {
       this.leaving = { reason: message.reason, byItself: false }
       return undefined
@@ -138,6 +168,77 @@ export class ServerProcess extends Process {
     if (this.ended) return
     this.status = 'ready'
     if (this.leaving !== undefined) this.#terminate(this.leaving.reason)
+    else if (this.#holder !== undefined) this.#quiet()
+  }
+
+  // Moving to another node, and coming from one.
+
+  /**
+   * Lets the present handler end, takes no message from then on, and hands what `handoff()` gives to
+   * the holder. False: it is held already, or ends.
+   */
+  holdStill(holder: Holder): boolean {
+    if (this.#holder !== undefined || this.leaving !== undefined) return false
+    if (this.ended || HELD.has(this.status)) return false
+    this.#holder = holder
+    if (this.status === 'ready') this.#quiet()
+    return true
+  }
+
+  /** `handoff` runs in its own turn: the code of a process never runs inside another's handler. */
+  #quiet(): void {
+    this.status = 'held'
+    this.host.enqueue(this)
+  }
+
+  #handOff(): number {
+    const holder = this.#holder
+    if (holder === undefined) return 0
+    this.#holder = undefined
+    const server = this.#server as unknown as Lifecycle
+    try {
+      const state = server.handoff?.()
+      if (isThenable(state)) state.then(holder.resolve, holder.reject)
+      else holder.resolve(state)
+    } catch (error) {
+      holder.reject(error)
+    }
+    return 1
+  }
+
+  /** It stays, or it has come and may begin. `wasAsked`: its `handoff` has given a state. */
+  letGo(wasAsked: boolean): void {
+    this.#holder = undefined
+    if (this.status !== 'held') return
+    this.status = 'ready'
+    this.#hearsAborted =
+      wasAsked && (this.#server as unknown as Lifecycle).handoffAborted !== undefined
+    if (this.#hearsAborted || this.mailbox !== undefined) this.host.enqueue(this)
+  }
+
+  /** It runs elsewhere: `detour` passes on what comes, and this instance is told to clean up. */
+  moveAway(detour: Detour, reason: unknown): void {
+    this.status = 'moved'
+    this.detour = detour
+    this.abort()
+    const server = this.#server as unknown as Lifecycle
+    this.#server = undefined
+    // Not in a turn of its own: those belong to the messages now. No handler of it is on the stack.
+    Promise.resolve(reason)
+      .then((moved) => server.terminate?.(moved))
+      .catch((error: unknown) => this.#terminateFailed(error))
+    if (this.mailbox !== undefined) this.host.enqueue(this)
+  }
+
+  /** Passes on a part of what waits. */
+  #passOn(): number {
+    let taken = 0
+    while (taken < MESSAGES_PER_TURN && this.mailbox !== undefined && this.mailbox.size > 0) {
+      taken++
+      this.detour?.pass?.(this.mailbox.shift())
+    }
+    if (this.mailbox?.size === 0) this.host.releaseMailbox(this)
+    return taken
   }
 
   #park(promise: PromiseLike<unknown>): void {
@@ -181,7 +282,6 @@ export class ServerProcess extends Process {
 
   #begin(): number {
     const { module, args } = this.#birth!
-    this.#birth = undefined
     try {
       const server = new module()
       GenServer[attach](server, this)
@@ -189,22 +289,47 @@ export class ServerProcess extends Process {
       const started = (server as unknown as Lifecycle).init?.(...args)
       if (isThenable(started)) {
         started.then(
-          () => this.#begun(),
+          () => this.#initialized(),
           (error: unknown) => this.#initFailed(error),
         )
-      } else this.#begun()
+      } else this.#initialized()
     } catch (error) {
       this.#initFailed(error)
     }
     return 1
   }
 
-  #begun(): void {
+  #initialized(): void {
+    const arrival = this.#birth?.arrival
+    this.#birth = undefined
     if (this.ended) return
-    this.status = 'ready'
+    if (arrival === undefined) this.#begun('ready')
+    else this.#takeOver(arrival.state)
+  }
+
+  #takeOver(state: unknown): void {
+    const server = this.#server as unknown as Lifecycle
+    try {
+      if (state !== undefined && server.takeover === undefined) throw noTakeover(this.kind)
+      const taken = state === undefined ? undefined : server.takeover?.(state)
+      if (isThenable(taken)) {
+        taken.then(
+          () => this.#begun('held'),
+          (error: unknown) => this.#initFailed(error),
+        )
+      } else this.#begun('held')
+    } catch (error) {
+      this.#initFailed(error)
+    }
+  }
+
+  #begun(status: 'ready' | 'held'): void {
+    if (this.ended) return
+    this.status = status
     this.starting?.resolve(this.pid)
     this.starting = undefined
     if (this.leaving !== undefined) this.stop(this.leaving.reason)
+    else if (this.#holder !== undefined) this.#quiet()
     else if (this.mailbox !== undefined) this.host.enqueue(this)
   }
 

@@ -38,3 +38,11 @@ export class KeyLost {
     readonly by: Pid,
   ) {}
 }
+
+/**
+ * All that a node sent to a process before it knew that it has moved lies before this one. Never
+ * shown to a process; docs/decisions/0010-handoff.md.
+ */
+export class Marker {
+  constructor(readonly node: string) {}
+}

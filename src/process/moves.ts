@@ -1,0 +1,292 @@
+/**
+ * Processes that go to other nodes and come from them, as the kernel sees it: holding one still,
+ * starting its successor, passing on what the old pid gets, and keeping the order of messages. Who
+ * decides that a process moves is not here; docs/decisions/0010-handoff.md is the whole story.
+ */
+import type { Timer } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import { Pid } from '../term/pid.js'
+import { Forwarding, type ForwardingParts } from './forwarding.js'
+import { Gate } from './gate.js'
+import type { Process } from './process.js'
+import { Call } from './request.js'
+import { ServerProcess } from './server-process.js'
+import { Marker } from './system-messages.js'
+
+/** The endpoint by which nodes pass on what is for processes that have moved. */
+export const MOVES_ENDPOINT = 'citadel_moves'
+const SWEEP_MS = 1_000
+/** How long a process that has come waits for the markers of other nodes. */
+const GATE_MS = 2_000
+
+/** What `Moves` needs of its kernel. */
+export interface MovesParts extends Omit<ForwardingParts, 'pass' | 'passMarker' | 'settled'> {
+  /** A message for a process of this node, as the mesh brings it. */
+  arrived(process: Process | undefined, message: unknown): void
+}
+
+export class Moves {
+  readonly #parts: MovesParts
+  readonly #forwardings = new Set<Forwarding>()
+  readonly #gates = new Map<Process, Gate>()
+  /** Markers to be sent at the end of this turn, by the node they go through. */
+  readonly #markers = new Map<string, Pid[]>()
+  #settledWaiters: (() => void)[] = []
+  #sweepTimer: Timer | undefined
+
+  constructor(parts: MovesParts) {
+    this.#parts = parts
+  }
+
+  // On the node that the process leaves.
+
+  /**
+   * Holds a process still once its present handler has ended, and resolves with what its `handoff()`
+   * gives: undefined if it has none, or gives nothing. When this rejects, the process goes on.
+   * @throws CitadelError `noproc`, `timeout`, `unavailable`; else what `handoff` threw.
+   */
+  hold(pid: Pid, timeoutMs: number): Promise<unknown> {
+    const process = this.#find(pid)
+    if (!(process instanceof ServerProcess)) return Promise.reject(noProcess(pid))
+    return new Promise((resolve, reject) => {
+      const { core } = this.#parts
+      const over = (): void => {
+        timer.cancel()
+        process.knownTies?.exitListeners?.delete(ended)
+      }
+      const ended = (): void => {
+        over()
+        reject(noProcess(pid))
+      }
+      const failed = (error: unknown): void => {
+        over()
+        process.letGo(false)
+        reject(error)
+      }
+      const timer = core.clock.after(timeoutMs, () => failed(tooSlow(pid, timeoutMs)))
+      process.ties.addExitListener(ended)
+      const resolveOnce = (state: unknown): void => {
+        over()
+        resolve(state)
+      }
+      if (!process.holdStill({ resolve: resolveOnce, reject: failed })) failed(busy(pid))
+    })
+  }
+
+  /** The held process stays where it is and goes on; its `handoffAborted` is called. */
+  goOn(pid: Pid): void {
+    const process = this.#find(pid)
+    if (process instanceof ServerProcess) process.letGo(true)
+  }
+
+  /** Resolves when no call to a process that has moved away is unanswered. */
+  async settled(): Promise<void> {
+    while ([...this.#forwardings].some(({ unanswered }) => unanswered > 0)) {
+      await new Promise<void>((resolve) => this.#settledWaiters.push(resolve))
+    }
+  }
+
+  // On the node it comes to.
+
+  /**
+   * A process that was started as an arrival begins. What the nodes `awaited` send it directly waits
+   * until all they sent to its old pid on `via` has come.
+   */
+  admit(pid: Pid, via: string, awaited: readonly string[]): void {
+    const process = this.#find(pid)
+    if (!(process instanceof ServerProcess)) return
+    if (awaited.length > 0) {
+      const { core } = this.#parts
+      const openAt = core.clock.now() + GATE_MS
+      const refuse = (item: unknown): void => this.#refuse(process, item)
+      const gate = new Gate(core, process, via, awaited, openAt, refuse)
+      process.detour = gate
+      process.ties.addExitListener(() => this.#close(process, gate))
+      this.#gates.set(process, gate)
+      this.#armSweep()
+    }
+    process.letGo(false)
+  }
+
+  /** Takes a message of `node` for a process that must wait for that node's marker. */
+  holdsBack(process: Process, node: string | undefined, message: unknown): boolean {
+    if (!(process.detour instanceof Gate)) return false
+    const { arrived } = this.#parts
+    const outcome = process.detour.hold(node, () => arrived(process, message))
+    if (outcome === 'full') this.#parts.core.notices.note('mailboxFull', process)
+    return outcome !== 'now'
+  }
+
+  // On every node.
+
+  /** It has become known that a process moved: from now on `from` means `to`. */
+  learned(from: Pid, to: Pid): void {
+    const { core } = this.#parts
+    if (!core.redirects.add(from, to)) return
+    const process = from.node === core.name ? this.#find(from) : undefined
+    if (process instanceof ServerProcess && process.status === 'held') {
+      this.#forward(process, to)
+      core.post(process, new Marker(core.name))
+    } else this.#sendMarker(from, to)
+  }
+
+  /** Where a process is now, as far as this node knows; undefined: where its pid says. */
+  successor(pid: Pid): Pid | undefined {
+    return this.#parts.core.redirects.of(pid)
+  }
+
+  disconnected(node: string): void {
+    for (const [process, gate] of [...this.#gates]) {
+      // Nothing more comes by the old way from there, or through there.
+      if (gate.via === node) gate.openAll()
+      else gate.marked(node)
+      this.#dropIfOpen(process, gate)
+    }
+  }
+
+  /** What other nodes send to `MOVES_ENDPOINT`. Throws `bad_format`, which closes the connection. */
+  receive(term: unknown, from: Pid): void {
+    if (!Array.isArray(term)) throw unknownMessage()
+    const [what, first, second] = term as unknown[]
+    if (what === 'forward' && first instanceof Pid) this.#passedOn(first, second)
+    else if (what === 'marker' && first instanceof Pid && typeof second === 'string') {
+      this.#marked(first, second)
+    } else if (what === 'markers' && Array.isArray(first) && first.every(isPid)) {
+      for (const pid of first) this.#passMarkerOn(pid, from.node)
+    } else throw unknownMessage()
+  }
+
+  stop(): void {
+    this.#sweepTimer?.cancel()
+    this.#wakeSettled()
+  }
+
+  #find(pid: Pid): Process | undefined {
+    const process = this.#parts.core.table.find(pid)
+    return process?.ended === false ? process : undefined
+  }
+
+  #forward(process: ServerProcess, to: Pid): void {
+    const { core, calls, answers, links, monitors, bury } = this.#parts
+    const forwarding: Forwarding = new Forwarding(process, to, {
+      core,
+      calls,
+      answers,
+      links,
+      monitors,
+      bury,
+      pass: (pid, message) => core.router.pass(pid.node, MOVES_ENDPOINT, ['forward', pid, message]),
+      passMarker: (pid, node) =>
+        void core.router.pass(pid.node, MOVES_ENDPOINT, ['marker', pid, node]),
+      settled: () => this.#wakeSettled(),
+    })
+    this.#forwardings.add(forwarding)
+    process.ties.addExitListener(() => this.#forwardings.delete(forwarding))
+    process.moveAway(forwarding, { moved: to })
+    forwarding.begin()
+    this.#armSweep()
+  }
+
+  /** To the old node, where it queues behind all that this node has sent there. */
+  #sendMarker(from: Pid, to: Pid): void {
+    const { core } = this.#parts
+    if (core.router.kind(from.node) !== 'citadel') {
+      // Nothing of this node is on the way there.
+      if (to.node === core.name) this.#marked(to, core.name)
+      else core.router.pass(to.node, MOVES_ENDPOINT, ['marker', to, core.name])
+      return
+    }
+    const waiting = this.#markers.get(from.node)
+    if (waiting !== undefined) {
+      waiting.push(from)
+      return
+    }
+    this.#markers.set(from.node, [from])
+    queueMicrotask(() => {
+      const pids = this.#markers.get(from.node)
+      this.#markers.delete(from.node)
+      core.router.pass(from.node, MOVES_ENDPOINT, ['markers', pids])
+    })
+  }
+
+  /** A node has sent its last to the old pid: said behind all else that waits for it. */
+  #passMarkerOn(pid: Pid, node: string): void {
+    const { core } = this.#parts
+    const process = this.#find(pid)
+    if (process instanceof ServerProcess) core.post(process, new Marker(node))
+    else {
+      const to = core.redirects.of(pid)
+      if (to) core.router.pass(to.node, MOVES_ENDPOINT, ['marker', to, node])
+    }
+  }
+
+  #passedOn(pid: Pid, message: unknown): void {
+    const process = this.#parts.core.table.find(pid)
+    if (process?.detour instanceof Gate) {
+      process.detour.pass(() => this.#parts.arrived(process, message))
+    } else this.#parts.arrived(process, message)
+  }
+
+  #marked(pid: Pid, node: string): void {
+    const process = this.#find(pid)
+    const gate = process && this.#gates.get(process)
+    if (process === undefined || gate === undefined) return
+    gate.marked(node)
+    this.#dropIfOpen(process, gate)
+  }
+
+  #dropIfOpen(process: Process, gate: Gate): void {
+    if (!gate.isOpen) return
+    this.#gates.delete(process)
+    if (process.detour === gate) process.detour = undefined
+  }
+
+  /** The process has ended: what waited for it hears so. */
+  #close(process: Process, gate: Gate): void {
+    this.#gates.delete(process)
+    gate.openAll()
+  }
+
+  #refuse(process: Process, item: unknown): void {
+    if (item instanceof Call) this.#parts.answers.failed(item, noProcess(process.pid))
+  }
+
+  #wakeSettled(): void {
+    if (this.#settledWaiters.length === 0) return
+    const waiters = this.#settledWaiters
+    this.#settledWaiters = []
+    for (const wake of waiters) wake()
+  }
+
+  #armSweep(): void {
+    this.#sweepTimer ??= this.#parts.core.clock.after(SWEEP_MS, () => {
+      this.#sweepTimer = undefined
+      this.#sweep(this.#parts.core.clock.now())
+    })
+  }
+
+  #sweep(now: number): void {
+    for (const [process, gate] of [...this.#gates]) {
+      if (now < gate.openAt) continue
+      gate.openAll()
+      this.#dropIfOpen(process, gate)
+    }
+    for (const forwarding of [...this.#forwardings]) if (forwarding.isIdle(now)) forwarding.stop()
+    this.#wakeSettled()
+    if (this.#gates.size + this.#forwardings.size > 0) this.#armSweep()
+  }
+}
+
+const isPid = (value: unknown): value is Pid => value instanceof Pid
+
+const noProcess = (pid: Pid): CitadelError =>
+  new CitadelError('noproc', `${pid} is not alive`, { pid })
+
+const tooSlow = (pid: Pid, ms: number): CitadelError =>
+  new CitadelError('timeout', `${pid} was not quiet, or gave no state, within ${ms} ms: it stays`)
+
+const busy = (pid: Pid): CitadelError =>
+  new CitadelError('unavailable', `${pid} moves or ends already`)
+
+const unknownMessage = (): CitadelError =>
+  new CitadelError('bad_format', 'A peer passed on something that this release does not know.')
