@@ -29,6 +29,12 @@ export {
   type SupervisorOptions as LocalSupervisorOptions,
 } from './process/supervisor.js'
 export { Down, Exit, KeyLost } from './process/system-messages.js'
+export {
+  type StopOnSignalsOptions,
+  type Stoppable,
+  type StopSignal,
+  stopOnSignals,
+} from './signals.js'
 export { Atom } from './term/atom.js'
 export { decodeTerm, encodeTerm } from './term/codec.js'
 export { ImproperList } from './term/improper-list.js'

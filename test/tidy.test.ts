@@ -25,11 +25,22 @@ const LAYERS: Record<string, string[]> = {
   'environment.ts': ['base'],
   'node.ts': ['environment.ts', 'cluster', 'discovery', 'mesh', 'process', 'term', 'base'],
   'citadel.ts': ['node.ts', 'cluster', 'mesh', 'process', 'base'],
-  'index.ts': ['citadel.ts', 'cluster', 'discovery', 'mesh', 'process', 'term', 'base'],
+  'signals.ts': ['base'],
+  'index.ts': [
+    'citadel.ts',
+    'signals.ts',
+    'cluster',
+    'discovery',
+    'mesh',
+    'process',
+    'term',
+    'base',
+  ],
   shell: [
     'index.ts',
     'demo',
     'citadel.ts',
+    'signals.ts',
     'process',
     'term',
     'base',
@@ -112,6 +123,8 @@ describe('the source tree', () => {
       /^base\/log\.ts$/,
       /^mesh\/tcp-transport\.ts$/,
       /^environment\.ts$/,
+      // Signals are the process's by definition.
+      /^signals\.ts$/,
       // Redis and DNS are the outside world by definition.
       /^discovery\/(redis-|dns-)/,
       // Programs for people.

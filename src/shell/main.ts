@@ -5,10 +5,12 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { CitadelError } from '../base/errors.js'
+import { exitWith } from '../signals.js'
 import { runDemo } from './demo.js'
-import { exitWith, onSignals } from './leaving.js'
+import { leaveOnSignals } from './leaving.js'
+import { ProgramNode } from './program-node.js'
 import { runFile } from './run.js'
-import { citadelVersion, type NodeFlags, runShell, type ShellFlags } from './shell.js'
+import { citadelVersion, type NodeFlags, nodeOptions, runShell, type ShellFlags } from './shell.js'
 
 const program = new Command('citadel')
   .description('Processes, registry, groups and supervisor for clusters of Node.js programs')
@@ -27,8 +29,18 @@ const shell = program
   .option('--interactive', 'show the prompt although the input is a pipe')
   .option('--strict', 'with piped input: stop at the first error, with status 1')
   .action(async (file: string | undefined, flags: ShellFlags) => {
-    const left = new Promise<number>((resolve) => onSignals(resolve))
-    await exitWith(await runShell(file, flags, left))
+    let leave = (): void => {}
+    const left = new Promise<void>((resolve) => {
+      leave = resolve
+    })
+    const ended = runShell(file, flags, left)
+    const stop = (): Promise<unknown> => {
+      leave()
+      return ended
+    }
+    const leaving = leaveOnSignals({ stop }, flags.drainMs)
+    const status = await ended
+    if (!leaving.begun) await exitWith(status)
   })
 
 const run = program
@@ -36,9 +48,15 @@ const run = program
   .description('runs a module as a node, until a signal ends it')
   .argument('<file>', 'its default export, if it is a function, is called with the node')
   .action(async (file: string, flags: NodeFlags) => {
-    const running = runFile(file, flags)
-    onSignals((status) => void running.then((app) => app.stop()).finally(() => exitWith(status)))
-    await running
+    const node = new ProgramNode(nodeOptions(flags))
+    const leaving = leaveOnSignals(node, flags.drainMs)
+    try {
+      await runFile(file, node)
+    } catch (error) {
+      // What the file was doing when the node was stopped fails, by design.
+      const isDue = leaving.begun && error instanceof CitadelError && error.code === 'stopped'
+      if (!isDue) throw error
+    }
   })
 
 program
@@ -52,12 +70,19 @@ for (const command of [shell, run]) {
     .option('--cookie <cookie>', 'what all nodes share; else CITADEL_COOKIE, else ~/.erlang.cookie')
     .option('--epmd-port <port>', 'the port of EPMD; else ERL_EPMD_PORT, else 4369', port)
     .option('--domain <domain>', 'nodes find those of their domain; else CITADEL_DOMAIN')
+    .option('--drain-ms <ms>', 'how long handing children over may take at the end; 25000', time)
 }
 
 function port(text: string): number {
   const value = Number(text)
   if (Number.isInteger(value) && value > 0 && value < 65_536) return value
   throw new InvalidArgumentError('Give a port from 1 to 65535.')
+}
+
+function time(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isInteger(value) && value >= 0) return value
+  throw new InvalidArgumentError('Give a whole number of milliseconds.')
 }
 
 try {

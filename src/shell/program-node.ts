@@ -5,10 +5,11 @@
  */
 import { Citadel, type CitadelOptions } from '../citadel.js'
 import type { ServerModule } from '../cluster/process-port.js'
+import type { Stoppable } from '../signals.js'
 
 type Start = (options?: CitadelOptions) => Promise<Citadel>
 
-export class ProgramNode {
+export class ProgramNode implements Stoppable {
   /** What `Citadel.start()` answers: the node as the shell's process sees it, once there is one. */
   present: (node: Citadel) => Citadel = (node) => node
   private readonly startNode: Start = Citadel.start.bind(Citadel)
@@ -38,10 +39,12 @@ export class ProgramNode {
   }
 
   /** Also when the node never started; who asked for that was told why it did not. */
-  async stop(): Promise<void> {
-    await Promise.allSettled(this.others.map((node) => node.stop()))
+  async stop(options?: { budgetMs?: number }): Promise<void> {
     const main = await this.main?.catch(() => undefined)
-    await main?.stop()
+    const nodes: Stoppable[] = main ? [...this.others, main] : this.others
+    const stops = nodes.map((node) => node.stop(options))
+    await Promise.allSettled(stops)
+    await Promise.all(stops)
   }
 
   private async isAnother(name: string | undefined): Promise<boolean> {

@@ -4,13 +4,11 @@
  */
 import { isServer, loadFile, serverModules } from './app-file.js'
 import { installInspection } from './format.js'
-import { ProgramNode } from './program-node.js'
-import { type NodeFlags, nodeOptions } from './shell.js'
+import type { ProgramNode } from './program-node.js'
 
-/** Resolves when the program runs; `stop` ends it. */
-export async function runFile(file: string, flags: NodeFlags): Promise<{ stop(): Promise<void> }> {
+/** Resolves when the default export has returned; the node may be stopped before. */
+export async function runFile(file: string, program: ProgramNode): Promise<void> {
   installInspection()
-  const program = new ProgramNode(nodeOptions(flags))
   program.install()
   try {
     const exports = await loadFile(file)
@@ -18,7 +16,6 @@ export async function runFile(file: string, flags: NodeFlags): Promise<{ stop():
     const node = await program.start()
     const { default: main } = exports
     if (typeof main === 'function' && !isServer(main)) await main(node)
-    return program
   } catch (error) {
     await program.stop()
     throw error

@@ -20,6 +20,8 @@ export interface NodeFlags {
   cookie?: string
   epmdPort?: number
   domain?: string
+  /** How long handing children over may take when the node stops. */
+  drainMs?: number
 }
 
 export interface ShellFlags extends NodeFlags {
@@ -36,11 +38,11 @@ interface Output {
   write(text: string): void
 }
 
-/** Answers the exit status. `left` gives one when the session must end before its input does. */
+/** Answers the exit status. `left` resolves when the session must end before its input does. */
 export async function runShell(
   file: string | undefined,
   flags: ShellFlags,
-  left: Promise<number>,
+  left: Promise<void>,
 ): Promise<number> {
   installInspection()
   silenceLoaderWarning()
@@ -61,10 +63,11 @@ export async function runShell(
     session = await Session.start({ node, exports, colors, write })
     program.present = sessionView(session)
     reportStrayErrors(session)
-    return await Promise.race([converse(session, { node, flags, isTerminal, output }), left])
+    const conversation = converse(session, { node, flags, isTerminal, output })
+    return await Promise.race([conversation, left.then(() => 0)])
   } finally {
     session?.close()
-    await program.stop()
+    await program.stop({ budgetMs: flags.drainMs })
   }
 }
 

@@ -1,0 +1,103 @@
+/**
+ * Signals of the operating system, for a program that runs a node: the first one stops the node,
+ * and its children are handed over; then the program ends with the status that belongs to the
+ * signal. A second one does not wait. The shell and `citadel run` end this way too.
+ */
+import { constants } from 'node:os'
+import { CitadelError } from './base/errors.js'
+
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+
+export type StopSignal = (typeof STOP_SIGNALS)[number]
+
+/** A node, or whatever stops one or several and what else must end before the program does. */
+export interface Stoppable {
+  stop(options?: { budgetMs?: number }): Promise<unknown>
+}
+
+export interface StopOnSignalsOptions {
+  /** How long handing the children over may take in all; 25,000 unless given. */
+  budgetMs?: number
+  /** SIGTERM and SIGINT unless given. */
+  signals?: readonly StopSignal[]
+  /** Told what goes on when it takes more than half a second; standard error unless given. */
+  say?: (line: string) => void
+}
+
+const BUDGET_MS = 25_000
+
+/**
+ * After so long it is said what is waited for. A signal that comes sooner is the same wish again: a
+ * terminal or an init signals a whole group of processes, and npm, being one of them, passes it on.
+ */
+const QUIET_MS = 500
+
+/**
+ * Stops the node at the first signal and then ends the program with status 128 + the number of the
+ * signal, or 1 if stopping failed. From half a second on, a second signal ends it at once.
+ * Answers what takes the handlers away again.
+ *
+ *     stopOnSignals(citadel)
+ *     stopOnSignals({ stop: (options) => Promise.all([closeServer(), citadel.stop(options)]) })
+ */
+export function stopOnSignals(node: Stoppable, options: StopOnSignalsOptions = {}): () => void {
+  const { budgetMs = BUDGET_MS, signals = ['SIGTERM', 'SIGINT'], say = warn } = options
+  check(budgetMs, signals)
+  let state: 'running' | 'stopping' | 'slow' = 'running'
+
+  const stop = async (status: number): Promise<void> => {
+    state = 'stopping'
+    setTimeout(() => {
+      state = 'slow'
+      const most = `at most ${budgetMs / 1_000} s`
+      say(`stopping: children are handed over, ${most}; a second signal leaves at once`)
+    }, QUIET_MS)
+    try {
+      await node.stop({ budgetMs })
+    } catch (error) {
+      say(`stopping failed: ${error instanceof Error ? error.message : String(error)}`)
+      await exitWith(1)
+    }
+    await exitWith(status)
+  }
+
+  const handlers = [...new Set(signals)].map((signal) => {
+    const status = 128 + constants.signals[signal]
+    const handler = (): void => {
+      if (state === 'running') void stop(status)
+      else if (state === 'slow') process.exit(status)
+    }
+    process.on(signal, handler)
+    return { signal, handler }
+  })
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler)
+  }
+}
+
+/** Ends the program, whatever timers and sockets are still open, when all it said is written. */
+export async function exitWith(status: number): Promise<never> {
+  await Promise.all([process.stdout, process.stderr].map(written))
+  process.exit(status)
+}
+
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) resolve()
+    else stream.write('', () => resolve())
+  })
+}
+
+const warn = (line: string): void => void process.stderr.write(`[citadel] ${line}\n`)
+
+function check(budgetMs: unknown, signals: readonly unknown[]): void {
+  if (typeof budgetMs !== 'number' || !(budgetMs >= 0)) {
+    throw new CitadelError('bad_argument', `budgetMs is a number from 0, not ${String(budgetMs)}.`)
+  }
+  const known: readonly unknown[] = STOP_SIGNALS
+  for (const signal of signals) {
+    if (known.includes(signal)) continue
+    const names = STOP_SIGNALS.join(', ')
+    throw new CitadelError('bad_argument', `signals are of ${names}, not ${String(signal)}.`)
+  }
+}
