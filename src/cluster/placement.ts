@@ -1,36 +1,53 @@
 /**
- * Which node something belongs on. Rendezvous hashing (Thaler and Ravishankar, 1998): every node
- * scores the key, the best score wins, so that when a node comes or goes only its own share moves.
+ * The placement port, which node something belongs on, and its default, rendezvous hashing (Thaler
+ * and Ravishankar, 1998): every node scores the key, the best score wins, so that when a node comes
+ * or goes only its own share moves.
  */
 import { hash32, mix32 } from './hash.js'
 
-export interface PlacementMember {
+/** As much of a member as rendezvous hashing needs. */
+export interface Weighted {
   readonly node: string
   /** Its share relative to the others; 1 is normal, 0 takes nothing. */
   readonly weight: number
 }
 
+/** A node that may run the child in question. */
+export interface PlacementMember extends Weighted {
+  /** What its node was started as. */
+  readonly roles: readonly string[]
+  /** How many children of this supervisor it runs now, as far as the asking node knows. */
+  readonly children: number
+}
+
 /** Chooses a node for a key; must be a pure function of its arguments, equal on all nodes. */
 export interface Placement {
+  /** One of the members, whose order means nothing; undefined: none of them takes anything. */
   choose(key: string, members: readonly PlacementMember[]): string | undefined
+  /**
+   * A child that runs stays where it is as long as its node may run it; `choose` is asked for new and
+   * orphaned ones only. Needed where the answer depends on `children`, which changes all the time.
+   */
+  readonly sticky?: boolean
 }
 
 /**
  * The score of `node` for a key, `-weight / ln(u)`: the weighted form of rendezvous hashing. `u` is
  * the pair's hash, strictly between 0 and 1.
  */
-function score(keyHash: number, member: PlacementMember): number {
+export function rendezvousScore(keyHash: number, member: Weighted): number {
   const pair = mix32(keyHash ^ hash32(member.node))
   return -member.weight / Math.log((pair + 0.5) / 0x1_0000_0000)
 }
 
-export const rendezvous: Placement = {
-  choose(key, members) {
+/** Also decides the homes of keys, so it allocates nothing. */
+export const rendezvous = {
+  choose(key: string, members: readonly Weighted[]): string | undefined {
     const keyHash = hash32(key)
     let best: string | undefined
     let bestScore = 0
     for (const member of members) {
-      const own = score(keyHash, member)
+      const own = rendezvousScore(keyHash, member)
       if (own > bestScore || (own === bestScore && best !== undefined && member.node < best)) {
         best = member.node
         bestScore = own
@@ -38,4 +55,4 @@ export const rendezvous: Placement = {
     }
     return best
   },
-}
+} satisfies Placement

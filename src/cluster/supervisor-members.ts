@@ -1,74 +1,217 @@
 /**
  * Who takes part in a distributed supervisor: the nodes that started it, as rows of a group scope
- * with what each of them offers. Placement is a pure function of these rows.
+ * with what each of them offers. Says which of them may run a child, and asks the placement which of
+ * those it belongs on.
  */
 import type { Membership } from './group-table.js'
 import type { Groups } from './groups.js'
 import { type Placement, type PlacementMember, rendezvous } from './placement.js'
+import { isText, listOf } from './wire-check.js'
 
+/** What a member says of itself, in its row. What a peer leaves out has a default. */
 export interface MemberOffer {
-  readonly modules: readonly string[]
-  readonly weight: number
+  /** The names of the classes it can start; none unless given. */
+  readonly modules?: readonly string[]
+  /** 1 unless given. */
+  readonly weight?: number
+  readonly roles?: readonly string[]
+  /** It is leaving: no child is placed there any more. */
+  readonly draining?: boolean
 }
+
+export interface MembersOptions {
+  /** Children run only on members that have it. */
+  role?: string
+  /** How many children of the supervisor run on a node, as far as this one knows. */
+  childrenOf(node: string): number
+}
+
+export interface NodeForOptions {
+  /** Where the child runs now: the answer of a sticky placement, if it may run there. */
+  current?: string
+  /** Nodes that are not chosen unless nobody else may run it. */
+  avoid?: readonly string[]
+}
+
+export type NodeChooser = (
+  id: string,
+  module?: string,
+  options?: NodeForOptions,
+) => string | undefined
 
 interface Member extends PlacementMember {
   readonly modules: ReadonlySet<string>
+  readonly draining: boolean
+}
+
+/** A member as it is for one batch: the children given to it are added. */
+interface Counted extends PlacementMember {
+  children: number
 }
 
 interface Roster {
   /** What it was made from. */
   readonly rows: readonly Membership[]
-  readonly members: readonly Member[]
-  /** Those that offer a module, by its name. */
-  readonly able: Map<string, readonly Member[]>
+  readonly nodes: readonly string[]
+  readonly members: ReadonlyMap<string, Member>
+  /** Those that may run something. */
+  readonly takers: readonly Member[]
+  /** Those that may run a module, by its name. */
+  readonly offering: ReadonlyMap<string, readonly Member[]>
 }
 
+const NOBODY: readonly never[] = []
+const NOT_COUNTED: MembersOptions = { childrenOf: () => 0 }
+const NOTHING: Required<MemberOffer> = { modules: [], weight: 0, roles: [], draining: false }
+const isTexts = listOf(isText)
+
 export class SupervisorMembers {
-  private known: Roster = { rows: [], members: [], able: new Map() }
+  private known: Roster = makeRoster([], NOT_COUNTED)
 
   constructor(
     private readonly groups: Groups,
     private readonly supervisor: string,
     private readonly placement: Placement = rendezvous,
+    private readonly options: MembersOptions = NOT_COUNTED,
   ) {}
 
-  /** The member nodes, sorted by name. */
+  /** Whether children stay where they run: see `Placement`. */
+  get sticky(): boolean {
+    return this.placement.sticky === true
+  }
+
+  /** The member nodes, those that are draining included, sorted by name. */
   nodes(): string[] {
-    return this.roster().members.map(({ node }) => node)
+    return [...this.roster().nodes]
   }
 
-  /** The node that an id belongs on: among those that offer `module`, or among all. */
-  nodeFor(id: string, module?: string): string | undefined {
-    return this.chooser()(id, module)
+  isDraining(node: string): boolean {
+    return this.roster().members.get(node)?.draining === true
   }
 
-  /** `nodeFor` with the members of this moment, for many ids at a time. */
-  chooser(): (id: string, module?: string) => string | undefined {
-    const { members, able } = this.roster()
-    const offering = (module: string): readonly Member[] => {
-      const known = able.get(module)
-      if (known) return known
-      const list = members.filter((one) => one.modules.has(module))
-      able.set(module, list)
-      return list
+  /** Whether a child of `module`, or any child, may run on a node. */
+  mayRun(node: string, module?: string): boolean {
+    return able(this.roster(), module).some((member) => member.node === node)
+  }
+
+  /** The node that an id belongs on: among those that may run `module`, or anything. */
+  nodeFor(id: string, module?: string, options?: NodeForOptions): string | undefined {
+    if (this.sticky) return this.chooser()(id, module, options)
+    return this.choose(able(this.roster(), module), id, options)
+  }
+
+  /**
+   * `nodeFor` with the members of this moment, for many ids at a time. A sticky placement sees what
+   * it has given to whom, so nodes agree only if they ask for the same ids in the same order.
+   */
+  chooser(): NodeChooser {
+    const roster = this.roster()
+    if (!this.sticky) {
+      return (id, module, options) => this.choose(able(roster, module), id, options)
     }
-    return (id, module) =>
-      this.placement.choose(id, module === undefined ? members : offering(module))
+    const counted = new Map<string, Counted>()
+    for (const { node, weight, roles, children } of roster.takers) {
+      counted.set(node, { node, weight, roles, children })
+    }
+    const lists = new Map<readonly Member[], Counted[]>()
+    return (id, module, options) => {
+      const takers = able(roster, module)
+      let list = lists.get(takers)
+      if (!list) {
+        list = takers.map(({ node }) => counted.get(node)!)
+        lists.set(takers, list)
+      }
+      const node = this.choose(list, id, options)
+      const chosen = node === undefined ? undefined : counted.get(node)
+      if (chosen && node !== options?.current) chosen.children++
+      return node
+    }
+  }
+
+  private choose(
+    members: readonly PlacementMember[],
+    id: string,
+    options: NodeForOptions | undefined,
+  ): string | undefined {
+    if (!options) return this.placement.choose(id, members)
+    const { current, avoid = NOBODY } = options
+    let open = members
+    if (avoid.length > 0) {
+      const others = members.filter(({ node }) => !avoid.includes(node))
+      if (others.length > 0) open = others
+    }
+    if (this.sticky && current !== undefined && open.some(({ node }) => node === current)) {
+      return current
+    }
+    return this.placement.choose(id, open)
   }
 
   /** Made anew only when the rows are others than last time: this is asked for every child. */
   private roster(): Roster {
-    const rows = [...this.groups.rows(this.supervisor)]
-    const { known } = this
-    if (rows.length === known.rows.length && rows.every((row, i) => row === known.rows[i])) {
-      return known
+    const { rows } = this.known
+    let same = 0
+    for (const row of this.groups.rows(this.supervisor)) {
+      if (row !== rows[same]) return this.renew()
+      same++
     }
-    const members = rows.map(({ pid, meta }) => {
-      const { modules, weight } = meta as MemberOffer
-      return { node: pid.node, weight, modules: new Set(modules) }
-    })
-    members.sort((a, b) => (a.node < b.node ? -1 : 1))
-    this.known = { rows, members, able: new Map() }
+    return same === rows.length ? this.known : this.renew()
+  }
+
+  private renew(): Roster {
+    this.known = makeRoster([...this.groups.rows(this.supervisor)], this.options)
     return this.known
   }
+}
+
+function able(roster: Roster, module: string | undefined): readonly Member[] {
+  return module === undefined ? roster.takers : (roster.offering.get(module) ?? NOBODY)
+}
+
+function makeRoster(rows: readonly Membership[], options: MembersOptions): Roster {
+  const { role } = options
+  const members = new Map<string, Member>()
+  for (const { pid, meta } of rows) members.set(pid.node, makeMember(pid.node, meta, options))
+  const nodes = [...members.keys()].sort()
+  const takers = nodes
+    .map((node) => members.get(node)!)
+    .filter(({ weight, draining, roles }) => {
+      return weight > 0 && !draining && (role === undefined || roles.includes(role))
+    })
+  const offering = new Map<string, Member[]>()
+  for (const member of takers) {
+    for (const module of member.modules) {
+      const list = offering.get(module)
+      if (list) list.push(member)
+      else offering.set(module, [member])
+    }
+  }
+  return { rows, nodes, members, takers, offering }
+}
+
+function makeMember(node: string, meta: unknown, options: MembersOptions): Member {
+  const { modules, weight, roles, draining } = readOffer(meta)
+  return {
+    node,
+    weight,
+    roles,
+    modules: new Set(modules),
+    draining,
+    // Counted when it is asked for: most placements never do.
+    get children() {
+      return options.childrenOf(node)
+    },
+  }
+}
+
+/** A peer may be of another release, or broken: what makes no sense offers nothing. */
+function readOffer(meta: unknown): Required<MemberOffer> {
+  if (typeof meta !== 'object' || meta === null) return NOTHING
+  const { modules = [], weight = 1, roles = [], draining = false } = meta as MemberOffer
+  const isOffer =
+    isTexts(modules) &&
+    Number.isFinite(weight) &&
+    weight >= 0 &&
+    isTexts(roles) &&
+    typeof draining === 'boolean'
+  return isOffer ? { modules, weight, roles, draining } : NOTHING
 }
