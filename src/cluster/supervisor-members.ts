@@ -66,6 +66,7 @@ const NOTHING: Required<MemberOffer> = { modules: [], weight: 0, roles: [], drai
 const isTexts = listOf(isText)
 
 export class SupervisorMembers {
+  private renewals = 0
   private known: Roster = makeRoster([], NOT_COUNTED)
 
   constructor(
@@ -78,6 +79,12 @@ export class SupervisorMembers {
   /** Whether children stay where they run: see `Placement`. */
   get sticky(): boolean {
     return this.placement.sticky === true
+  }
+
+  /** Another number whenever the members, or what they offer, have changed. */
+  get version(): number {
+    this.roster()
+    return this.renewals
   }
 
   /** The member nodes, those that are draining included, sorted by name. */
@@ -158,6 +165,7 @@ export class SupervisorMembers {
   }
 
   private renew(): Roster {
+    this.renewals++
     this.known = makeRoster([...this.groups.rows(this.supervisor)], this.options)
     return this.known
   }
@@ -208,10 +216,6 @@ function readOffer(meta: unknown): Required<MemberOffer> {
   if (typeof meta !== 'object' || meta === null) return NOTHING
   const { modules = [], weight = 1, roles = [], draining = false } = meta as MemberOffer
   const isOffer =
-    isTexts(modules) &&
-    Number.isFinite(weight) &&
-    weight >= 0 &&
-    isTexts(roles) &&
-    typeof draining === 'boolean'
+    isTexts(modules) && Number.isFinite(weight) && isTexts(roles) && typeof draining === 'boolean'
   return isOffer ? { modules, weight, roles, draining } : NOTHING
 }

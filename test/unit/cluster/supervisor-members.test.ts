@@ -165,6 +165,20 @@ describe('the roster', () => {
     }
   })
 
+  it('2 nodes: its version changes when a member does, and not otherwise', async () => {
+    const cluster = await rooms({ a: room, b: room })
+    const members = cluster.at('a')
+    const first = members.version
+    members.nodeFor('x', 'Room')
+    expect(members.version).toBe(first)
+    await cluster.offer('b', { ...room, draining: true })
+    const second = members.version
+    expect(second).not.toBe(first)
+    await cluster.crash('b')
+    expect(members.version).not.toBe(second)
+    expect(members.version).not.toBe(first)
+  })
+
   it('1 node: what it hands out is not its own list', async () => {
     const members = (await rooms({ a: room })).at('a')
     members.nodes().pop()
