@@ -7,7 +7,7 @@ import type { DistributedSupervisor, SupervisorOptions } from './cluster/distrib
 import type { Groups } from './cluster/groups.js'
 import type { Registry } from './cluster/registry.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
-import { type CitadelOptions, Node } from './node.js'
+import { type CitadelOptions, Node, type StopOptions } from './node.js'
 import { ProcessVerbs } from './process/bound-node.js'
 import type { Process } from './process/process.js'
 
@@ -102,11 +102,13 @@ export class Citadel extends ProcessVerbs {
   }
 
   /**
-   * Stops the node: leaves its supervisors, so that their children run elsewhere, tells the other
-   * nodes, ends its processes, closes its connections. Calling it again waits for the same end.
+   * Stops the node: hands the children of its supervisors over to the other members, with their
+   * state, answers the last calls, tells the other nodes, ends its processes, closes its connections.
+   * What cannot be handed over within `budgetMs` (25,000) is stopped and started elsewhere. Calling it
+   * again waits for the same end.
    */
-  stop(): Promise<void> {
-    return this.#node.stop()
+  stop(options?: StopOptions): Promise<void> {
+    return this.#node.stop(options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -114,4 +116,4 @@ export class Citadel extends ProcessVerbs {
   }
 }
 
-export type { CitadelOptions }
+export type { CitadelOptions, StopOptions }

@@ -1,15 +1,22 @@
 /** Everything an application needs. Each export is named here, once. */
 export { CitadelError, type ErrorCode } from './base/errors.js'
 export { type Logger, silent, stderrLogger } from './base/log.js'
-export { Citadel, type CitadelOptions } from './citadel.js'
+export { Citadel, type CitadelOptions, type StopOptions } from './citadel.js'
+export type { ChildEvent } from './cluster/child-events.js'
 export type { ChildHandle } from './cluster/child-handle.js'
 export type {
+  ChildCounts,
   DistributedSupervisor,
   StartChildOptions,
+  StaticChild,
   SupervisorOptions,
 } from './cluster/distributed-supervisor.js'
 export type { BroadcastOptions, GroupEvent, Groups } from './cluster/groups.js'
+export type { HandoffStep } from './cluster/handoff-offer.js'
+export { leastChildren } from './cluster/least-children.js'
+export { type Pins, pinned } from './cluster/pinned.js'
 export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
+export type { Move, MovesResult } from './cluster/rebalancer.js'
 export type { RegisterOptions, Registration, Registry } from './cluster/registry.js'
 export type { DiscoveredNode, Discovery } from './discovery/discovery.js'
 export type { DiscoveryOption } from './discovery/discovery-options.js'

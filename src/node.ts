@@ -7,15 +7,19 @@ import { type Logger, stderrLogger } from './base/log.js'
 import { systemClock } from './base/system-clock.js'
 import { systemRandom } from './base/system-random.js'
 import type { World } from './base/world.js'
+import type { ClaimChange } from './cluster/claim-table.js'
 import { DistributedSupervisor, type SupervisorOptions } from './cluster/distributed-supervisor.js'
 import { EventQueue } from './cluster/event-queue.js'
 import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
-import type { ProcessPort, ServerModule } from './cluster/process-port.js'
+import { predecessorOf } from './cluster/handoff-offer.js'
+import { MovingRows } from './cluster/moving-rows.js'
+import type { ChildPort, ServerModule } from './cluster/process-port.js'
 import { ProcessRows } from './cluster/process-rows.js'
 import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
 import { RowServer } from './cluster/row-server.js'
 import { SCOPES_ENDPOINT, Scopes } from './cluster/scopes.js'
-import { SupervisorServer } from './cluster/supervisor-server.js'
+import { SupervisorServer, type SupervisorShare } from './cluster/supervisor-server.js'
+import { within } from './cluster/within.js'
 import { Connector } from './discovery/connector.js'
 import type { Discovery } from './discovery/discovery.js'
 import { createDiscovery, type DiscoveryOption } from './discovery/discovery-options.js'
@@ -28,7 +32,7 @@ import { parseNodeName } from './mesh/node-name.js'
 import { TcpTransport } from './mesh/tcp-transport.js'
 import type { BoundNode } from './process/bound-node.js'
 import { Kernel } from './process/kernel.js'
-import type { Process } from './process/process.js'
+import type { Process, SpawnOptions } from './process/process.js'
 import type { Router } from './process/router.js'
 
 export interface CitadelOptions {
@@ -58,6 +62,8 @@ export interface CitadelOptions {
   mailboxMax?: number
   /** This node's share of children relative to the others; 1 unless given. */
   weight?: number
+  /** What this node is for: supervisors that ask for a role run their children on nodes that have it. */
+  roles?: readonly string[]
   /** Updates kept per scope for nodes that missed some; 20,000 unless given. */
   logMax?: number
   /** Time, chance and network: the simulator's, in tests. */
@@ -65,12 +71,20 @@ export interface CitadelOptions {
   environment?: Environment
 }
 
+export interface StopOptions {
+  /** How long handing children over and answering the last calls may take in all; 25,000 ms. */
+  budgetMs?: number
+}
+
 type Bind = (process: Process, node: Node) => BoundNode
 
 const SYNC_MS = 5_000
 const SYNC_CHECK_MS = 2
 const NODE_EVENTS_MAX = 10_000
-const DRAIN_MS = 10_000
+/** How long a node that stops hands its children over, unless a budget is given. */
+const STOP_MS = 25_000
+/** Of its budget a node that stops keeps this much to answer what was passed on. */
+const LAST_ANSWERS_SHARE = 0.2
 
 export class Node {
   readonly name: string
@@ -84,8 +98,9 @@ export class Node {
   private readonly world: World
   private readonly log: Logger
   private readonly epmd: Epmd
-  private readonly processes: ProcessPort
+  private readonly processes: ChildPort
   private readonly supervisorMembers: Groups
+  private readonly movingRows: MovingRows
   private readonly supervisors = new Map<string, Promise<DistributedSupervisor>>()
   private readonly discovery: Discovery | undefined
   private readonly connector: Connector | undefined
@@ -151,6 +166,8 @@ export class Node {
     this.registry = new Registry(this.scopes, this.processes, rows.watch)
     this.groups = new Groups(this.scopes, this.processes, rows.watch)
     this.supervisorMembers = new Groups(this.scopes, this.processes, rows.watch, SUPERVISORS_SCOPE)
+    this.movingRows = new MovingRows(this.registry, this.groups, rows.remove)
+    this.scopes.onClaim((scope, change) => this.claimChanged(scope, change))
     this.discovery = createDiscovery(options.discovery, {
       environment: {
         redisUrl: environment.redisUrl,
@@ -192,13 +209,15 @@ export class Node {
     const seat = {
       scopes: this.scopes,
       members: this.supervisorMembers,
+      rows: this.movingRows,
+      roles: this.options.roles ?? [],
       processes: this.processes,
       verbs: this.root as never,
       world: this.world,
       log: this.log,
       left: () => this.supervisors.delete(name),
-      startServer: (server: string, ...args: [never, never]) =>
-        this.root.spawn(SupervisorServer, args, { name: server }),
+      startServer: (server: string, share: SupervisorShare) =>
+        this.root.spawn(SupervisorServer, [share], { name: server }),
     }
     const modules = { ...this.options.modules, ...options.modules }
     const weight = options.weight ?? this.options.weight
@@ -257,16 +276,33 @@ export class Node {
     return queue
   }
 
-  stop(): Promise<void> {
-    this.stopping ??= this.shutDown()
+  stop({ budgetMs = STOP_MS }: StopOptions = {}): Promise<void> {
+    this.stopping ??= this.shutDown(budgetMs)
     return this.stopping
   }
 
-  private async shutDown(): Promise<void> {
+  /** Says goodbye only when nobody needs this node any more: see docs/decisions/0010-handoff.md. */
+  private async shutDown(budgetMs: number): Promise<void> {
+    const { clock } = this.world
+    const deadline = clock.now() + budgetMs
     await this.connector?.stop()
-    const leaving = [...this.supervisors.values()].map(async (joined) => (await joined).drain())
-    await this.within(DRAIN_MS, Promise.allSettled(leaving))
+    if (this.supervisors.size > 0) {
+      this.mesh.leaving()
+      const drainMs = budgetMs * (1 - LAST_ANSWERS_SHARE)
+      const leaving = [...this.supervisors.values()].map(async (joined) =>
+        (await joined).drain({ budgetMs: drainMs }),
+      )
+      await within(clock, deadline - clock.now(), Promise.allSettled(leaving))
+      await within(clock, deadline - clock.now(), this.kernel.moves.settled())
+    }
     await this.close()
+  }
+
+  /** A child has moved: whoever holds its old pid means the new one. */
+  private claimChanged(scope: string, { after }: ClaimChange): void {
+    if (!after?.pid || !scope.startsWith(SUPERVISOR_CLAIMS)) return
+    const from = predecessorOf(after)
+    if (from) this.kernel.moves.learned(from, after.pid)
   }
 
   private async close(): Promise<void> {
@@ -277,16 +313,6 @@ export class Node {
     await this.kernel.stop()
     await this.mesh.stop()
     await this.epmd.close()
-  }
-
-  private async within(ms: number, work: Promise<unknown>): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = this.world.clock.after(ms, resolve)
-      void work.then(() => {
-        timer.cancel()
-        resolve()
-      })
-    })
   }
 
   /** Waits until the rows of a newly connected node are here, or it takes too long. */
@@ -326,6 +352,7 @@ export class Node {
 }
 
 const SUPERVISORS_SCOPE = 'g:supervisors'
+const SUPERVISOR_CLAIMS = 'c:supervisor/'
 
 function systemWorld(): World {
   return { clock: systemClock, random: systemRandom(), transport: new TcpTransport() }
@@ -336,9 +363,18 @@ function makeCreation(random: number): number {
   return random < 4 ? random + 4 : random
 }
 
-function processPort(kernel: Kernel): ProcessPort {
-  const { root } = kernel
+function processPort(kernel: Kernel): ChildPort {
+  const { root, moves } = kernel
   return {
+    cast: (to, method, args) => root.cast(to, method, ...args),
+    hold: (pid, timeoutMs) => moves.hold(pid, timeoutMs),
+    goOn: (pid) => moves.goOn(pid),
+    arrive: (module, args, arrival) =>
+      root.spawn(module as never, args as never, { arrival } as SpawnOptions),
+    admit: (pid, via, awaited) => moves.admit(pid, via, awaited),
+    learned: (from, to) => moves.learned(from, to),
+    successor: (pid) => moves.successor(pid),
+    predecessor: (pid) => moves.predecessor(pid),
     isAlive: (pid) => kernel.isAlive(pid),
     spawn: (module, args, name) => root.spawn(module as never, args as never, { name }),
     watchExit: (pid, listener) => {

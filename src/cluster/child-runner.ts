@@ -1,46 +1,52 @@
 /**
  * One node's share of a distributed supervisor: claims ids, starts their processes, restarts what
- * crashes, adopts what has no runner, stops what it lost or what was terminated. Level-triggered:
- * `orphans` holds the ids with a spec and no claim, and every change of the tables or of the view
- * looks at them again, so that a second death or a late joiner loses nothing.
+ * crashes, adopts what has no runner (`orphans.ts`), hands over what belongs elsewhere
+ * (`departures.ts`), takes over what comes (`arrivals.ts`), stops what it lost or what was terminated.
  */
-import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import type { World } from '../base/world.js'
 import { mustRestart } from '../process/child-spec.js'
-import { describeReason } from '../process/exit-reason.js'
 import { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
-import type { ClaimChange } from './claim-table.js'
-import type { ClaimOutcome } from './claimant.js'
-import type { ProcessPort, ServerModule } from './process-port.js'
+import { Arrivals } from './arrivals.js'
+import { alreadyStarted, type Child, makeChild, refused } from './child.js'
+import type { ChildEvents } from './child-events.js'
+import type { Claim, ClaimChange } from './claim-table.js'
+import { Departures } from './departures.js'
+import { type HandoffOffer, type HandoffStep, succession } from './handoff-offer.js'
+import type { MovingRows } from './moving-rows.js'
+import { Orphans } from './orphans.js'
+import type { ChildPort, ServerModule } from './process-port.js'
+import { type RestartOptions, Restarts } from './restarts.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
-import type { ChildRecipe, SpecRow } from './spec-table.js'
-import { specPut } from './spec-table.js'
-import type { SupervisorMembers } from './supervisor-members.js'
+import { type ChildRecipe, type SpecRow, specPut } from './spec-table.js'
+import type { NodeChooser, SupervisorMembers } from './supervisor-members.js'
 
-export interface RunnerOptions {
-  /** More restarts of one child than this within `maxSeconds`, and it is given up. */
-  maxRestarts: number
-  maxSeconds: number
-  /** The first crash restarts at once, later ones after this, doubling up to `backoffMaxMs`. */
-  backoffMs: number
-  backoffMaxMs: number
+export interface RunnerOptions extends RestartOptions {
+  /**
+   * How long a child may be held while it is handed over, and how long its present handler may take
+   * to end before; else it stays where it is.
+   */
+  handoffMs: number
+  /** Called at each step of a handoff, on the node that takes it. For tests and tracing. */
+  onStep: (step: HandoffStep, childId: unknown) => void
 }
 
-interface Child {
-  readonly id: string
-  readonly childId: unknown
-  readonly recipe: ChildRecipe
-  readonly intensity: RestartIntensity
-  epoch: number
-  pid: Pid | undefined
-  /** Set once the child is to end for good; no restart follows. */
-  stopping: boolean
-  readonly stopped: Promise<void>
-  readonly hasStopped: () => void
+export interface RunnerParts {
+  readonly supervisor: string
+  readonly modules: ReadonlyMap<string, ServerModule>
+  readonly members: SupervisorMembers
+  readonly scopes: Scopes
+  readonly processes: ChildPort
+  readonly rows: MovingRows
+  readonly events: ChildEvents
+  /** The name of the process by which the other members reach this one. */
+  readonly receiver: string
+  readonly world: World
+  readonly log: Logger
 }
 
 const CLAIM_MS = 5_000
@@ -51,39 +57,71 @@ const ADOPTED_LATER: ReadonlySet<string> = new Set([
   'timeout',
   'exited',
 ])
-/** How many orphans are being started at one time. */
-const ADOPTIONS_MAX = 256
 
 export class ChildRunner {
   private readonly children = new Map<string, Child>()
   private readonly starting = new Map<string, Promise<Pid>>()
-  private readonly orphans = new Set<string>()
+  private readonly orphans: Orphans
+  private readonly departures: Departures
+  private readonly arrivals: Arrivals
+  private readonly restarts: Restarts
+  /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
   private readonly claims: Scope<'c'>
   private readonly specs: Scope<'s'>
   private readonly unsubscribe: (() => void)[]
 
   constructor(
-    private readonly supervisor: string,
-    private readonly modules: ReadonlyMap<string, ServerModule>,
-    private readonly members: SupervisorMembers,
-    private readonly scopes: Scopes,
-    private readonly processes: ProcessPort,
-    private readonly world: { clock: Clock; log: Logger },
+    private readonly parts: RunnerParts,
     private readonly options: RunnerOptions,
   ) {
+    const { supervisor, scopes, world } = parts
     this.claims = scopes.scope<'c'>(`c:supervisor/${supervisor}`)
     this.specs = scopes.scope<'s'>(`s:supervisor/${supervisor}`)
+    this.orphans = new Orphans({
+      clock: world.clock,
+      inOrder: parts.members.sticky,
+      chooser: () => this.orphanChooser(),
+      adopt: (id) => this.adopt(id),
+    })
+    const { claims } = this
+    const shared = { ...parts, ...options, clock: world.clock, claims }
+    this.departures = new Departures({
+      ...shared,
+      departed: (child) => this.departed(child),
+      keeps: (child, epoch) => this.keeps(child, epoch),
+      ended: (child, reason) => this.ended(child, reason),
+      pause: (ms) => new Promise((resolve) => world.clock.after(ms, resolve)),
+    })
+    this.arrivals = new Arrivals({
+      ...shared,
+      isWanted: (offer) => this.isWanted(offer),
+      arrived: (offer, epoch, pid) => this.arrived(offer, epoch, pid),
+    })
+    this.restarts = new Restarts(parts, options, {
+      start: (child) => this.startProcess(child),
+      discard: (child) => this.discard(child),
+      terminate: ({ id, childId }) => this.terminate(id, childId),
+      respecify: (child, recipe) => this.respecify(child, recipe),
+    })
+    this.unsubscribe = this.subscribe()
+    for (const row of this.specs.table.rows.values()) this.noteOrphan(row.id)
+  }
+
+  private subscribe(): (() => void)[] {
     const onClaim = (change: ClaimChange): void => this.claimChanged(change)
     const onSpec = (row: SpecRow): void => this.specChanged(row)
     this.claims.listeners.add(onClaim)
     this.specs.listeners.add(onSpec)
-    this.unsubscribe = [
+    return [
       () => this.claims.listeners.delete(onClaim),
       () => this.specs.listeners.delete(onSpec),
-      scopes.onView(() => this.adopt()),
+      this.parts.scopes.onView(() => this.orphans.lookSoon()),
     ]
-    for (const row of this.specs.table.rows.values()) this.noteOrphan(row.id)
+  }
+
+  private get node(): string {
+    return this.parts.scopes.node
   }
 
   /** The processes that run here, by the ids users gave. */
@@ -91,6 +129,21 @@ export class ChildRunner {
     const running = new Map<unknown, Pid>()
     for (const { childId, pid } of this.children.values()) if (pid) running.set(childId, pid)
     return running
+  }
+
+  /** The children of this node, those that are just being restarted included. */
+  local(): IterableIterator<Child> {
+    return this.children.values()
+  }
+
+  get counts(): { local: number; starting: number; orphans: number } {
+    const { children, starting, orphans } = this
+    return { local: children.size, starting: starting.size, orphans: orphans.size }
+  }
+
+  /** Whether the child's class can tell and take a state. */
+  isCarriedOver({ recipe }: Child): boolean {
+    return this.parts.modules.get(recipe.module)?.prototype.handoff !== undefined
   }
 
   /**
@@ -109,11 +162,20 @@ export class ChildRunner {
     }
     const running = this.runningAs(id, childId, recipe.token)
     if (running) return running
-    if (this.leaving || this.members.nodeFor(id, recipe.module) !== this.scopes.node)
-      return undefined
+    if (this.leaving || !this.belongsHere(id, recipe)) return undefined
     this.specs.table.raiseVersion(versionMax)
-    const spec = { id, childId, recipe, version: 0, author: this.scopes.node, learnedAt: 0 }
-    return this.begin(id, this.run(spec, true))
+    const spec = { id, childId, recipe, version: 0, author: this.node, learnedAt: 0 }
+    const pid = await this.begin(id, this.run(spec, true))
+    this.parts.events.tell({ type: 'started', id: childId, node: this.node, pid })
+    return pid
+  }
+
+  /** A sticky placement gives a new child to any node that may run it. */
+  private belongsHere(id: string, { module, avoid }: ChildRecipe): boolean {
+    const { members } = this.parts
+    return members.sticky
+      ? members.mayRun(this.node, module)
+      : members.nodeFor(id, module, { avoid }) === this.node
   }
 
   /** Ends a child that runs here and lets its id go. */
@@ -127,24 +189,87 @@ export class ChildRunner {
   /** Writes the end of an id; whoever runs it stops it. */
   terminate(id: string, childId: unknown, versionMax = 0): void {
     this.specs.table.raiseVersion(versionMax)
-    this.write({
-      id,
-      childId,
-      recipe: undefined,
-      version: 0,
-      author: this.scopes.node,
-      learnedAt: 0,
-    })
+    const { node: author } = this
+    this.write({ id, childId, recipe: undefined, version: 0, author, learnedAt: 0 })
   }
 
-  /** Stops every child here; the other members adopt them. */
-  async leave(): Promise<void> {
+  /** Takes nothing new from now on. Resolves when what had begun is through. */
+  async close(): Promise<void> {
     this.leaving = true
-    for (const unsubscribe of this.unsubscribe) unsubscribe()
+    this.orphans.close()
     await Promise.allSettled(this.starting.values())
-    await Promise.all([...this.children.keys()].map((id) => this.stop(id)))
-    await this.scopes.changed()
   }
+
+  /** After `close`: stops every child that is still here; the other members adopt them. */
+  async leave(): Promise<void> {
+    await Promise.all([...this.children.keys()].map((id) => this.stop(id)))
+    for (const unsubscribe of this.unsubscribe) unsubscribe()
+    await this.parts.scopes.changed()
+  }
+
+  // --- handoff
+
+  /** Hands a child of this node over to `to`. False: it stays here, and an event says why. */
+  move(id: string, to: string): Promise<boolean> {
+    const child = this.children.get(id)
+    return child ? this.departures.move(child, to) : Promise.resolve(false)
+  }
+
+  /** The request of a node that hands a child over; rejects if this one does not get it. */
+  async takeOver(offer: HandoffOffer): Promise<Pid> {
+    if (this.starting.has(offer.id)) {
+      throw new CitadelError('unavailable', `It is just being started on ${this.node}.`)
+    }
+    const { id, childId, pid: from, state } = offer
+    try {
+      const pid = await this.begin(id, this.arrivals.takeOver(offer))
+      const moved = { id: childId, from: from.node, node: this.node, pid }
+      this.parts.events.tell({ type: 'moved', ...moved, hasState: state !== undefined })
+      return pid
+    } catch (error) {
+      // The old node may be gone meanwhile.
+      this.orphans.lookSoon()
+      throw error
+    }
+  }
+
+  /** All members know where the child is now: the old rows here can go. */
+  released(id: string, epoch: number, pid: Pid): void {
+    const own = this.claims.own.rows.get(id) as Claim | undefined
+    if (own?.epoch === epoch && !this.children.has(id)) this.forgetClaim(id)
+    this.parts.rows.release(pid)
+    this.options.onStep('released', own?.key)
+  }
+
+  private isWanted({ id, recipe }: HandoffOffer): boolean {
+    const spec = this.specs.table.rows.get(id)
+    if (this.leaving || this.children.has(id)) return false
+    return spec === undefined || spec.recipe?.token === recipe.token
+  }
+
+  private arrived(
+    { id, childId, recipe, pid: from }: HandoffOffer,
+    epoch: number,
+    pid: Pid,
+  ): Child {
+    const child = this.addChild({ id, childId }, recipe, epoch)
+    child.pid = pid
+    this.putClaim(child, succession(from))
+    this.watch(child, pid)
+    return child
+  }
+
+  private departed(child: Child): void {
+    if (this.children.get(child.id) === child) this.children.delete(child.id)
+    child.hasStopped()
+  }
+
+  private keeps(child: Child, epoch: number): void {
+    child.epoch = epoch
+    this.putClaim(child)
+  }
+
+  // --- starting
 
   /** The process that this request, or an earlier copy of it, has started; others are in its way. */
   private runningAs(id: string, childId: unknown, token: string): Pid | undefined {
@@ -170,7 +295,7 @@ export class ChildRunner {
       return await this.startProcess(child)
     } catch (error) {
       if (first || child.stopping) this.discard(child)
-      else this.restart(child, error)
+      else this.restarts.restart(child, error)
       if (first && this.specs.table.rows.get(spec.id)?.recipe?.token === spec.recipe?.token) {
         this.terminate(spec.id, spec.childId)
       }
@@ -181,7 +306,7 @@ export class ChildRunner {
   /** Its node is gone, and it is not to be started again: only its end is written. */
   private letGo(child: Child): never {
     this.discard(child)
-    this.terminate(child.id, child.childId)
+    this.finish(child, 'noconnection')
     throw new CitadelError(
       'exited',
       `Child ${showKey(child.childId)} is temporary and its node is gone.`,
@@ -192,12 +317,11 @@ export class ChildRunner {
     let child: Child | undefined
     const scope = this.claims.replica.scope
     const request = { scope, id: spec.id, pid: undefined, force: false, timeoutMs: CLAIM_MS }
-    const outcome = await this.scopes.claim(request, (epoch) => {
+    const outcome = await this.parts.scopes.claim(request, (epoch) => {
       // It may have been terminated, or started anew, while the claim was on its way.
       const recipe = first ? spec.recipe : this.specs.table.rows.get(spec.id)?.recipe
       if (!recipe || this.leaving || this.children.has(spec.id)) return false
-      child = this.makeChild(spec, recipe, epoch)
-      this.children.set(spec.id, child)
+      child = this.addChild(spec, recipe, epoch)
       this.putClaim(child)
       if (first) this.write(spec)
       return true
@@ -206,106 +330,87 @@ export class ChildRunner {
     return child
   }
 
-  private makeChild({ id, childId }: SpecRow, recipe: ChildRecipe, epoch: number): Child {
-    let hasStopped = (): void => {}
-    const stopped = new Promise<void>((resolve) => {
-      hasStopped = resolve
-    })
+  /** The child is to be started otherwise from now on, by whoever adopts it. */
+  private respecify({ id, childId }: Child, recipe: ChildRecipe): void {
+    this.write({ id, childId, recipe, version: 0, author: this.node, learnedAt: 0 })
+  }
+
+  private addChild(
+    spec: { id: string; childId: unknown },
+    recipe: ChildRecipe,
+    epoch: number,
+  ): Child {
     const intensity = new RestartIntensity(this.options.maxRestarts, this.options.maxSeconds)
-    return {
-      id,
-      childId,
-      recipe,
-      intensity,
-      epoch,
-      pid: undefined,
-      stopping: false,
-      stopped,
-      hasStopped,
-    }
+    const child = makeChild(spec, recipe, epoch, intensity)
+    this.children.set(spec.id, child)
+    return child
   }
 
   private async startProcess(child: Child): Promise<Pid> {
-    const module = this.modules.get(child.recipe.module)
+    const { processes, modules } = this.parts
+    const module = modules.get(child.recipe.module)
     if (!module)
       throw new CitadelError('no_placement', `This node offers no module ${child.recipe.module}.`)
-    const pid = await this.processes.spawn(module, child.recipe.args)
+    const pid = await processes.spawn(module, child.recipe.args)
     if (child.stopping) {
-      this.processes.exit(pid, 'kill')
-      throw new CitadelError(
-        'exited',
-        `Child ${showKey(child.childId)} was stopped while it started.`,
-        {
-          reason: 'shutdown',
-        },
-      )
+      processes.exit(pid, 'kill')
+      const sentence = `Child ${showKey(child.childId)} was stopped while it started.`
+      throw new CitadelError('exited', sentence, { reason: 'shutdown' })
     }
     child.pid = pid
     this.putClaim(child)
-    this.processes.watchExit(pid, (_, reason) => this.ended(child, reason))
+    this.watch(child, pid)
     return pid
   }
 
-  private putClaim({ id, childId: key, pid, epoch }: Child): void {
-    const { own } = this.claims
-    this.scopes.putClaim(this.claims, {
-      id,
-      key,
-      pid,
-      epoch,
-      forced: false,
-      meta: undefined,
-      origin: own,
-      mark: 0,
+  private watch(child: Child, pid: Pid): void {
+    this.parts.processes.watchExit(pid, (_, reason) => {
+      if (child.pid === pid) this.ended(child, reason)
     })
+  }
+
+  private putClaim({ id, childId: key, pid, epoch }: Child, meta?: unknown): void {
+    const { own } = this.claims
+    const claim = { id, key, pid, epoch, forced: false, meta, origin: own, mark: 0 }
+    this.parts.scopes.putClaim(this.claims, claim)
+  }
+
+  private forgetClaim(id: string): void {
+    this.parts.scopes.deleteOwn(this.claims, id, 'normal')
   }
 
   /** Writes a spec as the newest version of it. */
   private write(row: SpecRow): void {
     const version = this.specs.table.versionMax + 1
-    const stamped = { ...row, version, learnedAt: this.world.clock.now() }
+    const stamped = { ...row, version, learnedAt: this.parts.world.clock.now() }
     if (!this.specs.table.merge(stamped)) return
     this.specs.replica.wrote(specPut(stamped))
-    void this.scopes.changed()
+    void this.parts.scopes.changed()
   }
 
   // --- ends and restarts
 
   private ended(child: Child, reason: unknown): void {
+    if (this.children.get(child.id) !== child) return
     child.pid = undefined
     if (child.stopping) return this.discard(child)
+    if (child.moving) {
+      // Who has it is being decided; the state is on its way to the other side perhaps.
+      child.moving.ended = { reason }
+      return
+    }
     if (!mustRestart(child.recipe.restart, reason)) {
       this.discard(child)
-      return this.terminate(child.id, child.childId)
+      return this.finish(child, reason)
     }
     this.putClaim(child)
-    this.restart(child, reason)
+    this.restarts.restart(child, reason)
   }
 
-  private restart(child: Child, reason: unknown): void {
-    const { clock, log } = this.world
-    if (!child.intensity.allows(clock.now())) {
-      const { maxRestarts, maxSeconds } = this.options
-      log.error(
-        `Supervisor ${this.supervisor}: child ${showKey(child.childId)} ended more than ${maxRestarts} times in ` +
-          `${maxSeconds} s and is given up; start it again when its cause is mended.`,
-        { reason: describeReason(reason) },
-      )
-      this.discard(child)
-      return this.terminate(child.id, child.childId)
-    }
-    const { backoffMs, backoffMaxMs } = this.options
-    const crashes = child.intensity.count
-    const delay = crashes === 1 ? 0 : Math.min(backoffMaxMs, backoffMs * 2 ** (crashes - 2))
-    const again = (): void => {
-      if (child.stopping) return this.discard(child)
-      this.startProcess(child).catch((error) => {
-        if (child.stopping) this.discard(child)
-        else this.restart(child, error)
-      })
-    }
-    if (delay === 0) again()
-    else clock.after(delay, again)
+  /** A child is done, for good. */
+  private finish({ id, childId }: Child, reason: unknown): void {
+    this.parts.events.tell({ type: 'ended', id: childId, node: this.node, reason })
+    this.terminate(id, childId)
   }
 
   private beginStop(child: Child, reason: unknown): void {
@@ -317,10 +422,9 @@ export class ChildRunner {
       this.starting.delete(child.id)
       return this.discard(child)
     }
-    this.processes.exit(pid, reason)
-    const kill = this.world.clock.after(child.recipe.shutdownMs, () =>
-      this.processes.exit(pid, 'kill'),
-    )
+    const { processes, world } = this.parts
+    processes.exit(pid, reason)
+    const kill = world.clock.after(child.recipe.shutdownMs, () => processes.exit(pid, 'kill'))
     void child.stopped.then(() => kill.cancel())
   }
 
@@ -328,7 +432,7 @@ export class ChildRunner {
     child.stopping = true
     if (this.children.get(child.id) === child) {
       this.children.delete(child.id)
-      this.scopes.deleteOwn(this.claims, child.id, 'normal')
+      this.forgetClaim(child.id)
     }
     child.hasStopped()
   }
@@ -338,10 +442,13 @@ export class ChildRunner {
   private claimChanged({ id, before, after }: ClaimChange): void {
     if (after) this.orphans.delete(id)
     else this.noteOrphan(id)
-    if (before?.origin === this.claims.own && after && after.origin !== this.claims.own) {
-      const child = this.children.get(id)
-      if (child) this.beginStop(child, 'name_conflict')
+    const { own } = this.claims
+    const child = this.children.get(id)
+    if (before?.origin === own && after && after.origin !== own) {
+      if (child && !this.departures.overtaken(child, after)) this.beginStop(child, 'name_conflict')
     }
+    // The child had moved, its new node is gone, and what is left is the claim of the old process.
+    if (after?.origin === own && !child) this.forgetClaim(id)
   }
 
   private specChanged(row: SpecRow): void {
@@ -352,80 +459,40 @@ export class ChildRunner {
   }
 
   private noteOrphan(id: string, spec = this.specs.table.rows.get(id)): void {
-    if (!spec?.recipe || this.claims.table.find(id)) {
-      this.orphans.delete(id)
-      return
-    }
-    this.orphans.add(id)
-    this.adoptSoon()
+    if (spec?.recipe && !this.claims.table.find(id)) this.orphans.add(id)
+    else this.orphans.delete(id)
   }
 
-  private adopting = 0
-  private adoptionDue = false
-
-  /** Once per turn, however many ids have lost their runner in it. */
-  private adoptSoon(): void {
-    if (this.adoptionDue || this.leaving) return
-    this.adoptionDue = true
-    this.world.clock.soon(() => {
-      this.adoptionDue = false
-      this.adopt()
-    })
-  }
-
-  private adopt(): void {
-    if (this.orphans.size === 0) return
-    const nodeFor = this.members.chooser()
-    for (const id of this.orphans) {
-      if (this.leaving || this.adopting >= ADOPTIONS_MAX) return
-      const spec = this.specs.table.rows.get(id)
-      if (!spec?.recipe || this.children.has(id) || this.starting.has(id)) continue
-      if (nodeFor(id, spec.recipe.module) === this.scopes.node) this.adoptOne(spec)
+  private orphanChooser(): (id: string) => boolean {
+    const nodeFor: NodeChooser = this.parts.members.chooser()
+    return (id) => {
+      const recipe = this.specs.table.rows.get(id)?.recipe
+      if (!recipe) return false
+      const { module, avoid } = recipe
+      // Asked also for those that are being started: a sticky placement counts what it gives to whom.
+      const node = nodeFor(id, module, avoid && { avoid })
+      return node === this.node && !this.children.has(id) && !this.starting.has(id)
     }
   }
 
-  private adoptOne(spec: SpecRow): void {
-    this.adopting++
-    this.begin(spec.id, this.run(spec, false))
-      .catch((error) => this.adoptionFailed(spec, error))
-      .finally(() => {
-        this.adopting--
-        if (this.adopting <= ADOPTIONS_MAX / 2 && this.orphans.size > 0) this.adoptSoon()
-      })
+  private async adopt(id: string): Promise<void> {
+    const spec = this.specs.table.rows.get(id)
+    if (!spec) return
+    try {
+      const pid = await this.begin(id, this.run(spec, false))
+      this.parts.events.tell({ type: 'adopted', id: spec.childId, node: this.node, pid })
+    } catch (error) {
+      this.adoptionFailed(spec, error)
+    }
   }
 
   /** Somebody else has it, or who decides was out of reach: the next view or heads will tell. */
   private adoptionFailed({ childId }: SpecRow, error: unknown): void {
     const code = error instanceof CitadelError ? error.code : undefined
     if (code !== undefined && ADOPTED_LATER.has(code)) return
-    const child = showKey(childId)
-    this.world.log.error(`Supervisor ${this.supervisor}: child ${child} could not start again.`, {
-      error: String(error),
-    })
-  }
-}
-
-function alreadyStarted(childId: unknown, pid: Pid | undefined): CitadelError {
-  return new CitadelError(
-    'already_started',
-    `Child ${showKey(childId)} runs already, as ${pid}; look it up instead.`,
-    { pid },
-  )
-}
-
-function refused(childId: unknown, outcome: ClaimOutcome): CitadelError {
-  switch (outcome.type) {
-    case 'taken':
-      return alreadyStarted(childId, outcome.pid)
-    case 'unavailable':
-      return new CitadelError(
-        'unavailable',
-        `Who decides about child ${showKey(childId)} cannot be reached; try again soon.`,
-      )
-    default:
-      return new CitadelError(
-        'timeout',
-        `No decision about child ${showKey(childId)} in time; try again.`,
-      )
+    this.parts.log.error(
+      `Supervisor ${this.parts.supervisor}: child ${showKey(childId)} could not start again.`,
+      { error: String(error) },
+    )
   }
 }

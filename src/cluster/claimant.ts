@@ -21,6 +21,8 @@ export interface Claiming {
   readonly id: string
   readonly pid: Pid | undefined
   readonly force: boolean
+  /** Takes the key from a claim with exactly this epoch, or if it is free. */
+  readonly over?: number
   /** On the clock that the driver hands in. */
   readonly deadline: number
   /** When granted, writes the claim before it returns, or answers false if it has no use for it. */
@@ -213,6 +215,7 @@ export class Claimant {
       claim.pid ?? null,
       claim.force,
       this.tables(claim.scope).epochMax,
+      claim.over ?? 0,
     ]
     if (next.node === this.self.node) {
       this.take(attempt, this.home.answer(this.self.node, this.self.creation, request), now)
@@ -241,7 +244,7 @@ export class Claimant {
     const { claim } = attempt
     const table = this.tables(claim.scope)
     const owner = claim.force ? undefined : table.find(claim.id)
-    if (owner && !this.isOwn(owner, claim.pid)) {
+    if (owner && owner.epoch !== claim.over && !this.isOwn(owner, claim.pid)) {
       if (!owner.pid) return this.retry(attempt, now)
       return this.end(attempt, { type: 'taken', pid: owner.pid })
     }

@@ -2,7 +2,6 @@
  * The distributed supervisor: children by id, each on the node its id belongs on, kept running
  * wherever there is a member that offers its class. Its name is all that its members share.
  */
-import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
@@ -10,20 +9,32 @@ import type { GenServer } from '../process/gen-server.js'
 import type { InitArgs } from '../process/typed-call.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
+import { type ChildEvent, ChildEvents } from './child-events.js'
 import { type ChildFinder, ChildHandle, type HandleVerbs } from './child-handle.js'
 import { ChildRunner, type RunnerOptions } from './child-runner.js'
+import { ChildStarter } from './child-starter.js'
 import type { Groups } from './groups.js'
+import type { MovingRows } from './moving-rows.js'
 import type { Placement } from './placement.js'
-import type { ProcessPort, ServerModule } from './process-port.js'
+import type { ChildPort, ServerModule } from './process-port.js'
+import { type Move, type MovesResult, type RebalanceOptions, Rebalancer } from './rebalancer.js'
 import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
-import { supervisorServerName } from './supervisor-server.js'
+import { checkOptions, supervisorOptions } from './supervisor-options.js'
+import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
+import { within } from './within.js'
 
-export interface SupervisorOptions extends Partial<RunnerOptions> {
+/** A child that is to be there from the start, and again after all nodes were stopped. */
+export interface StaticChild extends StartChildOptions {
+  readonly module: (new () => GenServer) | string
+  readonly args?: readonly unknown[]
+}
+
+export interface SupervisorOptions extends Partial<RunnerOptions>, Partial<RebalanceOptions> {
   /** The classes this node can start, by the name that all members use. */
   modules?: Readonly<Record<string, ServerModule>>
   /**
@@ -31,9 +42,14 @@ export interface SupervisorOptions extends Partial<RunnerOptions> {
    * or `shutdown` (`transient`, the default, as the original Citadel), or never (`temporary`).
    */
   restart?: ChildRecipe['restart']
+  /** Which member a child belongs on, the same on all members; `rendezvous` unless given. */
   placement?: Placement
+  /** Children run only on nodes that have this role. Give the same on all members. */
+  role?: string
   /** This node's share of children relative to the others; 1 unless given. */
   weight?: number
+  /** Children that are to be there, once each, as soon as there is a member that may run them. */
+  children?: readonly StaticChild[]
 }
 
 export interface StartChildOptions {
@@ -42,19 +58,36 @@ export interface StartChildOptions {
   restart?: ChildRecipe['restart']
   /** How long its `terminate` may take when it is stopped, in milliseconds; 5,000 unless given. */
   shutdownMs?: number
-  /** How long to wait for the child to run, in milliseconds; 5,000 unless given. */
+  /** How long to wait for it to run, in milliseconds; 5,000 unless given. */
   timeoutMs?: number
+}
+
+/** How many children there are. */
+export interface ChildCounts {
+  /** That should run in the cluster. */
+  readonly specs: number
+  /** That run in the cluster. */
+  readonly running: number
+  /** That this node runs. */
+  readonly local: number
+  /** That this node is starting. */
+  readonly starting: number
+  /** That should run and have no node. */
+  readonly orphans: number
 }
 
 /** What a supervisor gets from its node. */
 export interface SupervisorSeat {
   readonly scopes: Scopes
   readonly members: Groups
-  readonly processes: ProcessPort
+  readonly rows: MovingRows
+  readonly processes: ChildPort
   readonly verbs: HandleVerbs
   readonly world: World
   readonly log: Logger
-  startServer(name: string, runner: ChildRunner, flushed: () => Promise<void>): Promise<Pid>
+  /** The roles of this node. */
+  readonly roles: readonly string[]
+  startServer(name: string, share: SupervisorShare): Promise<Pid>
   /** This node is no member any more. */
   left(): void
 }
@@ -63,55 +96,80 @@ const TIMEOUT_MS = 5_000
 const RETRY_MS = 20
 /** How long a handle looks for a child that should run and does not. */
 const CHILD_PATIENCE_MS = 30_000
-/** How long a start waits for an unreachable node: enough for a reset connection to come back. */
-const NODE_PATIENCE_MS = 1_000
+/** How long `leave` may take to hand all children over, unless a budget is given. */
+const LEAVE_MS = 25_000
+/** The longest that moves of many children may take on another node. */
+const MOVES_MS = 600_000
 
 export class DistributedSupervisor {
   private readonly claims: Scope<'c'>
   private readonly specs: Scope<'s'>
   private readonly placement: SupervisorMembers
   private readonly runner: ChildRunner
+  private readonly starter: ChildStarter
+  private readonly rebalancer: Rebalancer
+  private readonly childEvents: ChildEvents
+  private readonly receiver: string
   private server: Pid | undefined
+  private left: Promise<void> | undefined
 
   constructor(
     readonly name: string,
     private readonly seat: SupervisorSeat,
     private readonly options: SupervisorOptions,
   ) {
-    this.claims = seat.scopes.scope<'c'>(`c:supervisor/${name}`)
-    this.specs = seat.scopes.scope<'s'>(`s:supervisor/${name}`)
-    this.placement = new SupervisorMembers(seat.members, name, options.placement)
-    const modules = new Map(Object.entries(options.modules ?? {}))
-    const { maxRestarts = 10, maxSeconds = 10, backoffMs = 50, backoffMaxMs = 5_000 } = options
-    const world = { clock: seat.world.clock, log: seat.log }
-    const intensity = { maxRestarts, maxSeconds, backoffMs, backoffMaxMs }
-    const { scopes, processes } = seat
-    this.runner = new ChildRunner(
-      name,
-      modules,
-      this.placement,
-      scopes,
-      processes,
-      world,
-      intensity,
-    )
+    checkOptions(name, options)
+    const { scopes, members, processes } = seat
+    this.claims = scopes.scope<'c'>(`c:supervisor/${name}`)
+    this.specs = scopes.scope<'s'>(`s:supervisor/${name}`)
+    this.receiver = supervisorServerName(name)
+    this.placement = new SupervisorMembers(members, name, options.placement, {
+      role: options.role,
+      childrenOf: (node) => this.claims.replica.origin(node)?.rows.size ?? 0,
+    })
+    const { receiver } = this
+    this.childEvents = new ChildEvents(name, members, processes, receiver, scopes.node)
+    const parts = {
+      ...seat,
+      supervisor: name,
+      modules: new Map(Object.entries(options.modules ?? {})),
+      members: this.placement,
+      events: this.childEvents,
+      receiver,
+      claims: this.claims,
+      specs: this.specs,
+    }
+    const all = supervisorOptions(options)
+    this.runner = new ChildRunner(parts, all)
+    this.rebalancer = new Rebalancer({ ...parts, runner: this.runner }, all)
+    this.starter = new ChildStarter({ ...parts, runner: this.runner })
   }
 
   /** Makes this node a member. The composition root calls it once. */
   async join(): Promise<void> {
-    this.server = await this.seat.startServer(supervisorServerName(this.name), this.runner, () =>
-      this.seat.scopes.changed(),
-    )
-    const modules = Object.keys(this.options.modules ?? {})
-    const offer: MemberOffer = { modules, weight: this.options.weight ?? 1 }
-    await this.seat.members.join(this.name, this.server, { meta: offer })
+    const { runner, rebalancer, childEvents: events } = this
+    const flushed = (): Promise<void> => this.seat.scopes.changed()
+    this.server = await this.seat.startServer(this.receiver, {
+      runner,
+      rebalancer,
+      events,
+      flushed,
+    })
+    await this.seat.members.join(this.name, this.server, { meta: this.offer(false) })
+    for (const child of this.options.children ?? []) void this.ensure(child)
+  }
+
+  /** What this node offers to the supervisor. */
+  private offer(draining: boolean): MemberOffer {
+    const { modules = {}, weight = 1 } = this.options
+    return { modules: Object.keys(modules), weight, roles: this.seat.roles, draining }
   }
 
   /**
    * Starts a child on the node its id belongs on. Resolves when `init` has returned and at least one
    * other member, if there is one, knows of it.
    * @throws CitadelError `already_started` with the running child's `pid`; `no_placement` when no
-   *   member offers the class; `init_failed`; `unavailable` when the node is not reachable now.
+   *   member may run the class; `init_failed`; `unavailable` when the node is not reachable now.
    */
   startChild<T extends GenServer>(
     module: new () => T,
@@ -131,7 +189,7 @@ export class DistributedSupervisor {
         'startChild needs an id: startChild(Worker, args, { id: 1 }).',
       )
     }
-    const id = termKey(options.id)
+    const { id: childId, timeoutMs = TIMEOUT_MS } = options
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
       args,
@@ -145,40 +203,7 @@ export class DistributedSupervisor {
         'startChild wants a class or its name, a list of arguments, and { id, restart?, shutdownMs? }.',
       )
     }
-    const { clock } = this.seat.world
-    const deadline = clock.now() + (options.timeoutMs ?? TIMEOUT_MS)
-    let blockedSince: number | undefined
-    while (clock.now() < deadline) {
-      const running = this.find(id)
-      if (running && this.specs.table.rows.get(id)?.recipe?.token !== recipe.token) {
-        throw new CitadelError(
-          'already_started',
-          `Child ${showKey(options.id)} runs already, as ${running}; look it up instead.`,
-          {
-            pid: running,
-          },
-        )
-      }
-      const node = this.placement.nodeFor(id, recipe.module)
-      if (node === undefined) {
-        throw new CitadelError(
-          'no_placement',
-          `No member of supervisor "${this.name}" offers ${recipe.module}; pass it in { modules } on some node.`,
-        )
-      }
-      if (this.seat.scopes.isUp(node)) {
-        const pid = await this.startOn(node, id, options.id, recipe, deadline - clock.now())
-        if (pid) return pid
-      } else {
-        blockedSince ??= clock.now()
-        if (clock.now() - blockedSince >= NODE_PATIENCE_MS) throw this.unavailable(options.id, node)
-      }
-      await this.pause(RETRY_MS)
-    }
-    throw new CitadelError(
-      'timeout',
-      `Child ${showKey(options.id)} did not start in time; it may still, so look it up.`,
-    )
+    return this.starter.start({ id: termKey(childId), childId, recipe, timeoutMs })
   }
 
   /** The process that runs the child, or undefined. */
@@ -198,14 +223,35 @@ export class DistributedSupervisor {
     return this.runner.running()
   }
 
+  /** How many children there are, in the cluster and here. */
+  counts(): ChildCounts {
+    let specs = 0
+    let running = 0
+    for (const { recipe } of this.specs.table.rows.values()) if (recipe) specs++
+    for (const { pid } of this.claims.table.owners()) if (pid) running++
+    return { specs, running, ...this.runner.counts }
+  }
+
+  /**
+   * What happens to children from now on, on all members: started, crashed, moved and so on, and the
+   * progress of moves over many. A reader that falls 10,000 events behind gets `overloaded`.
+   */
+  events(): AsyncIterableIterator<ChildEvent> {
+    return this.childEvents.subscribe(this.server)
+  }
+
   /** The member nodes, sorted by name. */
   nodes(): string[] {
     return this.placement.nodes()
   }
 
-  /** The node that the id belongs on now; undefined when there is no member. */
+  /** The node that the id belongs on now; undefined when no member may run it. */
   nodeFor(id: unknown, module?: string): string | undefined {
-    return this.placement.nodeFor(termKey(id), module)
+    const key = termKey(id)
+    const recipe = this.specs.table.rows.get(key)?.recipe
+    const current = this.claims.table.find(key)?.origin.node
+    const options = { current, avoid: recipe?.avoid }
+    return this.placement.nodeFor(key, module ?? recipe?.module, options)
   }
 
   /** How often the child has been given to a runner, a fencing token: 0 when it is not known. */
@@ -219,22 +265,12 @@ export class DistributedSupervisor {
    */
   async terminateChild(id: unknown): Promise<void> {
     const key = termKey(id)
-    const spec = this.specs.table.rows.get(key)
     const claim = this.claims.table.find(key)
-    if (!spec?.recipe && !claim) {
-      throw new CitadelError('not_found', `Supervisor "${this.name}" has no child ${showKey(id)}.`)
-    }
+    if (!this.specs.table.rows.get(key)?.recipe && !claim) throw this.unknown(id)
     const node = claim?.origin.node ?? this.seat.scopes.node
     if (node !== this.seat.scopes.node && this.seat.scopes.isUp(node)) {
-      const to = { name: supervisorServerName(this.name), node }
-      const outcome = await this.seat.processes.call(
-        to,
-        'terminateChild',
-        [key, id, this.specs.table.versionMax],
-        TIMEOUT_MS + 6_000,
-      )
-      fromOutcome(outcome as RemoteOutcome<void>)
-      return
+      const args = [key, id, this.specs.table.versionMax]
+      return this.ask(node, 'terminateChild', args, TIMEOUT_MS + 6_000)
     }
     this.runner.terminate(key, id)
     await this.runner.stop(key)
@@ -254,20 +290,101 @@ export class DistributedSupervisor {
     return new ChildHandle<T>(id, finder, this.seat.verbs)
   }
 
-  /** Leaves the supervisor: its children here stop, and the other members start them. */
-  async leave(): Promise<void> {
-    if (!this.server) return
+  // --- moving children
+
+  /**
+   * Hands a child over to another member, with its state. With `rebalance: 'auto'` and a placement
+   * that is not sticky it comes back when the members next change. False: it stays, and an event
+   * says why.
+   * @throws CitadelError `not_found`; `no_placement` when `to` may not run it.
+   */
+  async moveChild(id: unknown, to: string): Promise<boolean> {
+    const key = termKey(id)
+    const recipe = this.specs.table.rows.get(key)?.recipe
+    const from = this.claims.table.find(key)?.origin.node
+    if (!recipe || !from) throw this.unknown(id)
+    if (!this.placement.mayRun(to, recipe.module)) {
+      throw new CitadelError(
+        'no_placement',
+        `${to} is no member that may run ${recipe.module} and is not draining.`,
+      )
+    }
+    if (from === to) return true
+    if (from === this.seat.scopes.node) return this.runner.move(key, to)
+    return this.ask(from, 'move', [key, to], MOVES_MS)
+  }
+
+  /** Which children `rebalance()` would move now, in the whole cluster. */
+  async plan(): Promise<Move[]> {
+    const plans = await this.onEachMember<Move[]>('plan', () => this.rebalancer.plan(), TIMEOUT_MS)
+    return plans.flat()
+  }
+
+  /**
+   * Moves every child that belongs on another node and whose class has a `handoff` method. Resolves
+   * when it is done, with how many moved and how many stay where they are.
+   */
+  async rebalance(): Promise<MovesResult> {
+    const here = (): Promise<MovesResult> => this.rebalancer.rebalance()
+    const results = await this.onEachMember<MovesResult>('rebalance', here, MOVES_MS)
+    const sum = { moved: 0, failed: 0 }
+    for (const { moved, failed } of results) {
+      sum.moved += moved
+      sum.failed += failed
+    }
+    return sum
+  }
+
+  /**
+   * Leaves the supervisor: hands all children of this node over, with their state, and is no member
+   * any more. What cannot be handed over within the budget is stopped and started elsewhere.
+   */
+  leave(options: { budgetMs?: number } = {}): Promise<void> {
+    this.left ??= this.depart(options.budgetMs ?? LEAVE_MS)
+    return this.left
+  }
+
+  /** The same as `leave`: so that this node can be stopped without a child missing anywhere. */
+  drain(options?: { budgetMs?: number }): Promise<void> {
+    return this.leave(options)
+  }
+
+  private async depart(budgetMs: number): Promise<void> {
     const { server } = this
+    if (!server) return
+    const { members, processes, scopes, world } = this.seat
+    const deadline = world.clock.now() + budgetMs
+    this.rebalancer.close()
+    // No child is placed here any more, as soon as the others know.
+    await members.join(this.name, server, { meta: this.offer(true) })
+    await within(world.clock, budgetMs, this.runner.close())
+    await this.rebalancer.drain(deadline)
     this.server = undefined
-    await this.seat.members.leave(this.name, server)
+    await members.leave(this.name, server)
+    await members.leave(this.name, server)
     await this.runner.leave()
-    this.seat.processes.exit(server, 'shutdown')
+    await scopes.replicated(this.claims, true)
+    this.childEvents.close()
+    processes.exit(server, 'shutdown')
     this.seat.left()
   }
 
-  /** Leaves, so that this node can be stopped without a child missing anywhere. */
-  drain(): Promise<void> {
-    return this.leave()
+  // --- the parts
+
+  /** A static child: there already, terminated on purpose, or to be started. */
+  private async ensure({ module, args = [], ...options }: StaticChild): Promise<void> {
+    const { log, world } = this.seat
+    const key = termKey(options.id)
+    for (let wait = RETRY_MS; this.server; wait = Math.min(wait * 2, TIMEOUT_MS)) {
+      if (this.specs.table.rows.has(key)) return
+      const started = await toOutcome(this.startChild(module as string, args, options))
+      if (started.ok || started.code === 'already_started') return
+      if (started.code === 'init_failed' || started.code === 'bad_argument') {
+        log.error(`static child ${showKey(options.id)} cannot start: ${started.message}`)
+        return
+      }
+      await new Promise<void>((resolve) => world.clock.after(wait, resolve))
+    }
   }
 
   private find(id: string): Pid | undefined {
@@ -285,34 +402,6 @@ export class DistributedSupervisor {
   private token(): string {
     const { random } = this.seat.world
     return `${random.uint32().toString(36)}${random.uint32().toString(36)}`
-  }
-
-  /** Undefined: that node does not see the id as its own, or was lost; try again. */
-  private async startOn(
-    node: string,
-    id: string,
-    childId: unknown,
-    recipe: ChildRecipe,
-    timeoutMs: number,
-  ): Promise<Pid | undefined> {
-    if (node === this.seat.scopes.node) {
-      const pid = await this.within(timeoutMs, this.runner.start(id, childId, recipe))
-      if (pid) await this.seat.scopes.replicated(this.specs)
-      return pid
-    }
-    const to = { name: supervisorServerName(this.name), node }
-    const call = this.seat.processes.call(
-      to,
-      'start',
-      [id, childId, recipe, this.specs.table.versionMax],
-      timeoutMs,
-    )
-    const reply = await toOutcome(call)
-    if (reply.ok) return fromOutcome(reply.value as RemoteOutcome<Pid | null>) ?? undefined
-    // The node was lost or is leaving. The token makes asking again harmless.
-    if (reply.code === 'noconnection' || reply.code === 'noproc' || reply.code === 'exited')
-      return undefined
-    return fromOutcome(reply) as never
   }
 
   /** The child's process, if its node can be reached. */
@@ -333,27 +422,39 @@ export class DistributedSupervisor {
     return undefined
   }
 
-  /** Undefined when it took longer: an `init` may never return. */
-  private async within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-    let timer: Timer | undefined
-    const late = new Promise<undefined>((resolve) => {
-      timer = this.seat.world.clock.after(ms, () => resolve(undefined))
-    })
-    try {
-      return await Promise.race([work, late])
-    } finally {
-      timer?.cancel()
-    }
+  private async onEachMember<T>(
+    method: string,
+    here: () => Promise<T>,
+    timeoutMs: number,
+  ): Promise<T[]> {
+    const { scopes } = this.seat
+    const nodes = this.placement.nodes().filter((node) => scopes.isUp(node))
+    return Promise.all(
+      nodes.map((node) =>
+        node === scopes.node ? here() : this.ask<T>(node, method, [], timeoutMs),
+      ),
+    )
+  }
+
+  private async ask<T>(
+    node: string,
+    method: string,
+    args: readonly unknown[],
+    timeoutMs: number,
+  ): Promise<T> {
+    const to = { name: this.receiver, node }
+    const outcome = await this.seat.processes.call(to, method, args, timeoutMs)
+    return fromOutcome(outcome as RemoteOutcome<T>)
   }
 
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.seat.world.clock.after(ms, resolve))
   }
 
-  private unavailable(childId: unknown, node: string): CitadelError {
+  private unknown(id: unknown): CitadelError {
     return new CitadelError(
-      'unavailable',
-      `Child ${showKey(childId)} belongs on ${node}, which cannot be reached now; try again in a few seconds.`,
+      'not_found',
+      `Supervisor "${this.name}" has no child ${showKey(id)}; start it with startChild.`,
     )
   }
 }

@@ -12,6 +12,7 @@ import {
   membershipId,
   membershipPut,
 } from './group-table.js'
+import type { MovingMembership } from './handoff-offer.js'
 import type { ProcessPort } from './process-port.js'
 import { ROW_SERVER } from './registry.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
@@ -56,30 +57,56 @@ export class Groups {
   async join(group: unknown, pid: Pid, options: { meta?: unknown } = {}): Promise<void> {
     const groupId = termKey(group)
     checkPid(pid, 'join(group, pid)')
+    const successor = this.processes.successor(pid)
+    if (successor) return this.join(group, successor, options)
     if (pid.node !== this.scopes.node)
       return this.ask('join', [group, pid, options.meta ?? null], pid.node)
     if (!this.processes.isAlive(pid)) {
       throw new CitadelError('noproc', `${pid} is not alive, so it cannot join a group.`, { pid })
     }
+    const predecessor = this.processes.predecessor(pid)
+    // What it takes over from is a member: the membership comes along.
+    if (predecessor && this.has(groupId, predecessor)) return
     const known = this.ownRow(groupId, pid)
-    this.put({
-      id: membershipId(groupId, pid),
-      groupId,
-      group,
-      pid,
-      count: (known?.count ?? 0) + 1,
-      meta: options.meta ?? known?.meta,
-      origin: this.scope.own,
-      mark: 0,
-    })
-    this.watch(pid)
+    this.write(group, groupId, pid, (known?.count ?? 0) + 1, options.meta ?? known?.meta)
     return this.scopes.changed()
+  }
+
+  private write(group: unknown, groupId: string, pid: Pid, count: number, meta: unknown): void {
+    const { own: origin } = this.scope
+    const id = membershipId(groupId, pid)
+    this.put({ id, groupId, group, pid, count, meta, origin, mark: 0 })
+    this.watch(pid)
+  }
+
+  private has(groupId: string, pid: Pid): boolean {
+    for (const row of this.scope.table.members(groupId)) if (row.pid.equals(pid)) return true
+    return false
+  }
+
+  /** The memberships of a process of this node, to take along. */
+  membershipsOf(pid: Pid): MovingMembership[] {
+    const rows = this.scope.table.rowsOfPid(this.scope.own, pid)
+    return [...rows].map(({ group, count, meta }) => [group, count, meta ?? null])
+  }
+
+  /** A process that has come from another node is a member where its old self was. */
+  bring([group, count, meta]: MovingMembership, pid: Pid): void {
+    this.write(group, termKey(group), pid, count, meta ?? undefined)
+    void this.scopes.changed()
+  }
+
+  /** Resolves when all members that can be reached have the rows written so far. */
+  replicated(): Promise<void> {
+    return this.scopes.replicated(this.scope, true)
   }
 
   /** Takes back one `join`. Leaving a group one is not in does nothing. */
   async leave(group: unknown, pid: Pid): Promise<void> {
     const groupId = termKey(group)
     checkPid(pid, 'leave(group, pid)')
+    const successor = this.processes.successor(pid)
+    if (successor) return this.leave(group, successor)
     if (pid.node !== this.scopes.node) return this.ask('leave', [group, pid], pid.node)
     const known = this.ownRow(groupId, pid)
     if (!known) return
@@ -91,8 +118,14 @@ export class Groups {
   /** The members of `group` in the cluster. */
   members(group: unknown): Pid[] {
     const pids: Pid[] = []
-    for (const row of this.scope.table.members(termKey(group))) pids.push(row.pid)
-    return pids
+    let moved = false
+    for (const { pid } of this.scope.table.members(termKey(group))) {
+      const successor = this.processes.successor(pid)
+      moved ||= successor !== undefined
+      pids.push(successor ?? pid)
+    }
+    // While a member moves, its old row is there beside the new one.
+    return moved ? distinct(pids) : pids
   }
 
   /** The members of `group` on this node. */
@@ -191,3 +224,6 @@ export class Groups {
     }
   }
 }
+
+const distinct = (pids: readonly Pid[]): Pid[] =>
+  pids.filter((pid, index) => pids.findIndex((other) => other.equals(pid)) === index)

@@ -21,13 +21,13 @@ export class Home {
   ) {}
 
   answer(node: string, creation: number, request: ClaimRequest): ClaimAnswer {
-    const [number, viewId, scope, id, pid, force, epochMax] = request
+    const [number, viewId, scope, id, pid, force, epochMax, over] = request
     if (!this.views.history.some((view) => view.id === viewId)) return [number, 'wrong_view', null]
     const table = this.tables(scope)
-    const refusal = force ? undefined : this.taken(table, id, node, creation, pid)
+    const refusal = force ? undefined : this.taken(table, request, node, creation)
     if (refusal === 'busy') return [number, 'busy', null]
     if (refusal) return [number, 'taken', refusal]
-    const epoch = Math.max(table.epochMax, epochMax) + 1
+    const epoch = Math.max(table.epochMax, epochMax, over) + 1
     table.epochMax = epoch
     table.reserved.set(id, { node, creation, request: number, pid, epoch })
     return [number, 'granted', epoch]
@@ -36,13 +36,12 @@ export class Home {
   /** Who has the key, if that is not the claimant. */
   private taken(
     table: ClaimTable,
-    id: string,
+    [, , , id, pid, , , over]: ClaimRequest,
     node: string,
     creation: number,
-    pid: Pid | null,
   ): Pid | 'busy' | undefined {
     const owner = table.find(id)
-    if (owner) {
+    if (owner && owner.epoch !== over) {
       const own = owner.origin.node === node && owner.origin.creation === creation
       if (!own || (owner.pid && pid && !owner.pid.equals(pid))) return owner.pid ?? 'busy'
     }

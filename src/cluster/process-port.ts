@@ -23,4 +23,29 @@ export interface ProcessPort {
     args: readonly unknown[],
     timeoutMs: number,
   ): Promise<unknown>
+
+  /** Where a process has moved to, as far as this node knows. */
+  successor(pid: Pid): Pid | undefined
+  /** The process that one of this node, which does not handle messages yet, is to take over from. */
+  predecessor(pid: Pid): Pid | undefined
+}
+
+/** The same for supervised children, which can move; see process/moves.ts. */
+export interface ChildPort extends ProcessPort {
+  /** False: not sent. Throws `unserializable` for what cannot cross. */
+  cast(to: RemoteName, method: string, args: readonly unknown[]): boolean
+  /** Holds a process still and resolves with its state; when it rejects, the process goes on. */
+  hold(pid: Pid, timeoutMs: number): Promise<unknown>
+  /** A held process goes on here. */
+  goOn(pid: Pid): void
+  /** Starts the successor of `from`. Resolves when it has begun, held, with its state taken over. */
+  arrive(
+    module: ServerModule,
+    args: readonly unknown[],
+    arrival: { state: unknown; from: Pid },
+  ): Promise<Pid>
+  /** The successor handles messages from now on; those of `awaited` nodes once their marker has come. */
+  admit(pid: Pid, via: string, awaited: readonly string[]): void
+  /** It is known now that `to` took over from `from`. */
+  learned(from: Pid, to: Pid): void
 }

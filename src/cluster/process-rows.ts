@@ -24,7 +24,8 @@ export class ProcessRows {
     this.processes.watchExit(pid, () => this.remove(pid))
   }
 
-  private remove(pid: Pid): void {
+  /** Removes all rows of a process of this node. */
+  readonly remove = (pid: Pid): void => {
     this.watched.delete(pid.key)
     for (const scope of this.tables) {
       const rows = [...scope.table.rowsOfPid(scope.own, pid)]

@@ -10,6 +10,7 @@ import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim, ClaimChange } from './claim-table.js'
 import type { ClaimOutcome } from './claimant.js'
+import type { MovingKey } from './handoff-offer.js'
 import type { ProcessPort } from './process-port.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
@@ -60,6 +61,8 @@ export class Registry {
     const force = options.force === true
     const id = termKey(key)
     checkPid(pid, 'register(key, pid)')
+    const successor = this.processes.successor(pid)
+    if (successor) return this.register(key, successor, options)
     if (pid.node === this.scopes.node)
       return this.registerHere(id, key, pid, force, meta, timeoutMs)
     const to = { name: ROW_SERVER, node: pid.node }
@@ -128,6 +131,15 @@ export class Registry {
     return this.scope.table.size
   }
 
+  /** The owner is the process that `pid` takes over from, or took over from: the key comes along. */
+  private comesAlong(owner: Pid, pid: Pid): boolean {
+    const { processes } = this
+    return [
+      processes.predecessor(pid)?.equals(owner),
+      processes.successor(owner)?.equals(pid),
+    ].includes(true)
+  }
+
   private visibleKeys(rows: Iterable<Claim>): unknown[] {
     const keys: unknown[] = []
     for (const claim of rows) if (this.scope.table.find(claim.id) === claim) keys.push(claim.key)
@@ -144,6 +156,7 @@ export class Registry {
   ): Promise<void> {
     if (!this.processes.isAlive(pid)) throw noProcess(pid)
     const owner = this.scope.table.find(id)
+    if (owner?.pid && this.comesAlong(owner.pid, pid)) return
     if (owner?.pid && !force) throw alreadyRegistered(key, owner.pid)
     const write = (epoch: number): boolean => this.write(id, key, pid, epoch, force, meta)
     const request = { scope: REGISTRY_SCOPE, id, pid, force, timeoutMs }
@@ -191,9 +204,41 @@ export class Registry {
     }
   }
 
+  /** The keys that a process of this node has, to take along. */
+  keysOf(pid: Pid): MovingKey[] {
+    const keys: MovingKey[] = []
+    for (const claim of this.scope.table.rowsOfPid(this.scope.own, pid)) {
+      if (this.scope.table.find(claim.id) !== claim) continue
+      keys.push([claim.key, claim.epoch, claim.meta ?? null])
+    }
+    return keys
+  }
+
+  /** A process that has come from another node takes over a key of its old self. */
+  async bring([key, over, meta]: MovingKey, pid: Pid): Promise<void> {
+    const id = termKey(key)
+    const request = { scope: REGISTRY_SCOPE, id, pid, force: false, over, timeoutMs: TIMEOUT_MS }
+    const write = (epoch: number): boolean =>
+      this.write(id, key, pid, epoch, false, meta ?? undefined)
+    const outcome = await this.scopes.claim(request, write)
+    if (outcome.type === 'taken') this.processes.notify(pid, new KeyLost(key, outcome.pid))
+  }
+
+  /** Resolves when all members that can be reached have the rows written so far. */
+  replicated(): Promise<void> {
+    return this.scopes.replicated(this.scope, true)
+  }
+
   /** A claim of this node has lost its key to another node's: by force, or after a split. */
   private ownLost({ id, before, after }: ClaimChange): void {
+    if (after?.pid && after.origin === this.scope.own && this.processes.successor(after.pid)) {
+      // The owner that came after the move is gone: the claim from before it means nothing.
+      this.scopes.deleteOwn(this.scope, id, 'normal')
+      return
+    }
     if (!before || !after) return
+    // A key that has moved: the old claim stays until all members know the new one.
+    if (before.pid && after.pid && this.processes.successor(before.pid)?.equals(after.pid)) return
     if (before.origin !== this.scope.own || after.origin === this.scope.own) return
     this.scopes.deleteOwn(this.scope, id, 'conflict')
     if (!before.pid) return

@@ -1,7 +1,11 @@
 /** The process by which the other members of a distributed supervisor reach this node's share of it. */
 import { GenServer } from '../process/gen-server.js'
 import { noReply } from '../process/request.js'
+import { Pid } from '../term/pid.js'
+import type { ChildEvent, ChildEvents } from './child-events.js'
 import type { ChildRunner } from './child-runner.js'
+import { isOffer } from './handoff-offer.js'
+import type { Rebalancer } from './rebalancer.js'
 import { badRequest, toOutcome } from './remote-outcome.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 
@@ -9,21 +13,36 @@ import { type ChildRecipe, isRecipe } from './spec-table.js'
 export const supervisorServerName = (supervisor: string): string =>
   `citadel_supervisor_${supervisor}`
 
-export class SupervisorServer extends GenServer {
-  static readonly callable = ['start', 'terminateChild']
-  private runner!: ChildRunner
-  private flushed!: () => Promise<void>
+export interface SupervisorShare {
+  readonly runner: ChildRunner
+  readonly rebalancer: Rebalancer
+  readonly events: ChildEvents
+  flushed(): Promise<void>
+}
 
-  init(runner: ChildRunner, flushed: () => Promise<void>): void {
-    this.runner = runner
-    this.flushed = flushed
+export class SupervisorServer extends GenServer {
+  static readonly callable = [
+    'start',
+    'terminateChild',
+    'takeOver',
+    'released',
+    'move',
+    'plan',
+    'rebalance',
+    'event',
+  ]
+  private share!: SupervisorShare
+
+  init(share: SupervisorShare): void {
+    this.share = share
   }
 
   start(id: string, childId: unknown, recipe: ChildRecipe, versionMax: number): typeof noReply {
     if (typeof id !== 'string' || !isRecipe(recipe)) return this.answer(badRequest('start'))
+    const { runner } = this.share
     return this.answer(
-      this.runner.start(id, childId, recipe, versionMax).then(async (pid) => {
-        await this.flushed()
+      runner.start(id, childId, recipe, versionMax).then(async (pid) => {
+        await this.share.flushed()
         return pid ?? null
       }),
     )
@@ -31,15 +50,57 @@ export class SupervisorServer extends GenServer {
 
   terminateChild(id: string, childId: unknown, versionMax: number): typeof noReply {
     if (typeof id !== 'string') return this.answer(badRequest('terminateChild'))
-    this.runner.terminate(id, childId, versionMax)
-    return this.answer(this.runner.stop(id).then(() => this.flushed()))
+    const { runner } = this.share
+    runner.terminate(id, childId, versionMax)
+    return this.answer(runner.stop(id).then(() => this.share.flushed()))
+  }
+
+  /** Another node hands a child over. */
+  takeOver(offer: unknown): typeof noReply {
+    if (!isOffer(offer)) return this.answer(badRequest('takeOver'))
+    return this.answer(
+      this.share.runner.takeOver(offer).then(async (pid) => {
+        await this.share.flushed()
+        return pid
+      }),
+    )
+  }
+
+  /** Where a child that has left is, all members know. */
+  released(id: unknown, epoch: unknown, pid: unknown): void {
+    const isOurs = pid instanceof Pid && pid.node === this.citadel.name
+    if (typeof id === 'string' && typeof epoch === 'number' && isOurs) {
+      this.share.runner.released(id, epoch, pid)
+    }
+  }
+
+  move(id: unknown, to: unknown): typeof noReply {
+    if (typeof id !== 'string' || typeof to !== 'string') return this.answer(badRequest('move'))
+    return this.answer(this.share.runner.move(id, to))
+  }
+
+  plan(): typeof noReply {
+    return this.answer(this.share.rebalancer.plan())
+  }
+
+  rebalance(): typeof noReply {
+    return this.answer(this.share.rebalancer.rebalance())
+  }
+
+  event(event: unknown): void {
+    if (typeof event === 'object' && event !== null && 'type' in event) {
+      this.share.events.take(event as ChildEvent)
+    }
   }
 
   private answer(work: Promise<unknown>): typeof noReply {
     const { from } = this
     toOutcome(work).then(
       (outcome) => from && this.citadel.reply(from, outcome),
-      (error) => this.citadel.exit(this.self, { error }),
+      (error) => {
+        this.citadel.log.error(`a request of another member failed: ${String(error)}`, error)
+        this.citadel.exit(this.self, { error })
+      },
     )
     return noReply
   }

@@ -21,7 +21,7 @@ export function makeView(members: ReadonlyMap<string, number>): View {
   const names = [...creations.keys()].sort()
   return {
     id: fingerprint(names.map((name) => `${name}#${creations.get(name)}`).join(' ')),
-    members: names.map((node) => ({ node, weight: 1 })),
+    members: names.map((node) => ({ node, weight: 1, roles: [], children: 0 })),
     creationOf: (node) => creations.get(node),
   }
 }

@@ -130,6 +130,12 @@ export class Moves {
     } else this.#sendMarker(from, to)
   }
 
+  /** Whom a process of this node, which is held as yet, is to take over from. */
+  predecessor(pid: Pid): Pid | undefined {
+    const process = this.#find(pid)
+    return process instanceof ServerProcess ? process.predecessor : undefined
+  }
+
   /** Where a process is now, as far as this node knows; undefined: where its pid says. */
   successor(pid: Pid): Pid | undefined {
     return this.#parts.core.redirects.of(pid)

@@ -33,7 +33,7 @@ export interface Birth {
   readonly module: new () => GenServer
   readonly args: readonly unknown[]
   /** It comes from another node: it takes over this state, if there is one, and is held. */
-  readonly arrival?: { readonly state: unknown }
+  readonly arrival?: { readonly state: unknown; readonly from: Pid }
 }
 
 /** Who waits for the process to be quiet, and for its state. */
@@ -59,11 +59,14 @@ export class ServerProcess extends Process {
   #birth: Birth | undefined
   #holder: Holder | undefined = undefined
   #hearsAborted = false
+  /** Whom it takes over from, until it handles messages. */
+  predecessor: Pid | undefined = undefined
 
   constructor(host: Host, pid: Pid, table: MethodTable, birth: Birth) {
     super(host, pid)
     this.#table = table
     this.#birth = birth
+    this.predecessor = birth.arrival?.from
   }
 
   get kind(): string {
@@ -211,6 +214,7 @@ export class ServerProcess extends Process {
     this.#holder = undefined
     if (this.status !== 'held') return
     this.status = 'ready'
+    this.predecessor = undefined
     this.#hearsAborted =
       wasAsked && (this.#server as unknown as Lifecycle).handoffAborted !== undefined
     if (this.#hearsAborted || this.mailbox !== undefined) this.host.enqueue(this)

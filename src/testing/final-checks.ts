@@ -113,7 +113,7 @@ function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
   const leftovers: Record<string, number> = {
     'claims being asked': claimant['asking'].size,
     'claims waiting': claimant['waiting'].size,
-    'acknowledgements awaited': scopes['ackWaiters'].size,
+    'acknowledgements awaited': scopes['acknowledgements'].size,
     'late reports': scopes['lateReports'].size,
     'calls pending': kernel.counters().pendingCalls ?? 0,
   }

@@ -118,8 +118,8 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
     ['haves of nonsense', ['d', 's:supervisor/workers', [1, null, ['x']]]],
     ['an offer of nonsense', ['o', 's:supervisor/workers', [1, null, ['x']]]],
     ['a claim of nonsense', ['q', [null]]],
-    ['a claim in a scope that has no claims', ['q', [[1, 1, 'g:groups', 'k', null, false, 0]]]],
-    ['a claim with a view of nonsense', ['q', [[1, 'v', 'c:registry', {}, 5, 7, 0]]]],
+    ['a claim in a scope that has no claims', ['q', [[1, 1, 'g:groups', 'k', null, false, 0, 0]]]],
+    ['a claim with a view of nonsense', ['q', [[1, 'v', 'c:registry', {}, 5, 7, 0, 0]]]],
     ['answers of nonsense', ['g', [null, [1, 'granted', 'x'], [9, 'maybe', null]]]],
     ['releases of nonsense', ['r', 'all']],
     ['a letter that does not exist', ['constructor', 1, 2]],
@@ -209,7 +209,7 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
     ['a commit nobody asked for', ['c', 'c:registry', 7, 9]],
     [
       'a claim under a view that nobody holds',
-      ['q', [[1, 1, 'c:registry', 'target', null, true, 0]]],
+      ['q', [[1, 1, 'c:registry', 'target', null, true, 0, 0]]],
     ],
     [
       'answers that nobody waits for',

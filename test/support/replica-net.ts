@@ -53,7 +53,7 @@ export class ReplicaNet {
     const now = (): number => this.now
     const replica = new Replica({ scope: 's', table, own, now, logMax: this.logMax })
     // One row to a chunk, so that snapshots take a while.
-    replica.chunkWas(1, 1_000_000)
+    replica.chunkWas(['o', 's', [['one row']]], 1_000_000)
     const node = { name, creation, own, replica, claims, specs }
     this.nodes.set(name, node)
     return node
@@ -88,20 +88,21 @@ export class ReplicaNet {
     this.nodes.get(b)?.replica.memberDown(a)
   }
 
-  /** The node is gone; the others, or those named, hold it for dead. */
+  /** The node is gone; the others hold it for dead, and send their heads, as with each new view. */
   crash(name: string): void {
     const { creation } = this.node(name)
     for (const other of this.nodes.keys()) this.cut(name, other)
     this.nodes.delete(name)
     for (const { replica } of this.nodes.values()) replica.memberDead(name, creation)
     this.drain()
+    for (const a of this.nodes.keys()) for (const b of this.nodes.keys()) this.heads(a, b)
   }
 
   heads(from: string, to: string): void {
     const { replica } = this.node(from)
     replica.flush()
     this.drain()
-    const head = [['s', replica.out.seq, replica.applied(to), 0]] as const
+    const head = [['s', replica.out.seq, replica.applied(to), replica.digest]] as const
     this.links.get(`${from} ${to}`)?.push(['h', 0, head, 0])
   }
 
@@ -177,7 +178,7 @@ export class ReplicaNet {
   /** The next chunk of every snapshot that a node is sending. */
   sendChunks(name: string): boolean {
     const { replica } = this.node(name)
-    const receivers = replica.snapshotReceivers()
+    const receivers = replica.receivers()
     for (const to of receivers) {
       const message = replica.nextChunk(to)
       this.drain()
@@ -218,7 +219,7 @@ export class ReplicaNet {
   private receive({ replica }: ReplicaNode, from: string, message: ScopeMessage): void {
     switch (message[0]) {
       case 'h':
-        for (const [, seq] of message[2]) replica.head(from, seq)
+        for (const [, seq, , mark] of message[2]) replica.head(from, seq, mark)
         break
       case 'u':
         replica.updates(from, message[2], message[3], message[4])
@@ -233,7 +234,7 @@ export class ReplicaNet {
         replica.commit(from, message[2], message[3])
         break
       case 'd':
-        replica.have(from, message[2])
+        replica.differs(from, message[2])
         break
       case 'o':
         replica.offered(from, message[2])

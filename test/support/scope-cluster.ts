@@ -59,6 +59,10 @@ export class FakeProcesses implements ProcessPort {
     this.watchers.delete(pid.toString())
   }
 
+  successor(): undefined {}
+
+  predecessor(): undefined {}
+
   isAlive(pid: Pid): boolean {
     return this.alive.has(pid.toString())
   }

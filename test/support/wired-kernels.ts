@@ -91,6 +91,13 @@ export class Wires {
         this.#later(self, node, () => kernel(node).receiveSignal(copy))
         return true
       },
+      pass: (node, endpoint, message) => {
+        if (!connected(node)) return false
+        const copy = copyTerm(message)
+        const from = new Pid(self, 0, 0, this.kernels.get(self)!.kernel.root.pid.creation)
+        this.#later(self, node, () => kernel(node).deliverNamed(endpoint, copy, from))
+        return true
+      },
       onceWritable: (node, callback) => {
         const waiting = this.blocked.get(node)
         if (waiting === undefined) throw new CitadelError('bad_argument', 'nothing to wait for')

@@ -1,0 +1,126 @@
+/**
+ * The new side of a handoff: starts a second process with the old one's state, wins the id at the
+ * arbiter over the old one's epoch, and only then lets it handle anything. If it does not win, the
+ * process is discarded and was never there; docs/decisions/0010-handoff.md.
+ */
+import type { Clock } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { Pid } from '../term/pid.js'
+import { type Child, refused } from './child.js'
+import type { HandoffOffer, HandoffStep } from './handoff-offer.js'
+import type { MovingRows } from './moving-rows.js'
+import type { ChildPort, ServerModule } from './process-port.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
+import { within } from './within.js'
+
+export interface ArrivalsParts {
+  readonly scopes: Scopes
+  readonly processes: ChildPort
+  readonly rows: MovingRows
+  readonly clock: Clock
+  readonly log: Logger
+  readonly claims: Scope<'c'>
+  readonly modules: ReadonlyMap<string, ServerModule>
+  /** The name of the process that hears what becomes of its children, on every member. */
+  readonly receiver: string
+  readonly handoffMs: number
+  onStep(step: HandoffStep, childId: unknown): void
+  /** Whether the id may still start here. */
+  isWanted(offer: HandoffOffer): boolean
+  /** The child is this node's: writes its claim. */
+  arrived(offer: HandoffOffer, epoch: number, pid: Pid): Child
+}
+
+export class Arrivals {
+  constructor(private readonly parts: ArrivalsParts) {}
+
+  /** Resolves with the new process once it has won. Rejects when it never will. */
+  async takeOver(offer: HandoffOffer): Promise<Pid> {
+    const pid = await this.start(offer)
+    this.parts.onStep('started', offer.childId)
+    const hasWon = await this.claim(offer, pid).catch((error: unknown) => {
+      this.parts.processes.exit(pid, 'kill')
+      throw error
+    })
+    if (!hasWon) {
+      this.parts.processes.exit(pid, 'kill')
+      throw notWanted(offer)
+    }
+    this.settle(offer, pid).catch((error: unknown) => {
+      this.parts.log.error(`what child ${showKey(offer.childId)} brought did not all come`, error)
+    })
+    return pid
+  }
+
+  private async start(offer: HandoffOffer): Promise<Pid> {
+    const { modules, processes, clock, handoffMs } = this.parts
+    const { recipe, state, pid: from, childId } = offer
+    const module = modules.get(recipe.module)
+    if (!module || !this.parts.isWanted(offer)) throw notWanted(offer)
+    const starting = processes.arrive(module, recipe.args, { state, from })
+    const pid = await within(clock, handoffMs, starting)
+    if (pid) return pid
+    // Its `init` may still return.
+    starting.then(
+      (late) => processes.exit(late, 'kill'),
+      () => undefined,
+    )
+    throw new CitadelError(
+      'timeout',
+      `Child ${showKey(childId)} did not start on ${this.parts.scopes.node} within ${handoffMs} ms.`,
+    )
+  }
+
+  private async claim(offer: HandoffOffer, pid: Pid): Promise<boolean> {
+    const { scopes, claims, handoffMs, processes } = this.parts
+    const { id, epoch: over, childId } = offer
+    const request = {
+      scope: claims.replica.scope,
+      id,
+      pid: undefined,
+      force: false,
+      over,
+      timeoutMs: handoffMs,
+    }
+    let hasWon = false
+    const outcome = await scopes.claim(request, (epoch) => {
+      this.parts.onStep('granted', childId)
+      if (!this.parts.isWanted(offer) || !processes.isAlive(pid)) return false
+      hasWon = true
+      this.commit(offer, epoch, pid)
+      return true
+    })
+    if (outcome.type !== 'granted') throw refused(childId, outcome)
+    return hasWon
+  }
+
+  /** From here on the child is this node's. What nodes sent it by the old way comes first. */
+  private commit(offer: HandoffOffer, epoch: number, pid: Pid): void {
+    const { scopes, processes, rows } = this.parts
+    const via = offer.pid.node
+    this.parts.arrived(offer, epoch, pid)
+    rows.bring(pid, offer)
+    const awaited = scopes.isUp(via) ? [...scopes.reachable(), scopes.node] : []
+    processes.admit(pid, via, awaited)
+    this.parts.onStep('committed', offer.childId)
+  }
+
+  /** When all members know where the child and its names are, the old node need not keep its rows. */
+  private async settle(offer: HandoffOffer, pid: Pid): Promise<void> {
+    const { rows, scopes, claims, processes, receiver } = this.parts
+    await rows.brought(pid, offer)
+    await scopes.replicated(claims, true)
+    const { id, epoch, pid: from } = offer
+    processes.cast({ name: receiver, node: from.node }, 'released', [id, epoch, from])
+  }
+}
+
+function notWanted({ childId }: HandoffOffer): CitadelError {
+  return new CitadelError(
+    'no_placement',
+    `Child ${showKey(childId)} cannot run there: its class is not offered, it was terminated, or the node leaves.`,
+  )
+}

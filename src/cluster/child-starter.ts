@@ -1,0 +1,113 @@
+/**
+ * Starting a child from any member: asks the node that the id belongs on, and asks again while the
+ * members are changing. A token makes asking again harmless.
+ */
+
+import { CitadelError } from '../base/errors.js'
+import type { World } from '../base/world.js'
+import type { Pid } from '../term/pid.js'
+import { alreadyStarted } from './child.js'
+import type { ChildRunner } from './child-runner.js'
+import type { ChildPort } from './process-port.js'
+import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
+import type { ChildRecipe } from './spec-table.js'
+import type { SupervisorMembers } from './supervisor-members.js'
+import { within } from './within.js'
+
+export interface StarterParts {
+  readonly supervisor: string
+  readonly scopes: Scopes
+  readonly processes: ChildPort
+  readonly members: SupervisorMembers
+  readonly runner: ChildRunner
+  readonly world: World
+  readonly claims: Scope<'c'>
+  readonly specs: Scope<'s'>
+  /** The name of the process by which the other members are reached. */
+  readonly receiver: string
+}
+
+export interface StartRequest {
+  readonly id: string
+  readonly childId: unknown
+  readonly recipe: ChildRecipe
+  readonly timeoutMs: number
+}
+
+const RETRY_MS = 20
+/** How long a start waits for an unreachable node: enough for a reset connection to come back. */
+const NODE_PATIENCE_MS = 1_000
+
+export class ChildStarter {
+  constructor(private readonly parts: StarterParts) {}
+
+  async start(request: StartRequest): Promise<Pid> {
+    const { clock } = this.parts.world
+    const { childId, timeoutMs } = request
+    const deadline = clock.now() + timeoutMs
+    let blockedSince: number | undefined
+    while (clock.now() < deadline) {
+      const node = this.place(request)
+      if (this.parts.scopes.isUp(node)) {
+        blockedSince = undefined
+        const pid = await this.startOn(node, request, deadline - clock.now())
+        if (pid) return pid
+      } else {
+        blockedSince ??= clock.now()
+        if (clock.now() - blockedSince >= NODE_PATIENCE_MS) throw unavailable(childId, node)
+      }
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+    }
+    throw new CitadelError(
+      'timeout',
+      `Child ${showKey(childId)} did not start in time; it may still, so look it up.`,
+    )
+  }
+
+  private place({ id, childId, recipe }: StartRequest): string {
+    const { claims, specs, members, supervisor } = this.parts
+    const running = claims.table.find(id)?.pid
+    if (running && specs.table.rows.get(id)?.recipe?.token !== recipe.token) {
+      throw alreadyStarted(childId, running)
+    }
+    const node = members.nodeFor(id, recipe.module)
+    if (node !== undefined) return node
+    throw new CitadelError(
+      'no_placement',
+      `No member of supervisor "${supervisor}" may run ${recipe.module}; pass it in { modules } on some node that has the role and a weight, and is not draining.`,
+    )
+  }
+
+  /** Undefined: that node does not see the id as its own, or was lost; try again. */
+  private async startOn(
+    node: string,
+    { id, childId, recipe }: StartRequest,
+    timeoutMs: number,
+  ): Promise<Pid | undefined> {
+    const { scopes, runner, world, specs, processes, receiver } = this.parts
+    if (node === scopes.node) {
+      const pid = await within(world.clock, timeoutMs, runner.start(id, childId, recipe))
+      if (pid) await scopes.replicated(specs)
+      return pid
+    }
+    const args = [id, childId, recipe, specs.table.versionMax]
+    const reply = await toOutcome(
+      processes.call({ name: receiver, node }, 'start', args, timeoutMs),
+    )
+    if (reply.ok) return fromOutcome(reply.value as RemoteOutcome<Pid | null>) ?? undefined
+    // The node was lost or is leaving. The token makes asking again harmless.
+    if (reply.code === 'noconnection' || reply.code === 'noproc' || reply.code === 'exited')
+      return undefined
+    return fromOutcome(reply) as never
+  }
+}
+
+function unavailable(childId: unknown, node: string): CitadelError {
+  return new CitadelError(
+    'unavailable',
+    `Child ${showKey(childId)} belongs on ${node}, which cannot be reached now; try again in a few seconds.`,
+  )
+}

@@ -1,0 +1,90 @@
+/** A child as the node knows it that runs it. */
+import { CitadelError } from '../base/errors.js'
+import type { RestartIntensity } from '../process/restart-intensity.js'
+import type { Pid } from '../term/pid.js'
+import type { ClaimOutcome } from './claimant.js'
+import { showKey } from './show-key.js'
+import type { ChildRecipe } from './spec-table.js'
+
+export interface Child {
+  readonly id: string
+  readonly childId: unknown
+  readonly recipe: ChildRecipe
+  readonly intensity: RestartIntensity
+  epoch: number
+  /** Undefined while it starts, or is to start again. */
+  pid: Pid | undefined
+  /** Set once the child is to end for good; no restart follows. */
+  stopping: boolean
+  /** Set while it is being handed over. */
+  moving: Departure | undefined
+  readonly stopped: Promise<void>
+  readonly hasStopped: () => void
+}
+
+/** A child on its way to another node. */
+export interface Departure {
+  readonly pid: Pid
+  readonly to: string
+  /** Its process ended meanwhile. */
+  ended: { readonly reason: unknown } | undefined
+  /** The new process, once the other side has won. */
+  readonly committed: Promise<Pid>
+  readonly commit: (pid: Pid) => void
+}
+
+export function makeChild(
+  { id, childId }: { id: string; childId: unknown },
+  recipe: ChildRecipe,
+  epoch: number,
+  intensity: RestartIntensity,
+): Child {
+  const { promise: stopped, resolve: hasStopped } = whenCalled<void>()
+  return {
+    id,
+    childId,
+    recipe,
+    intensity,
+    epoch,
+    pid: undefined,
+    stopping: false,
+    moving: undefined,
+    stopped,
+    hasStopped,
+  }
+}
+
+/** A promise and what resolves it. */
+export function whenCalled<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>((given) => {
+    resolve = given
+  })
+  return { promise, resolve }
+}
+
+export function alreadyStarted(childId: unknown, pid: Pid | undefined): CitadelError {
+  return new CitadelError(
+    'already_started',
+    `Child ${showKey(childId)} runs already, as ${pid}; look it up instead.`,
+    { pid },
+  )
+}
+
+/** Why a claim was not granted, as an error. */
+export function refused(childId: unknown, outcome: ClaimOutcome): CitadelError {
+  switch (outcome.type) {
+    case 'taken':
+      return alreadyStarted(childId, outcome.pid)
+    case 'unavailable':
+      return new CitadelError(
+        'unavailable',
+        `Who decides about child ${showKey(childId)} cannot be reached; try again soon.`,
+      )
+    default:
+      return new CitadelError(
+        'timeout',
+        `No decision about child ${showKey(childId)} in time; try again.`,
+      )
+  }
+}

@@ -1,0 +1,54 @@
+/** What the two sides of a handoff say to each other, and the names of its steps. */
+import { Pid } from '../term/pid.js'
+import type { Claim } from './claim-table.js'
+import { type ChildRecipe, isRecipe } from './spec-table.js'
+import { isAnything, isCount, isText, listOf, tupleOf } from './wire-check.js'
+
+/** In order; docs/decisions/0010-handoff.md says what each is. */
+export type HandoffStep =
+  | 'quiet'
+  | 'state'
+  | 'sent'
+  | 'started'
+  | 'granted'
+  | 'committed'
+  | 'forwarding'
+  | 'released'
+
+/** A name in the registry that the process has. */
+export type MovingKey = readonly [key: unknown, epoch: number, meta: unknown]
+/** A group that it has joined so often. */
+export type MovingMembership = readonly [group: unknown, count: number, meta: unknown]
+
+export interface HandoffOffer {
+  readonly id: string
+  readonly childId: unknown
+  readonly recipe: ChildRecipe
+  /** What the new claim is to be written over. */
+  readonly epoch: number
+  /** The old process. */
+  readonly pid: Pid
+  /** Undefined: it gave none. */
+  readonly state: unknown
+  readonly keys: readonly MovingKey[]
+  readonly groups: readonly MovingMembership[]
+}
+
+const areKeys = listOf(tupleOf(isAnything, isCount, isAnything))
+
+export function isOffer(value: unknown): value is HandoffOffer {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, recipe, epoch, pid, keys, groups } = value as Partial<HandoffOffer>
+  const isChild = isText(id) && isRecipe(recipe) && isCount(epoch) && pid instanceof Pid
+  return isChild && areKeys(keys) && areKeys(groups)
+}
+
+/** The metadata of a claim that a handoff writes: which process it took over from. */
+export const succession = (from: Pid): unknown => ({ from })
+
+/** The process from which the owner of a claim took over, if it came by a handoff. */
+export function predecessorOf({ meta }: Claim): Pid | undefined {
+  if (typeof meta !== 'object' || meta === null || !('from' in meta)) return undefined
+  const { from } = meta as { from: unknown }
+  return from instanceof Pid ? from : undefined
+}

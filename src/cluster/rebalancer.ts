@@ -1,0 +1,189 @@
+/**
+ * Decides when this node hands over children that belong elsewhere: after the members have not
+ * changed for a while (`auto`), when asked, and all of them when the node leaves. So many at a time,
+ * so that calls to the others go on.
+ */
+import type { Timer } from '../base/clock.js'
+import type { World } from '../base/world.js'
+import type { Child } from './child.js'
+import type { ChildEvents } from './child-events.js'
+import type { ChildRunner } from './child-runner.js'
+import type { Scopes } from './scopes.js'
+import type { SupervisorMembers } from './supervisor-members.js'
+
+export interface RebalanceOptions {
+  rebalance: 'auto' | 'manual'
+  /** How long the members must not have changed before children move by themselves. */
+  settleMs: number
+  /** How many children of this node may be on the move at a time. */
+  movesMax: number
+}
+
+export interface RebalancerParts {
+  readonly runner: ChildRunner
+  readonly members: SupervisorMembers
+  readonly scopes: Scopes
+  readonly events: ChildEvents
+  readonly world: World
+}
+
+export interface Move {
+  readonly id: unknown
+  readonly from: string
+  readonly to: string
+}
+
+export interface MovesResult {
+  readonly moved: number
+  /** They stay where they are; events say why. */
+  readonly failed: number
+}
+
+interface Planned {
+  readonly child: Child
+  readonly to: string
+}
+
+/** Those that could not move are tried again after this long. */
+const AGAIN_MS = 30_000
+/** A drain goes over what is left so often. */
+const DRAIN_ROUNDS = 3
+const SLICE_MS = 4
+const CHECK_EVERY = 64
+const PROGRESS_EVERY_MS = 500
+
+export class Rebalancer {
+  private settling: Timer | undefined
+  /** The members as they were when last looked at. */
+  private known = 0
+  private readonly stopListening: () => void
+  private closed = false
+
+  constructor(
+    private readonly parts: RebalancerParts,
+    private readonly options: RebalanceOptions,
+  ) {
+    this.stopListening = parts.scopes.onView(() => this.look())
+  }
+
+  close(): void {
+    this.closed = true
+    this.settling?.cancel()
+    this.stopListening()
+  }
+
+  /** A change of the members begins the wait anew: nodes that come and go move nothing. */
+  private look(): void {
+    const present = this.parts.members.version
+    if (present === this.known || this.closed) return
+    this.known = present
+    if (this.options.rebalance === 'auto') this.settle(this.options.settleMs)
+  }
+
+  private settle(ms: number): void {
+    this.settling?.cancel()
+    this.settling = this.parts.world.clock.after(ms, () => {
+      this.settling = undefined
+      void this.rebalance().then(({ failed }) => {
+        if (failed > 0 && !this.settling && !this.closed) this.settle(AGAIN_MS)
+      })
+    })
+  }
+
+  /** What would move from this node now. */
+  async plan(): Promise<Move[]> {
+    const { node: from } = this.parts.scopes
+    return (await this.misplaced()).map(({ child, to }) => ({ id: child.childId, from, to }))
+  }
+
+  async rebalance(): Promise<MovesResult> {
+    return this.carryOut('rebalance', await this.misplaced())
+  }
+
+  /**
+   * Hands over every child, also those that lose their state by it. What cannot go is still here
+   * when this resolves.
+   */
+  async drain(deadline: number): Promise<MovesResult> {
+    const sum = { moved: 0, failed: 0 }
+    for (let round = 0; round < DRAIN_ROUNDS; round++) {
+      const planned = await this.all()
+      const left = planned.length
+      if (left === 0) return { ...sum, failed: 0 }
+      const { moved, failed } = await this.carryOut('drain', planned, deadline)
+      sum.moved += moved
+      sum.failed = failed
+      if (failed === 0 || this.parts.world.clock.now() >= deadline) break
+    }
+    return sum
+  }
+
+  private misplaced(): Promise<Planned[]> {
+    const { runner, members, scopes } = this.parts
+    const nodeFor = members.chooser()
+    return this.choose((child) => {
+      if (!runner.isCarriedOver(child)) return undefined
+      const { module, avoid } = child.recipe
+      const to = nodeFor(child.id, module, { current: scopes.node, avoid })
+      return to === scopes.node ? undefined : to
+    })
+  }
+
+  private all(): Promise<Planned[]> {
+    const nodeFor = this.parts.members.chooser()
+    return this.choose(({ id, recipe }) => nodeFor(id, recipe.module, { avoid: recipe.avoid }))
+  }
+
+  /** Goes through the children of this node, a slice at a time. */
+  private async choose(target: (child: Child) => string | undefined): Promise<Planned[]> {
+    const { runner, world, scopes } = this.parts
+    const planned: Planned[] = []
+    let until = world.clock.now() + SLICE_MS
+    let looked = 0
+    for (const child of runner.local()) {
+      if (child.pid && !child.moving && !child.stopping) {
+        const to = target(child)
+        if (to !== undefined && to !== scopes.node && scopes.isUp(to)) planned.push({ child, to })
+      }
+      if (++looked % CHECK_EVERY !== 0 || world.clock.now() < until) continue
+      await new Promise<void>((resolve) => world.clock.soon(resolve))
+      until = world.clock.now() + SLICE_MS
+    }
+    return planned
+  }
+
+  private async carryOut(
+    task: 'drain' | 'rebalance',
+    planned: readonly Planned[],
+    deadline = Number.POSITIVE_INFINITY,
+  ): Promise<MovesResult> {
+    if (planned.length === 0) return { moved: 0, failed: 0 }
+    const { runner, events, scopes, world } = this.parts
+    const { clock } = world
+    const total = planned.length
+    let moved = 0
+    let failed = 0
+    let next = 0
+    let toldAt = clock.now()
+    const tell = (): void =>
+      events.tell({ type: 'progress', task, node: scopes.node, moved, failed, total })
+    const mover = async (): Promise<void> => {
+      while (next < total && clock.now() < deadline && !this.stopsBefore(task)) {
+        const { child, to } = planned[next++]!
+        if (await runner.move(child.id, to)) moved++
+        else failed++
+        if (clock.now() - toldAt < PROGRESS_EVERY_MS) continue
+        toldAt = clock.now()
+        tell()
+      }
+    }
+    await Promise.all(Array.from({ length: this.options.movesMax }, mover))
+    tell()
+    return { moved, failed: total - moved }
+  }
+
+  /** A drain takes the place of a rebalance that is under way. */
+  private stopsBefore(task: 'drain' | 'rebalance'): boolean {
+    return task === 'rebalance' && this.closed
+  }
+}
