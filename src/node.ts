@@ -368,6 +368,7 @@ function processPort(kernel: Kernel): ChildPort {
   return {
     cast: (to, method, args) => root.cast(to, method, ...args),
     hold: (pid, timeoutMs) => moves.hold(pid, timeoutMs),
+    carry: (state, node) => moves.carry(state, node),
     goOn: (pid) => moves.goOn(pid),
     arrive: (module, args, arrival) =>
       root.spawn(module as never, args as never, { arrival } as SpawnOptions),

@@ -7,12 +7,12 @@ import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
 import { mustRestart } from '../process/child-spec.js'
-import { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
 import { Arrivals } from './arrivals.js'
-import { alreadyStarted, type Child, makeChild, refused } from './child.js'
+import { alreadyStarted, type Child, refused } from './child.js'
 import type { ChildEvents } from './child-events.js'
-import type { Claim, ClaimChange } from './claim-table.js'
+import { ChildTable } from './child-table.js'
+import type { ClaimChange } from './claim-table.js'
 import { Departures } from './departures.js'
 import { type HandoffOffer, type HandoffStep, succession } from './handoff-offer.js'
 import type { MovingRows } from './moving-rows.js'
@@ -50,6 +50,7 @@ export interface RunnerParts {
 }
 
 const CLAIM_MS = 5_000
+const LOOK_MS = 5
 /** Somebody else has it, who decides is out of reach, or it was terminated meanwhile: no news. */
 const ADOPTED_LATER: ReadonlySet<string> = new Set([
   'already_started',
@@ -59,12 +60,13 @@ const ADOPTED_LATER: ReadonlySet<string> = new Set([
 ])
 
 export class ChildRunner {
-  private readonly children = new Map<string, Child>()
+  private readonly children: ChildTable
   private readonly starting = new Map<string, Promise<Pid>>()
   private readonly orphans: Orphans
   private readonly departures: Departures
   private readonly arrivals: Arrivals
   private readonly restarts: Restarts
+  private readonly moves = new Set<Promise<boolean>>()
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
   private readonly claims: Scope<'c'>
@@ -78,6 +80,7 @@ export class ChildRunner {
     const { supervisor, scopes, world } = parts
     this.claims = scopes.scope<'c'>(`c:supervisor/${supervisor}`)
     this.specs = scopes.scope<'s'>(`s:supervisor/${supervisor}`)
+    this.children = new ChildTable(scopes, this.claims, options)
     this.orphans = new Orphans({
       clock: world.clock,
       inOrder: parts.members.sticky,
@@ -88,7 +91,7 @@ export class ChildRunner {
     const shared = { ...parts, ...options, clock: world.clock, claims }
     this.departures = new Departures({
       ...shared,
-      departed: (child) => this.departed(child),
+      departed: (child) => this.children.release(child),
       keeps: (child, epoch) => this.keeps(child, epoch),
       ended: (child, reason) => this.ended(child, reason),
       pause: (ms) => new Promise((resolve) => world.clock.after(ms, resolve)),
@@ -100,7 +103,7 @@ export class ChildRunner {
     })
     this.restarts = new Restarts(parts, options, {
       start: (child) => this.startProcess(child),
-      discard: (child) => this.discard(child),
+      discard: (child) => this.children.discard(child),
       terminate: ({ id, childId }) => this.terminate(id, childId),
       respecify: (child, recipe) => this.respecify(child, recipe),
     })
@@ -127,13 +130,13 @@ export class ChildRunner {
   /** The processes that run here, by the ids users gave. */
   running(): Map<unknown, Pid> {
     const running = new Map<unknown, Pid>()
-    for (const { childId, pid } of this.children.values()) if (pid) running.set(childId, pid)
+    for (const { childId, pid } of this.children) if (pid) running.set(childId, pid)
     return running
   }
 
   /** The children of this node, those that are just being restarted included. */
-  local(): IterableIterator<Child> {
-    return this.children.values()
+  local(): Iterable<Child> {
+    return this.children
   }
 
   get counts(): { local: number; starting: number; orphans: number } {
@@ -202,7 +205,7 @@ export class ChildRunner {
 
   /** After `close`: stops every child that is still here; the other members adopt them. */
   async leave(): Promise<void> {
-    await Promise.all([...this.children.keys()].map((id) => this.stop(id)))
+    await Promise.all(this.children.ids().map((id) => this.stop(id)))
     for (const unsubscribe of this.unsubscribe) unsubscribe()
     await this.parts.scopes.changed()
   }
@@ -210,9 +213,30 @@ export class ChildRunner {
   // --- handoff
 
   /** Hands a child of this node over to `to`. False: it stays here, and an event says why. */
-  move(id: string, to: string): Promise<boolean> {
+  async move(id: string, to: string): Promise<boolean> {
     const child = this.children.get(id)
-    return child ? this.departures.move(child, to) : Promise.resolve(false)
+    if (!child) return false
+    const move = this.departures.move(child, to)
+    this.moves.add(move)
+    try {
+      return await move
+    } finally {
+      this.moves.delete(move)
+    }
+  }
+
+  /** Resolves when the moves that are under way are over. */
+  async movesOver(): Promise<void> {
+    await Promise.allSettled(this.moves)
+  }
+
+  /** Resolves when all members know where the children are that have left, or after `ms`. */
+  async releasedAll(ms: number): Promise<void> {
+    const { clock } = this.parts.world
+    const deadline = clock.now() + ms
+    while (this.claims.own.rows.size > 0 && clock.now() < deadline) {
+      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
+    }
   }
 
   /** The request of a node that hands a child over; rejects if this one does not get it. */
@@ -235,8 +259,8 @@ export class ChildRunner {
 
   /** All members know where the child is now: the old rows here can go. */
   released(id: string, epoch: number, pid: Pid): void {
-    const own = this.claims.own.rows.get(id) as Claim | undefined
-    if (own?.epoch === epoch && !this.children.has(id)) this.forgetClaim(id)
+    const own = this.children.ownClaim(id)
+    if (own?.epoch === epoch && !this.children.has(id)) this.children.forgetClaim(id)
     this.parts.rows.release(pid)
     this.options.onStep('released', own?.key)
   }
@@ -252,21 +276,16 @@ export class ChildRunner {
     epoch: number,
     pid: Pid,
   ): Child {
-    const child = this.addChild({ id, childId }, recipe, epoch)
+    const child = this.children.add({ id, childId }, recipe, epoch)
     child.pid = pid
-    this.putClaim(child, succession(from))
+    this.children.writeClaim(child, succession(from))
     this.watch(child, pid)
     return child
   }
 
-  private departed(child: Child): void {
-    if (this.children.get(child.id) === child) this.children.delete(child.id)
-    child.hasStopped()
-  }
-
   private keeps(child: Child, epoch: number): void {
     child.epoch = epoch
-    this.putClaim(child)
+    this.children.writeClaim(child)
   }
 
   // --- starting
@@ -294,7 +313,7 @@ export class ChildRunner {
     try {
       return await this.startProcess(child)
     } catch (error) {
-      if (first || child.stopping) this.discard(child)
+      if (first || child.stopping) this.children.discard(child)
       else this.restarts.restart(child, error)
       if (first && this.specs.table.rows.get(spec.id)?.recipe?.token === spec.recipe?.token) {
         this.terminate(spec.id, spec.childId)
@@ -305,7 +324,7 @@ export class ChildRunner {
 
   /** Its node is gone, and it is not to be started again: only its end is written. */
   private letGo(child: Child): never {
-    this.discard(child)
+    this.children.discard(child)
     this.finish(child, 'noconnection')
     throw new CitadelError(
       'exited',
@@ -321,8 +340,8 @@ export class ChildRunner {
       // It may have been terminated, or started anew, while the claim was on its way.
       const recipe = first ? spec.recipe : this.specs.table.rows.get(spec.id)?.recipe
       if (!recipe || this.leaving || this.children.has(spec.id)) return false
-      child = this.addChild(spec, recipe, epoch)
-      this.putClaim(child)
+      child = this.children.add(spec, recipe, epoch)
+      this.children.writeClaim(child)
       if (first) this.write(spec)
       return true
     })
@@ -333,17 +352,6 @@ export class ChildRunner {
   /** The child is to be started otherwise from now on, by whoever adopts it. */
   private respecify({ id, childId }: Child, recipe: ChildRecipe): void {
     this.write({ id, childId, recipe, version: 0, author: this.node, learnedAt: 0 })
-  }
-
-  private addChild(
-    spec: { id: string; childId: unknown },
-    recipe: ChildRecipe,
-    epoch: number,
-  ): Child {
-    const intensity = new RestartIntensity(this.options.maxRestarts, this.options.maxSeconds)
-    const child = makeChild(spec, recipe, epoch, intensity)
-    this.children.set(spec.id, child)
-    return child
   }
 
   private async startProcess(child: Child): Promise<Pid> {
@@ -358,7 +366,7 @@ export class ChildRunner {
       throw new CitadelError('exited', sentence, { reason: 'shutdown' })
     }
     child.pid = pid
-    this.putClaim(child)
+    this.children.writeClaim(child)
     this.watch(child, pid)
     return pid
   }
@@ -367,16 +375,6 @@ export class ChildRunner {
     this.parts.processes.watchExit(pid, (_, reason) => {
       if (child.pid === pid) this.ended(child, reason)
     })
-  }
-
-  private putClaim({ id, childId: key, pid, epoch }: Child, meta?: unknown): void {
-    const { own } = this.claims
-    const claim = { id, key, pid, epoch, forced: false, meta, origin: own, mark: 0 }
-    this.parts.scopes.putClaim(this.claims, claim)
-  }
-
-  private forgetClaim(id: string): void {
-    this.parts.scopes.deleteOwn(this.claims, id, 'normal')
   }
 
   /** Writes a spec as the newest version of it. */
@@ -391,19 +389,19 @@ export class ChildRunner {
   // --- ends and restarts
 
   private ended(child: Child, reason: unknown): void {
-    if (this.children.get(child.id) !== child) return
+    if (!this.children.holds(child)) return
     child.pid = undefined
-    if (child.stopping) return this.discard(child)
+    if (child.stopping) return this.children.discard(child)
     if (child.moving) {
       // Who has it is being decided; the state is on its way to the other side perhaps.
       child.moving.ended = { reason }
       return
     }
     if (!mustRestart(child.recipe.restart, reason)) {
-      this.discard(child)
+      this.children.discard(child)
       return this.finish(child, reason)
     }
-    this.putClaim(child)
+    this.children.writeClaim(child)
     this.restarts.restart(child, reason)
   }
 
@@ -420,21 +418,12 @@ export class ChildRunner {
     if (!pid) {
       // Its `init` may never return: a new start of the id must not wait for it.
       this.starting.delete(child.id)
-      return this.discard(child)
+      return this.children.discard(child)
     }
     const { processes, world } = this.parts
     processes.exit(pid, reason)
     const kill = world.clock.after(child.recipe.shutdownMs, () => processes.exit(pid, 'kill'))
     void child.stopped.then(() => kill.cancel())
-  }
-
-  private discard(child: Child): void {
-    child.stopping = true
-    if (this.children.get(child.id) === child) {
-      this.children.delete(child.id)
-      this.forgetClaim(child.id)
-    }
-    child.hasStopped()
   }
 
   // --- the tables have changed
@@ -448,7 +437,7 @@ export class ChildRunner {
       if (child && !this.departures.overtaken(child, after)) this.beginStop(child, 'name_conflict')
     }
     // The child had moved, its new node is gone, and what is left is the claim of the old process.
-    if (after?.origin === own && !child) this.forgetClaim(id)
+    if (after?.origin === own && !child) this.children.forgetClaim(id)
   }
 
   private specChanged(row: SpecRow): void {

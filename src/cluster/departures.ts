@@ -50,7 +50,8 @@ const NEVER_ASKED: ReadonlySet<ErrorCode> = new Set([
   'bad_argument',
 ])
 
-type Verdict = { won: Pid } | { reason: string } | 'contest'
+type Outcome = { won: Pid } | { reason: string }
+type Verdict = Outcome | 'contest'
 
 export class Departures {
   constructor(private readonly parts: DeparturesParts) {}
@@ -95,11 +96,13 @@ export class Departures {
   }
 
   private async handOver(child: Child, departure: Departure, state: unknown): Promise<boolean> {
-    const verdict = await this.ask(child, departure, state)
-    if (verdict === 'contest') return this.contest(child, departure)
-    if ('won' in verdict) return this.departs(child, departure, verdict.won)
+    const carried = this.parts.processes.carry(state, departure.to)
+    const verdict = await this.ask(child, departure, carried.state)
+    const outcome = verdict === 'contest' ? await this.contest(child, departure) : verdict
+    if ('won' in outcome) return this.departs(child, departure, outcome.won)
+    carried.stays()
     this.goesOn(child, departure)
-    this.stays(child, departure.to, verdict.reason)
+    this.stays(child, departure.to, outcome.reason)
     return false
   }
 
@@ -125,7 +128,7 @@ export class Departures {
    * No answer: the same conditional write that the other side makes, until one of the two has won.
    * Failure detection bounds the wait, because a home that is gone leaves the view.
    */
-  private async contest(child: Child, departure: Departure): Promise<boolean> {
+  private async contest(child: Child, departure: Departure): Promise<Outcome> {
     for (;;) {
       const { scope } = this.parts.claims.replica
       const { id, epoch } = child
@@ -138,13 +141,9 @@ export class Departures {
       })
       const won = departure.committed.then((pid) => ({ type: 'taken', pid }) as const)
       const outcome = await Promise.race([won, claimed])
-      if (outcome.type === 'taken') return this.departs(child, departure, outcome.pid)
-      if (outcome.type === 'granted') {
-        this.goesOn(child, departure)
-        this.stays(child, departure.to, 'it did not answer')
-        return false
-      }
-      if (child.stopping) return false
+      if (outcome.type === 'taken') return { won: outcome.pid }
+      if (outcome.type === 'granted') return { reason: 'it did not answer' }
+      if (child.stopping) return { reason: 'the child was stopped' }
       await this.parts.pause(RETRY_MS)
     }
   }

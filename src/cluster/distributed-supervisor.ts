@@ -98,6 +98,8 @@ const RETRY_MS = 20
 const CHILD_PATIENCE_MS = 30_000
 /** How long `leave` may take to hand all children over, unless a budget is given. */
 const LEAVE_MS = 25_000
+/** How long a node that leaves waits to hear that all members know where its children are. */
+const RELEASE_MS = 3_000
 /** The longest that moves of many children may take on another node. */
 const MOVES_MS = 600_000
 
@@ -363,6 +365,8 @@ export class DistributedSupervisor {
     await members.leave(this.name, server)
     await members.leave(this.name, server)
     await this.runner.leave()
+    // What others sent here before they knew is here when they acknowledge that the rows are gone.
+    await this.runner.releasedAll(Math.min(RELEASE_MS, Math.max(0, deadline - world.clock.now())))
     await scopes.replicated(this.claims, true)
     this.childEvents.close()
     processes.exit(server, 'shutdown')

@@ -36,6 +36,8 @@ export interface ChildPort extends ProcessPort {
   cast(to: RemoteName, method: string, args: readonly unknown[]): boolean
   /** Holds a process still and resolves with its state; when it rejects, the process goes on. */
   hold(pid: Pid, timeoutMs: number): Promise<unknown>
+  /** Its state as it can go to `node`, with the callers in it; `stays` when it does not go. */
+  carry(state: unknown, node: string): { state: unknown; stays(): void }
   /** A held process goes on here. */
   goOn(pid: Pid): void
   /** Starts the successor of `from`. Resolves when it has begun, held, with its state taken over. */

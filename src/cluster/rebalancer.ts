@@ -107,6 +107,7 @@ export class Rebalancer {
   async drain(deadline: number): Promise<MovesResult> {
     const sum = { moved: 0, failed: 0 }
     for (let round = 0; round < DRAIN_ROUNDS; round++) {
+      await this.parts.runner.movesOver()
       const planned = await this.all()
       const left = planned.length
       if (left === 0) return { ...sum, failed: 0 }

@@ -238,7 +238,7 @@ export class Registry {
     }
     if (!before || !after) return
     // A key that has moved: the old claim stays until all members know the new one.
-    if (before.pid && after.pid && this.processes.successor(before.pid)?.equals(after.pid)) return
+    if (before.pid && this.processes.successor(before.pid)) return
     if (before.origin !== this.scope.own || after.origin === this.scope.own) return
     this.scopes.deleteOwn(this.scope, id, 'conflict')
     if (!before.pid) return

@@ -232,6 +232,32 @@ export class Calls {
     return made
   }
 
+  /**
+   * A caller, as `{Pid, Tag}`, that a process of another node can answer in the stead of one of this
+   * node. `cancel`: it will not.
+   */
+  answeredFrom(
+    node: string,
+    done: { resolve(value: unknown): void; reject(error: unknown): void },
+  ): { from: Tuple; cancel: () => void } {
+    const { root } = this.#core
+    const forever = Number.POSITIVE_INFINITY
+    const call = new PendingCall(
+      undefined,
+      NO_ARGS,
+      undefined,
+      root,
+      forever,
+      done.resolve,
+      done.reject,
+    )
+    const ref = this.#core.newRef()
+    call.ref = ref
+    const target = { name: '', node }
+    this.#remember(this.#core.keyOf(ref), { call, node, target, monitored: false })
+    return { from: new Tuple(root.pid, aliasTag(ref)), cancel: () => void this.#end(call) }
+  }
+
   /** The answer of a process of this node, or of another. */
   succeed(call: PendingCall, value: unknown): void {
     if (this.#end(call)) call.resolve(value)

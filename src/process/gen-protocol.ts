@@ -58,6 +58,14 @@ export function aliasOf(tag: unknown): Ref | undefined {
   return tag.elements.length === 1 && tag.elements[0] === ALIAS ? tag.tail : undefined
 }
 
+/** The caller that `{Pid, [alias|Ref]}` means, as a process gets it that is to answer. */
+export function fromOfTerm(term: unknown): RemoteCall | undefined {
+  if (!(term instanceof Tuple) || term.length !== 2) return undefined
+  const pid = term.at(0)
+  if (!(pid instanceof Pid) || aliasOf(term.at(1)) === undefined) return undefined
+  return new RemoteCall(undefined, NO_ARGS, undefined, pid, term.at(1))
+}
+
 /** The reference in any tag that has one: how a refused call is told to its caller. */
 export function refOfTag(tag: unknown): Ref | undefined {
   return tag instanceof Ref ? tag : aliasOf(tag)

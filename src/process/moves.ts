@@ -6,9 +6,11 @@
 import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
+import type { Tuple } from '../term/tuple.js'
 import { Forwarding, type ForwardingParts } from './forwarding.js'
 import { Gate } from './gate.js'
 import type { Process } from './process.js'
+import { replaceParts } from './replace-parts.js'
 import { Call } from './request.js'
 import { ServerProcess } from './server-process.js'
 import { Marker } from './system-messages.js'
@@ -71,6 +73,32 @@ export class Moves {
       }
       if (!process.holdStill({ resolve: resolveOnce, reject: failed })) failed(busy(pid))
     })
+  }
+
+  /**
+   * The state of a held process as it can go to `node`: callers that it has not answered yet, each a
+   * `From` somewhere in the state, can be answered from there. `stays` takes that back.
+   */
+  carry(state: unknown, node: string): { state: unknown; stays(): void } {
+    const { calls, answers } = this.#parts
+    const carried = new Map<Call, Tuple>()
+    const cancels: (() => void)[] = []
+    const replace = (part: object): unknown => {
+      if (!(part instanceof Call)) return undefined
+      const known = carried.get(part)
+      if (known !== undefined) return known
+      const { from, cancel } = calls.answeredFrom(node, {
+        resolve: (value) => answers.answer(part, value),
+        reject: (error) => answers.failed(part, error),
+      })
+      cancels.push(cancel)
+      carried.set(part, from)
+      return from
+    }
+    const stays = (): void => {
+      for (const cancel of cancels) cancel()
+    }
+    return { state: replaceParts(state, replace), stays }
   }
 
   /** The held process stays where it is and goes on; its `handoffAborted` is called. */

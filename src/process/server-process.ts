@@ -5,10 +5,11 @@
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import { describeReason } from './exit-reason.js'
-import { requestTerm } from './gen-protocol.js'
+import { fromOfTerm, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
 import type { Method, MethodTable } from './method-table.js'
 import { type Detour, type Host, isThenable, Process } from './process.js'
+import { replaceParts } from './replace-parts.js'
 import { Call, type Cast, Envelope, noReply } from './request.js'
 import { MESSAGES_PER_TURN } from './scheduler.js'
 import { Exit, Marker } from './system-messages.js'
@@ -315,7 +316,8 @@ export class ServerProcess extends Process {
     const server = this.#server as unknown as Lifecycle
     try {
       if (state !== undefined && server.takeover === undefined) throw noTakeover(this.kind)
-      const taken = state === undefined ? undefined : server.takeover?.(state)
+      const own = replaceParts(state, fromOfTerm)
+      const taken = state === undefined ? undefined : server.takeover?.(own)
       if (isThenable(taken)) {
         taken.then(
           () => this.#begun('held'),

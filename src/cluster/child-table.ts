@@ -1,0 +1,79 @@
+/** The children that this node runs, and their claims: its rows in the supervisor's table. */
+import { RestartIntensity } from '../process/restart-intensity.js'
+import { type Child, makeChild } from './child.js'
+import type { Claim } from './claim-table.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+import type { ChildRecipe } from './spec-table.js'
+
+export class ChildTable {
+  private readonly children = new Map<string, Child>()
+
+  constructor(
+    private readonly scopes: Scopes,
+    private readonly claims: Scope<'c'>,
+    private readonly intensity: { maxRestarts: number; maxSeconds: number },
+  ) {}
+
+  get size(): number {
+    return this.children.size
+  }
+
+  get(id: string): Child | undefined {
+    return this.children.get(id)
+  }
+
+  has(id: string): boolean {
+    return this.children.has(id)
+  }
+
+  /** Whether this very child is still the one of its id. */
+  holds(child: Child): boolean {
+    return this.children.get(child.id) === child
+  }
+
+  ids(): string[] {
+    return [...this.children.keys()]
+  }
+
+  [Symbol.iterator](): IterableIterator<Child> {
+    return this.children.values()
+  }
+
+  add(spec: { id: string; childId: unknown }, recipe: ChildRecipe, epoch: number): Child {
+    const { maxRestarts, maxSeconds } = this.intensity
+    const child = makeChild(spec, recipe, epoch, new RestartIntensity(maxRestarts, maxSeconds))
+    this.children.set(spec.id, child)
+    return child
+  }
+
+  /** The child is not this node's any more; its claim stays until `forgetClaim`. */
+  release(child: Child): void {
+    if (this.holds(child)) this.children.delete(child.id)
+    child.hasStopped()
+  }
+
+  /** The child is over here, and its id is free. */
+  discard(child: Child): void {
+    child.stopping = true
+    if (this.holds(child)) {
+      this.children.delete(child.id)
+      this.forgetClaim(child.id)
+    }
+    child.hasStopped()
+  }
+
+  writeClaim({ id, childId: key, pid, epoch }: Child, meta?: unknown): void {
+    const { own: origin } = this.claims
+    const claim = { id, key, pid, epoch, forced: false, meta, origin, mark: 0 }
+    this.scopes.putClaim(this.claims, claim)
+  }
+
+  ownClaim(id: string): Claim | undefined {
+    return this.claims.own.rows.get(id) as Claim | undefined
+  }
+
+  forgetClaim(id: string): void {
+    this.scopes.deleteOwn(this.claims, id, 'normal')
+  }
+}
