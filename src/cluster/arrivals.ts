@@ -49,9 +49,6 @@ export class Arrivals {
       this.parts.processes.exit(pid, 'kill')
       throw notWanted(offer)
     }
-    this.settle(offer, pid).catch((error: unknown) => {
-      this.parts.log.error(`what child ${showKey(offer.childId)} brought did not all come`, error)
-    })
     return pid
   }
 
@@ -101,17 +98,27 @@ export class Arrivals {
   private commit(offer: HandoffOffer, epoch: number, pid: Pid): void {
     const { scopes, processes, rows } = this.parts
     const via = offer.pid.node
-    this.parts.arrived(offer, epoch, pid)
+    const child = this.parts.arrived(offer, epoch, pid)
     rows.bring(pid, offer)
     const awaited = scopes.isUp(via) ? [...scopes.reachable(), scopes.node] : []
     processes.admit(pid, via, awaited)
     this.parts.onStep('committed', offer.childId)
+    if (offer.keys.length > 0) child.settling = this.bring(child, offer, pid)
+    this.settle(child, offer).catch((error: unknown) => {
+      this.parts.log.error(`what child ${showKey(offer.childId)} brought did not all come`, error)
+    })
+  }
+
+  private async bring(child: Child, offer: HandoffOffer, pid: Pid): Promise<void> {
+    await this.parts.rows.bringKeys(pid, offer)
+    child.settling = undefined
   }
 
   /** When all members know where the child and its names are, the old node need not keep its rows. */
-  private async settle(offer: HandoffOffer, pid: Pid): Promise<void> {
+  private async settle(child: Child, offer: HandoffOffer): Promise<void> {
     const { rows, scopes, claims, processes, receiver } = this.parts
-    await rows.brought(pid, offer)
+    await child.settling
+    await rows.replicated(offer)
     await scopes.replicated(claims, true)
     const { id, epoch, pid: from } = offer
     processes.cast({ name: receiver, node: from.node }, 'released', [id, epoch, from])

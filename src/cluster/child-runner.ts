@@ -66,7 +66,7 @@ export class ChildRunner {
   private readonly departures: Departures
   private readonly arrivals: Arrivals
   private readonly restarts: Restarts
-  private readonly moves = new Set<Promise<boolean>>()
+  private readonly moves = new Set<Promise<string | undefined>>()
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
   private readonly claims: Scope<'c'>
@@ -212,10 +212,10 @@ export class ChildRunner {
 
   // --- handoff
 
-  /** Hands a child of this node over to `to`. False: it stays here, and an event says why. */
-  async move(id: string, to: string): Promise<boolean> {
+  /** Hands a child of this node over to `to`. Resolves with why it stays; undefined: it does not. */
+  async move(id: string, to: string): Promise<string | undefined> {
     const child = this.children.get(id)
-    if (!child) return false
+    if (!child) return 'it is not here any more'
     const move = this.departures.move(child, to)
     this.moves.add(move)
     try {

@@ -16,6 +16,8 @@ export interface Child {
   pid: Pid | undefined
   /** Set once the child is to end for good; no restart follows. */
   stopping: boolean
+  /** Set after a move until what came with it, its keys above all, is here. */
+  settling: Promise<void> | undefined
   /** Set while it is being handed over. */
   moving: Departure | undefined
   readonly stopped: Promise<void>
@@ -48,6 +50,7 @@ export function makeChild(
     epoch,
     pid: undefined,
     stopping: false,
+    settling: undefined,
     moving: undefined,
     stopped,
     hasStopped,

@@ -56,20 +56,34 @@ type Verdict = Outcome | 'contest'
 export class Departures {
   constructor(private readonly parts: DeparturesParts) {}
 
-  /** True: it runs on `to` now. False: it stays here. */
-  async move(child: Child, to: string): Promise<boolean> {
+  /** Resolves with why it stays here; undefined: it runs on `to` now. */
+  async move(child: Child, to: string): Promise<string | undefined> {
+    await child.settling
     const { pid } = child
-    if (!pid || child.moving || child.stopping) return false
+    if (!pid || child.moving || child.stopping) return 'it starts, moves or stops just now'
     const { promise: committed, resolve: commit } = whenCalled<Pid>()
     const departure: Departure = { pid, to, ended: undefined, committed, commit }
     child.moving = departure
     try {
-      const state = await this.quiet(child, departure)
-      return state !== undefined && (await this.handOver(child, departure, state.value))
+      const outcome = await this.carryOut(child, departure)
+      if ('won' in outcome) return undefined
+      const { events, scopes } = this.parts
+      const { reason } = outcome
+      events.tell({ type: 'stayed', id: child.childId, node: scopes.node, to, reason })
+      return reason
     } finally {
       child.moving = undefined
       if (departure.ended) this.parts.ended(child, departure.ended.reason)
     }
+  }
+
+  private async carryOut(child: Child, departure: Departure): Promise<Outcome> {
+    const quiet = await this.quiet(child, departure)
+    if ('reason' in quiet) return quiet
+    const outcome = await this.handOver(child, departure, quiet.state)
+    if ('won' in outcome) this.departs(child, departure, outcome.won)
+    else if (!departure.ended && !child.stopping) this.parts.processes.goOn(departure.pid)
+    return outcome
   }
 
   /** Another node's claim has come for a child that is to move there. False: that is no handoff. */
@@ -81,29 +95,28 @@ export class Departures {
   }
 
   private async quiet(
-    child: Child,
-    { pid, to }: Departure,
-  ): Promise<{ value: unknown } | undefined> {
-    this.parts.onStep('quiet', child.childId)
+    { childId }: Child,
+    { pid }: Departure,
+  ): Promise<{ state: unknown } | { reason: string }> {
+    const { processes, handoffMs, onStep, log } = this.parts
+    onStep('quiet', childId)
     try {
-      const value = await this.parts.processes.hold(pid, this.parts.handoffMs)
-      this.parts.onStep('state', child.childId)
-      return { value }
+      const state = await processes.hold(pid, handoffMs)
+      onStep('state', childId)
+      return { state }
     } catch (error) {
-      if (child.moving?.ended === undefined) this.stays(child, to, describe(error), error)
-      return undefined
+      if (error instanceof CitadelError) return { reason: error.message }
+      log.error(`handoff() of child ${showKey(childId)} failed, so it stays`, error)
+      return { reason: `its handoff() failed: ${String(error)}` }
     }
   }
 
-  private async handOver(child: Child, departure: Departure, state: unknown): Promise<boolean> {
+  private async handOver(child: Child, departure: Departure, state: unknown): Promise<Outcome> {
     const carried = this.parts.processes.carry(state, departure.to)
     const verdict = await this.ask(child, departure, carried.state)
     const outcome = verdict === 'contest' ? await this.contest(child, departure) : verdict
-    if ('won' in outcome) return this.departs(child, departure, outcome.won)
-    carried.stays()
-    this.goesOn(child, departure)
-    this.stays(child, departure.to, outcome.reason)
-    return false
+    if ('reason' in outcome) carried.stays()
+    return outcome
   }
 
   private async ask(child: Child, departure: Departure, state: unknown): Promise<Verdict> {
@@ -148,23 +161,9 @@ export class Departures {
     }
   }
 
-  private departs(child: Child, { pid }: Departure, by: Pid): boolean {
+  private departs(child: Child, { pid }: Departure, by: Pid): void {
     this.parts.onStep('forwarding', child.childId)
     this.parts.processes.learned(pid, by)
     this.parts.departed(child)
-    return true
-  }
-
-  private goesOn(child: Child, { pid, ended }: Departure): void {
-    if (!ended && !child.stopping) this.parts.processes.goOn(pid)
-  }
-
-  private stays({ childId }: Child, to: string, reason: string, error?: unknown): void {
-    const { log, events, scopes } = this.parts
-    log.warn(`child ${showKey(childId)} stays here and does not move to ${to}: ${reason}`, error)
-    events.tell({ type: 'stayed', id: childId, node: scopes.node, to, reason })
   }
 }
-
-const describe = (error: unknown): string =>
-  error instanceof CitadelError ? error.message : String(error)

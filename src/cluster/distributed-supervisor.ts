@@ -312,7 +312,7 @@ export class DistributedSupervisor {
       )
     }
     if (from === to) return true
-    if (from === this.seat.scopes.node) return this.runner.move(key, to)
+    if (from === this.seat.scopes.node) return (await this.runner.move(key, to)) === undefined
     return this.ask(from, 'move', [key, to], MOVES_MS)
   }
 

@@ -26,9 +26,13 @@ export class MovingRows {
     for (const membership of groups) this.groups.bring(membership, pid)
   }
 
-  /** Resolves when the keys are the successor's, or lost to somebody else, and all members know. */
-  async brought(pid: Pid, { keys, groups }: HandoffOffer): Promise<void> {
+  /** Resolves when the keys are the successor's, or lost to somebody else. */
+  async bringKeys(pid: Pid, { keys }: HandoffOffer): Promise<void> {
     await Promise.all(keys.map((key) => this.registry.bring(key, pid)))
+  }
+
+  /** Resolves when all members know of them. */
+  async replicated({ keys, groups }: HandoffOffer): Promise<void> {
     if (keys.length > 0) await this.registry.replicated()
     if (groups.length > 0) await this.groups.replicated()
   }

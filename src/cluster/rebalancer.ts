@@ -4,11 +4,13 @@
  * so that calls to the others go on.
  */
 import type { Timer } from '../base/clock.js'
+import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
 import type { Child } from './child.js'
 import type { ChildEvents } from './child-events.js'
 import type { ChildRunner } from './child-runner.js'
 import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
 import type { SupervisorMembers } from './supervisor-members.js'
 
 export interface RebalanceOptions {
@@ -25,6 +27,7 @@ export interface RebalancerParts {
   readonly scopes: Scopes
   readonly events: ChildEvents
   readonly world: World
+  readonly log: Logger
 }
 
 export interface Move {
@@ -159,20 +162,22 @@ export class Rebalancer {
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<MovesResult> {
     if (planned.length === 0) return { moved: 0, failed: 0 }
-    const { runner, events, scopes, world } = this.parts
+    const { runner, events, scopes, world, log } = this.parts
     const { clock } = world
     const total = planned.length
     let moved = 0
     let failed = 0
     let next = 0
+    let firstFailure = ''
     let toldAt = clock.now()
     const tell = (): void =>
       events.tell({ type: 'progress', task, node: scopes.node, moved, failed, total })
     const mover = async (): Promise<void> => {
       while (next < total && clock.now() < deadline && !this.stopsBefore(task)) {
         const { child, to } = planned[next++]!
-        if (await runner.move(child.id, to)) moved++
-        else failed++
+        const reason = await runner.move(child.id, to)
+        if (reason === undefined) moved++
+        else if (failed++ === 0) firstFailure = `${showKey(child.childId)} to ${to}: ${reason}`
         if (clock.now() - toldAt < PROGRESS_EVERY_MS) continue
         toldAt = clock.now()
         tell()
@@ -180,6 +185,8 @@ export class Rebalancer {
     }
     await Promise.all(Array.from({ length: this.options.movesMax }, mover))
     tell()
+    // One line, however many: each has an event of its own.
+    if (failed > 0) log.warn(`${failed} of ${total} children did not move; first ${firstFailure}`)
     return { moved, failed: total - moved }
   }
 

@@ -76,7 +76,7 @@ export class SupervisorServer extends GenServer {
 
   move(id: unknown, to: unknown): typeof noReply {
     if (typeof id !== 'string' || typeof to !== 'string') return this.answer(badRequest('move'))
-    return this.answer(this.share.runner.move(id, to))
+    return this.answer(this.share.runner.move(id, to).then((reason) => reason === undefined))
   }
 
   plan(): typeof noReply {

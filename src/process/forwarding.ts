@@ -151,9 +151,11 @@ export class Forwarding implements Detour {
     if (item instanceof Down && this.to.equals(item.pid as Pid)) this.#end(item.reason)
   }
 
-  exitSignal(from: Pid, reason: unknown, linked: boolean): void {
+  exitSignal(_from: Pid, reason: unknown, linked: boolean): void {
     if (linked && reason === 'normal') return
-    const signal = { type: 'exit2', from, to: this.to, reason: reasonToWire(reason) } as const
+    // In its own name: a node speaks for its own processes only.
+    const { pid } = this.process
+    const signal = { type: 'exit2', from: pid, to: this.to, reason: reasonToWire(reason) } as const
     signalWithReason(this.#parts.core.router, this.to.node, signal)
   }
 
