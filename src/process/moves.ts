@@ -60,18 +60,24 @@ export class Moves {
         over()
         reject(noProcess(pid))
       }
-      const failed = (error: unknown): void => {
+      const failed = (error: unknown, wasAsked = false): void => {
         over()
-        process.letGo(false)
+        process.letGo(wasAsked)
         reject(error)
       }
-      const timer = core.clock.after(timeoutMs, () => failed(tooSlow(pid, timeoutMs)))
+      const timer = core.clock.after(timeoutMs, () =>
+        // Its `handoff` may still be under way, and must be undone.
+        failed(tooSlow(pid, timeoutMs), process.status === 'held'),
+      )
       process.ties.addExitListener(ended)
       const resolveOnce = (state: unknown): void => {
         over()
         resolve(state)
       }
-      if (!process.holdStill({ resolve: resolveOnce, reject: failed })) failed(busy(pid))
+      if (process.holdStill({ resolve: resolveOnce, reject: (error) => failed(error) })) return
+      // Whoever holds it keeps it.
+      over()
+      reject(busy(pid))
     })
   }
 

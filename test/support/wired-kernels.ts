@@ -3,6 +3,7 @@
  * the codec and arrive later, in order, as from a connection.
  */
 import { CitadelError } from '../../src/base/errors.js'
+import type { KernelOptions } from '../../src/process/kernel.js'
 import type { Router } from '../../src/process/router.js'
 import type { Signal } from '../../src/process/signal.js'
 import { copyTerm } from '../../src/term/codec.js'
@@ -22,9 +23,11 @@ export class Wires {
   readonly blocked = new Map<string, Set<() => void>>()
   /** A frozen wire keeps what is sent until it is let go. */
   #frozen: (() => void)[] | undefined
+  /** The same for one direction between two nodes, `a>b`. */
+  readonly #stuck = new Map<string, (() => void)[]>()
 
-  node(name: string): Wired {
-    const wired = testKernel({ name, creation: 1, router: this.#router(name) })
+  node(name: string, options: Partial<KernelOptions> = {}): Wired {
+    const wired = testKernel({ name, creation: 1, router: this.#router(name), ...options })
     this.kernels.set(name, wired)
     return wired
   }
@@ -36,6 +39,17 @@ export class Wires {
   thaw(): void {
     for (const task of this.#frozen ?? []) setImmediate(task)
     this.#frozen = undefined
+  }
+
+  /** What `a` sends to `b` stays on its way until `release`. */
+  stick(a: string, b: string): void {
+    this.#stuck.set(`${a}>${b}`, [])
+  }
+
+  release(a: string, b: string): void {
+    const waiting = this.#stuck.get(`${a}>${b}`) ?? []
+    this.#stuck.delete(`${a}>${b}`)
+    for (const task of waiting) setImmediate(task)
   }
 
   disconnect(a: string, b: string): void {
@@ -59,7 +73,9 @@ export class Wires {
     const run = () => {
       if (!this.cut.has(`${from}>${to}`)) task()
     }
+    const stuck = this.#stuck.get(`${from}>${to}`)
     if (this.#frozen !== undefined) this.#frozen.push(run)
+    else if (stuck !== undefined) stuck.push(run)
     else setImmediate(run)
   }
 

@@ -1,0 +1,66 @@
+/**
+ * Moves of processes between wired kernels, made as the two sides of a handoff make them. Each step
+ * is there for itself, so that a test can let things happen between two of them.
+ */
+import type { GenServer } from '../../src/process/gen-server.js'
+import type { SpawnOptions } from '../../src/process/process.js'
+import type { Pid } from '../../src/term/pid.js'
+import { rest } from './test-kernel.js'
+import type { Wires } from './wired-kernels.js'
+
+/** The longest time a process may take to be quiet. */
+const HOLD_MS = 4_000
+
+export interface MoveOptions {
+  /** The nodes that learn of the move at once, in this order; all unless given. */
+  learn?: readonly string[]
+  /** The nodes whose markers are awaited; all unless given. */
+  awaited?: readonly string[]
+}
+
+export class Moving {
+  constructor(private readonly wires: Wires) {}
+
+  kernel(node: string) {
+    return this.wires.kernels.get(node)!.kernel
+  }
+
+  /** Holds a process still; its state. */
+  hold(pid: Pid, ms = HOLD_MS): Promise<unknown> {
+    return this.kernel(pid.node).moves.hold(pid, ms)
+  }
+
+  /** Starts the successor of `from` on `node`, held. */
+  arrive(module: new () => GenServer, state: unknown, from: Pid, node: string): Promise<Pid> {
+    const options = { arrival: { state, from } } as SpawnOptions
+    return this.kernel(node).root.spawn(module as never, [] as never, options)
+  }
+
+  admit(from: Pid, to: Pid, awaited = this.nodes): void {
+    this.kernel(to.node).moves.admit(to, from.node, awaited)
+  }
+
+  /** These nodes hear of the move: all unless given. */
+  learn(from: Pid, to: Pid, nodes = this.nodes): void {
+    for (const node of nodes) this.kernel(node).moves.learned(from, to)
+  }
+
+  /** The whole of it. */
+  async move(
+    module: new () => GenServer,
+    from: Pid,
+    node: string,
+    { learn = this.nodes, awaited = this.nodes }: MoveOptions = {},
+  ): Promise<Pid> {
+    const state = await this.hold(from)
+    const to = await this.arrive(module, state, from, node)
+    this.admit(from, to, awaited)
+    this.learn(from, to, learn)
+    await rest()
+    return to
+  }
+
+  private get nodes(): readonly string[] {
+    return [...this.wires.kernels.keys()]
+  }
+}
