@@ -27,12 +27,19 @@ export interface MovesParts extends Omit<ForwardingParts, 'pass' | 'passMarker' 
   arrived(process: Process | undefined, message: unknown): void
 }
 
+interface Markers {
+  /** Processes that were there: to be said behind all that waits for them. */
+  readonly left: Pid[]
+  /** Processes that have come there, and to whose old pids nothing is on its way. */
+  readonly arrived: Pid[]
+}
+
 export class Moves {
   readonly #parts: MovesParts
   readonly #forwardings = new Set<Forwarding>()
   readonly #gates = new Map<Process, Gate>()
-  /** Markers to be sent at the end of this turn, by the node they go through. */
-  readonly #markers = new Map<string, Pid[]>()
+  /** This node's markers to be sent at the end of this turn, by node. */
+  readonly #markers = new Map<string, Markers>()
   #settledWaiters: (() => void)[] = []
   #sweepTimer: Timer | undefined
 
@@ -191,8 +198,9 @@ export class Moves {
     if (what === 'forward' && first instanceof Pid) this.#passedOn(first, second)
     else if (what === 'marker' && first instanceof Pid && typeof second === 'string') {
       this.#marked(first, second)
-    } else if (what === 'markers' && Array.isArray(first) && first.every(isPid)) {
+    } else if (what === 'markers' && arePids(first) && arePids(second)) {
       for (const pid of first) this.#passMarkerOn(pid, from.node)
+      for (const pid of second) this.#marked(pid, from.node)
     } else throw unknownMessage()
   }
 
@@ -230,23 +238,23 @@ export class Moves {
   /** To the old node, where it queues behind all that this node has sent there. */
   #sendMarker(from: Pid, to: Pid): void {
     const { core } = this.#parts
-    if (core.router.kind(from.node) !== 'citadel') {
-      // Nothing of this node is on the way there.
-      if (to.node === core.name) this.#marked(to, core.name)
-      else core.router.pass(to.node, MOVES_ENDPOINT, ['marker', to, core.name])
-      return
-    }
-    const waiting = this.#markers.get(from.node)
-    if (waiting !== undefined) {
-      waiting.push(from)
-      return
-    }
-    this.#markers.set(from.node, [from])
+    if (core.router.kind(from.node) === 'citadel') this.#markersTo(from.node).left.push(from)
+    else if (to.node === core.name) this.#marked(to, core.name)
+    else this.#markersTo(to.node).arrived.push(to)
+  }
+
+  /** What is collected in this turn and goes out at its end. */
+  #markersTo(node: string): Markers {
+    const known = this.#markers.get(node)
+    if (known !== undefined) return known
+    const markers: Markers = { left: [], arrived: [] }
+    this.#markers.set(node, markers)
     queueMicrotask(() => {
-      const pids = this.#markers.get(from.node)
-      this.#markers.delete(from.node)
-      core.router.pass(from.node, MOVES_ENDPOINT, ['markers', pids])
+      this.#markers.delete(node)
+      const { left, arrived } = markers
+      this.#parts.core.router.pass(node, MOVES_ENDPOINT, ['markers', left, arrived])
     })
+    return markers
   }
 
   /** A node has sent its last to the old pid: said behind all else that waits for it. */
@@ -317,7 +325,8 @@ export class Moves {
   }
 }
 
-const isPid = (value: unknown): value is Pid => value instanceof Pid
+const arePids = (value: unknown): value is Pid[] =>
+  Array.isArray(value) && value.every((one) => one instanceof Pid)
 
 const noProcess = (pid: Pid): CitadelError =>
   new CitadelError('noproc', `${pid} is not alive`, { pid })
