@@ -2,14 +2,16 @@
  * The replica machine: one scope on one node. Own updates go out as a numbered stream, the streams
  * of the other members come in, gaps heal by updates from the log or by an exact snapshot. Pure:
  * inputs are method calls, outputs collect in `outgoing`, long work is done in slices by `work`.
- * Rule: only an origin writes its rows, and absence from its snapshot deletes them at the commit.
+ * Rule for rows with an owner: only an origin writes its rows, and absence from its snapshot deletes
+ * them at the commit. Rule for shared rows, which outlive their writer: streams bring them quickly,
+ * and whoever sees by the heads that a member's table differs has that member send what it has.
  */
 import { InStream } from './in-stream.js'
 import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
 import type { ScopeMessage } from './scope-message.js'
-import type { Op, Put, Table } from './table.js'
+import type { Op, OwnedTable, Put, SharedTable } from './table.js'
 
 export interface Outgoing {
   /** A node, or undefined for every member that is up. */
@@ -19,7 +21,7 @@ export interface Outgoing {
 
 export interface ReplicaOptions {
   scope: string
-  table: Table
+  table: OwnedTable | SharedTable
   own: Origin
   now: () => number
   /** Updates kept for peers that missed some. */
@@ -38,27 +40,22 @@ interface Cursor {
 const ASK_AGAIN_MS = 2_000
 /** A snapshot of which nothing came for this long is asked for anew. */
 const SNAPSHOT_STALLED_MS = 10_000
-/** Dead writers whose stream position is remembered, for rows that outlive them. */
-const RETIRED_MAX = 64
 const CHUNK_BYTES = 48 * 1024
 /** Updates in one message. */
 const BATCH_MAX = 500
-/** The position in a dead writer's stream that was never followed exactly. */
-const PARTIAL = -1
-/** This node had no connection to that start of the writer, so others may have rows it has not. */
-const NEVER_MET = -2
 
 export class Replica {
   readonly scope: string
-  readonly table: Table
+  readonly table: OwnedTable | SharedTable
   readonly out: OutStream
   readonly outgoing: Outgoing[] = []
   private readonly ins = new Map<string, InStream>()
   private readonly cursors = new Map<string, Cursor>()
+  /** Rows on their way to members whose table differs. */
+  private readonly offers = new Map<string, Iterator<Put>>()
   /** Removals in progress: the rows of dead origins, and what a snapshot did not contain. */
   private readonly removals: { rows: Iterator<Row>; origin: Origin; mark: number | undefined }[] =
     []
-  private readonly retired = new Map<string, number>()
   private readonly up = new Set<string>()
   private snapshots = 0
   private ackWanted = false
@@ -101,7 +98,7 @@ export class Replica {
 
   memberUp(node: string, creation: number): void {
     this.up.add(node)
-    this.cursors.delete(node)
+    this.dropSending(node)
     const known = this.ins.get(node)
     if (known?.origin.creation === creation) known.interrupted()
     else {
@@ -109,12 +106,11 @@ export class Replica {
       this.up.add(node)
       this.ins.set(node, new InStream(new Origin(node, creation)))
     }
-    if (!this.table.owned && this.retired.size > 0) this.sendHave(node)
   }
 
   memberDown(node: string): void {
     this.up.delete(node)
-    this.cursors.delete(node)
+    this.dropSending(node)
     this.ins.get(node)?.interrupted()
   }
 
@@ -123,14 +119,10 @@ export class Replica {
     if (!stream || stream.origin.creation !== creation) return
     this.memberDown(node)
     this.ins.delete(node)
-    if (this.table.owned) {
-      stream.origin.dead = true
-      this.removals.push({
-        rows: stream.origin.rows.values(),
-        origin: stream.origin,
-        mark: undefined,
-      })
-    } else this.retire(stream)
+    if (!this.table.owned) return
+    const { origin } = stream
+    origin.dead = true
+    this.removals.push({ rows: origin.rows.values(), origin, mark: undefined })
   }
 
   origin(node: string): Origin | undefined {
@@ -150,14 +142,22 @@ export class Replica {
 
   // --- messages
 
-  /** A member's heads: `seq` is the last update it has written. */
-  head(node: string, seq: number): void {
+  /** What this node's heads say of all rows here; 0 where rows have an owner. */
+  get digest(): number {
+    return this.table.owned ? 0 : this.table.digest
+  }
+
+  /** A member's heads: `seq` is the last update it has written, `digest` is that of all its rows. */
+  head(node: string, seq: number, digest: number): void {
     const stream = this.ins.get(node)
     if (!stream) return
     stream.head = Math.max(stream.head, seq)
     // Nothing written means nothing to send, unless it keeps rows of others too.
     if (seq === 0 && this.table.owned) stream.exact = true
     if (stream.behind) this.ask(stream)
+    else if (!this.table.owned && digest !== this.table.digest) {
+      this.outgoing.push({ to: node, message: ['d', this.scope, this.table.partDigests()] })
+    }
   }
 
   /** Asks a member for what is missing here now, rather than after its next heads. */
@@ -219,21 +219,10 @@ export class Replica {
     if (stream.behind) this.ask(stream)
   }
 
-  /** What a member has of dead writers' streams: whoever has more sends those writers' rows. */
-  have(node: string, have: readonly (readonly [string, number, number])[]): void {
-    for (const [writer, creation, seq] of have) {
-      const mine = this.positionOf(writer, creation)
-      // Where its snapshot is still to come, it will bring these rows as well.
-      if (mine < seq && this.ins.get(node)?.exact) {
-        this.outgoing.push({ to: node, message: ['d', this.scope, [[writer, creation, mine]]] })
-      }
-      const partial = this.retired.get(`${writer}#${creation}`) === PARTIAL
-      if (mine <= seq && !partial) continue
-      const puts = [...this.table.snapshot()].filter((put) => put[4] === writer)
-      for (let i = 0; i < puts.length; i += 200) {
-        this.outgoing.push({ to: node, message: ['o', this.scope, puts.slice(i, i + 200)] })
-      }
-    }
+  /** The digests of a member whose table differs: it gets the rows of the parts that differ. */
+  differs(node: string, partDigests: readonly number[]): void {
+    if (this.table.owned || !this.up.has(node) || this.offers.has(node)) return
+    this.offers.set(node, this.table.rowsWhereOther(partDigests)[Symbol.iterator]())
   }
 
   offered(node: string, puts: readonly Put[]): void {
@@ -245,7 +234,7 @@ export class Replica {
   // --- long work, in slices
 
   get busy(): boolean {
-    return this.removals.length > 0 || this.cursors.size > 0
+    return this.removals.length > 0 || this.cursors.size > 0 || this.offers.size > 0
   }
 
   /** Removes rows of dead origins and what snapshots lacked, until done or `until` has passed. */
@@ -261,26 +250,23 @@ export class Replica {
     }
   }
 
-  /** The members a snapshot is being sent to. */
-  snapshotReceivers(): string[] {
-    return [...this.cursors.keys()]
+  /** The members that rows are being sent to, in chunks. */
+  receivers(): string[] {
+    return [...new Set([...this.cursors.keys(), ...this.offers.keys()])]
   }
 
-  /** The next part of the snapshot for `node`. */
+  /** The next part of what is being sent to `node`. */
   nextChunk(node: string): ScopeMessage | undefined {
     const cursor = this.cursors.get(node)
-    if (!cursor) return undefined
+    return cursor ? this.nextOfSnapshot(node, cursor) : this.nextOfOffer(node)
+  }
+
+  private nextOfSnapshot(node: string, cursor: Cursor): ScopeMessage {
     if (cursor.index === 0) {
       this.flush()
       cursor.seq = this.out.seq
     }
-    const puts: Put[] = []
-    const max = Math.max(1, Math.min(500, Math.floor(CHUNK_BYTES / this.bytesPerRow)))
-    while (puts.length < max) {
-      const next = cursor.puts.next()
-      if (next.done) break
-      puts.push(next.value)
-    }
+    const puts = this.take(cursor.puts)
     if (puts.length > 0 || cursor.index === 0) {
       return ['s', this.scope, cursor.snapshot, cursor.index++, cursor.seq, puts]
     }
@@ -289,8 +275,29 @@ export class Replica {
     return ['c', this.scope, cursor.snapshot, this.out.seq]
   }
 
+  private nextOfOffer(node: string): ScopeMessage | undefined {
+    const offer = this.offers.get(node)
+    const puts = offer ? this.take(offer) : []
+    if (puts.length > 0) return ['o', this.scope, puts]
+    this.offers.delete(node)
+    return undefined
+  }
+
+  /** As many of the next rows as go into one message. */
+  private take(rows: Iterator<Put>): Put[] {
+    const puts: Put[] = []
+    const max = Math.max(1, Math.min(500, Math.floor(CHUNK_BYTES / this.bytesPerRow)))
+    while (puts.length < max) {
+      const next = rows.next()
+      if (next.done) break
+      puts.push(next.value)
+    }
+    return puts
+  }
+
   /** How large a chunk came out, so that the next ones stay under the limit. */
-  chunkWas(rows: number, bytes: number): void {
+  chunkWas(message: ScopeMessage, bytes: number): void {
+    const rows = message[0] === 's' ? message[5].length : message[0] === 'o' ? message[2].length : 0
     if (rows > 0) this.bytesPerRow = Math.max(bytes / rows, this.bytesPerRow * 0.9)
   }
 
@@ -325,29 +332,8 @@ export class Replica {
     this.outgoing.push({ to: node, message: ['n', this.scope, first] })
   }
 
-  private retire(stream: InStream): void {
-    const { node, creation } = stream.origin
-    this.retired.set(`${node}#${creation}`, stream.exact ? stream.applied : PARTIAL)
-    for (const oldest of this.retired.keys()) {
-      if (this.retired.size <= RETIRED_MAX) break
-      this.retired.delete(oldest)
-    }
-    for (const peer of this.up) this.sendHave(peer)
-  }
-
-  private positionOf(writer: string, creation: number): number {
-    const retired = this.retired.get(`${writer}#${creation}`)
-    if (retired !== undefined) return retired
-    const stream = this.ins.get(writer)
-    if (stream?.origin.creation !== creation) return NEVER_MET
-    return stream.exact ? stream.applied : PARTIAL
-  }
-
-  private sendHave(to: string): void {
-    const have = [...this.retired].map(([key, seq]) => {
-      const at = key.lastIndexOf('#')
-      return [key.slice(0, at), Number(key.slice(at + 1)), seq] as const
-    })
-    this.outgoing.push({ to, message: ['d', this.scope, have] })
+  private dropSending(node: string): void {
+    this.cursors.delete(node)
+    this.offers.delete(node)
   }
 }

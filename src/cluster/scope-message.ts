@@ -5,6 +5,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
+import { PARTS } from './row-digests.js'
 import type { Op, Put } from './table.js'
 import {
   type Check,
@@ -22,10 +23,11 @@ import {
 } from './wire-check.js'
 
 /**
- * `[scope, last update written, last update of yours applied, highest epoch seen]`; the epoch so that
- * whoever comes to decide about a key never gives out one that an earlier owner had.
+ * `[scope, last update written, last update of yours applied, mark]`. The mark of a scope of claims is
+ * the highest epoch seen, so that whoever comes to decide about a key never gives out one that an
+ * earlier owner had; that of a scope of specs is the digest of all its rows.
  */
-export type Head = readonly [scope: string, seq: number, applied: number, epoch: number]
+export type Head = readonly [scope: string, seq: number, applied: number, mark: number]
 
 /** One key asked of its home. */
 export type ClaimRequest = readonly [
@@ -38,6 +40,8 @@ export type ClaimRequest = readonly [
   force: boolean,
   /** The latest epoch that the claimant knows of: what is granted must be later. */
   epochMax: number,
+  /** The epoch of a claim that this one may take the key from, and 0 otherwise: a conditional write. */
+  over: number,
 ]
 
 export type ClaimAnswer =
@@ -67,13 +71,9 @@ export type ScopeMessage =
     ]
   /** commit of a snapshot: it is exact as of update `seq`. */
   | readonly ['c', scope: string, snapshot: number, seq: number]
-  /** what the sender has of the streams of dead nodes, for rows that outlive their writer. */
-  | readonly [
-      'd',
-      scope: string,
-      have: readonly (readonly [node: string, creation: number, seq: number])[],
-    ]
-  /** rows of a dead writer, for somebody who has fewer of them. */
+  /** digests of the parts of a shared table, from somebody whose table differs from the receiver's. */
+  | readonly ['d', scope: string, partDigests: readonly number[]]
+  /** rows of the parts that differ. */
   | readonly ['o', scope: string, puts: readonly Put[]]
   /** claims, and their answers. */
   | readonly ['q', requests: readonly ClaimRequest[]]
@@ -82,11 +82,9 @@ export type ScopeMessage =
   | readonly ['r', requests: readonly number[]]
 
 const head = tupleOf(isScope, isCount, isCount, isCount)
-const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount)
+const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount, isCount)
 const answer = tupleOf(isCount, isText, isAnything)
-/** -1: some of it; -2: nothing, the writer was never met. */
-const isPosition: Check = (value) => value === -1 || value === -2 || isCount(value)
-const have = tupleOf(isText, isCount, isPosition)
+const partDigests: Check = (value) => listOf(isCount)(value) && (value as number[]).length === PARTS
 
 /** What follows the letter of each message. */
 const FIELDS: Readonly<Record<string, readonly Check[]>> = {
@@ -96,7 +94,7 @@ const FIELDS: Readonly<Record<string, readonly Check[]>> = {
   n: [isScope, isCount],
   s: [isScope, isCount, isCount, isCount, listOf(isPut)],
   c: [isScope, isCount, isCount],
-  d: [isScope, listOf(have)],
+  d: [isScope, partDigests],
   o: [isScope, listOf(isPut)],
   q: [listOf(claim)],
   g: [listOf(answer)],

@@ -10,8 +10,9 @@ import type { Logger } from '../base/log.js'
 import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import type { Pid } from '../term/pid.js'
-import { type Claim, ClaimTable, claimPut } from './claim-table.js'
-import { Claimant, type ClaimOutcome } from './claimant.js'
+import { Acknowledgements } from './acknowledgements.js'
+import { type Claim, type ClaimChange, ClaimTable, claimPut } from './claim-table.js'
+import { Claimant, type Claiming, type ClaimOutcome } from './claimant.js'
 import { dropReservations, Home } from './home.js'
 import { PacedStarts } from './paced-starts.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
@@ -61,7 +62,8 @@ export class Scopes {
   private readonly up = new Set<string>()
   /** Reports of members whose earlier rows have not all arrived. */
   private readonly lateReports = new Map<string, number>()
-  private readonly ackWaiters = new Set<{ scope: string; seq: number; resolve: () => void }>()
+  private readonly acknowledgements = new Acknowledgements()
+  private readonly claimListeners = new Set<(scope: string, change: ClaimChange) => void>()
   private readonly viewListeners = new Set<() => void>()
   private flushing: Promise<void> | undefined
   private flushedAt = 0
@@ -96,7 +98,7 @@ export class Scopes {
     this.retryTimer?.timer.cancel()
     this.tickTimer = undefined
     this.claimant.stop()
-    this.acknowledged(undefined, Number.POSITIVE_INFINITY)
+    this.acknowledgements.releaseAll()
   }
 
   /** The scope of that name, made on first use here or by any member. */
@@ -116,6 +118,12 @@ export class Scopes {
         now: this.now,
       })
       this.scopes.set(name, scope)
+      if (scope.kind === 'c') {
+        const { listeners } = scope as Scope<'c'>
+        listeners.add((change) => {
+          for (const tell of this.claimListeners) tell(name, change)
+        })
+      }
       for (const [node, creation] of this.members) {
         scope.replica.memberUp(node, creation)
         scope.replica.catchUp(node)
@@ -135,6 +143,17 @@ export class Scopes {
     return () => this.viewListeners.delete(listener)
   }
 
+  /** Calls back at each change of an owner, in whichever scope of claims. */
+  onClaim(listener: (scope: string, change: ClaimChange) => void): () => void {
+    this.claimListeners.add(listener)
+    return () => this.claimListeners.delete(listener)
+  }
+
+  /** The members that can be reached, without this node. */
+  reachable(): string[] {
+    return [...this.up]
+  }
+
   /** Whether the rows of `node` are all here. */
   synced(node: string): boolean {
     if (!this.up.has(node)) return false
@@ -146,7 +165,7 @@ export class Scopes {
 
   /** Asks for a key. When granted, `write` gets the epoch and must write the claim, or answer false. */
   claim(
-    request: { scope: string; id: string; pid: Pid | undefined; force: boolean; timeoutMs: number },
+    request: Omit<Claiming, 'deadline' | 'done'> & { timeoutMs: number },
     write: (epoch: number) => boolean,
   ): Promise<ClaimOutcome> {
     return new Promise((resolve) => {
@@ -203,13 +222,15 @@ export class Scopes {
     this.flushedAt = this.now()
   }
 
-  /** Resolves when another member has applied this scope's rows written so far, or there is none. */
-  async replicated({ replica }: Pick<Scope, 'replica'>): Promise<void> {
+  /**
+   * Resolves when another member has applied this scope's rows written so far, or there is none; with
+   * `byAll`, when all members that can be reached have.
+   */
+  async replicated({ replica }: Pick<Scope, 'replica'>, byAll = false): Promise<void> {
     if (this.up.size === 0 || replica.out.seq === 0) return this.changed()
     const seq = replica.wantAck()
-    const acknowledged = new Promise<void>((resolve) => {
-      this.ackWaiters.add({ scope: replica.scope, seq, resolve })
-    })
+    const members = byAll ? this.up : undefined
+    const acknowledged = this.acknowledgements.wait(replica.scope, seq, members)
     await this.changed()
     await acknowledged
   }
@@ -267,7 +288,8 @@ export class Scopes {
     this.views.forget(node)
     for (const { replica } of this.scopes.values()) replica.memberDown(node)
     this.claimant.homeLost(node, this.now())
-    if (this.up.size === 0) this.acknowledged(undefined, Number.POSITIVE_INFINITY)
+    this.acknowledgements.lost(node)
+    if (this.up.size === 0) this.acknowledgements.releaseAll()
   }
 
   private memberDead(node: string, creation: number): void {
@@ -289,7 +311,7 @@ export class Scopes {
         this.replica(message[1]).updates(node, message[2], message[3], message[4])
         return this.lateReport(node)
       case 'a':
-        return this.acknowledged(message[1], message[2])
+        return this.acknowledgements.acknowledged(node, message[1], message[2])
       case 'n':
         this.replica(message[1]).need(node, message[2])
         return this.work()
@@ -300,7 +322,8 @@ export class Scopes {
         this.lateReport(node)
         return this.work()
       case 'd':
-        return this.replica(message[1]).have(node, message[2])
+        this.replica(message[1]).differs(node, message[2])
+        return this.work()
       case 'o':
         return this.replica(message[1]).offered(node, message[2])
       case 'q': {
@@ -321,11 +344,11 @@ export class Scopes {
   }
 
   private heads(node: string, [, view, heads, oldest]: ScopeMessage & { 0: 'h' }): void {
-    for (const [scope, seq, applied, epoch] of heads) {
+    for (const [scope, seq, applied, mark] of heads) {
       const { kind, replica, table } = this.scope(scope)
-      replica.head(node, seq)
-      if (kind === 'c') (table as ClaimTable).sawEpoch(epoch)
-      this.acknowledged(scope, applied)
+      replica.head(node, seq, mark)
+      if (kind === 'c') (table as ClaimTable).sawEpoch(mark)
+      this.acknowledgements.acknowledged(node, scope, applied)
     }
     const listed = new Set(heads.map(([scope]) => scope))
     for (const [name, { replica }] of this.scopes) if (!listed.has(name)) replica.absent(node)
@@ -353,14 +376,6 @@ export class Scopes {
     for (const { kind, table } of this.scopes.values()) {
       if (kind === 'c')
         dropReservations(table as ClaimTable, node, (request) => released.has(request))
-    }
-  }
-
-  private acknowledged(scope: string | undefined, seq: number): void {
-    for (const waiter of this.ackWaiters) {
-      if ((scope !== undefined && waiter.scope !== scope) || waiter.seq > seq) continue
-      this.ackWaiters.delete(waiter)
-      waiter.resolve()
     }
   }
 
@@ -409,7 +424,7 @@ export class Scopes {
 
   /** False when all that is left must wait for a slow receiver. */
   private sendChunks(replica: Scope['replica'], until: number): boolean {
-    const receivers = replica.snapshotReceivers()
+    const receivers = replica.receivers()
     let sent = receivers.length === 0
     for (const node of receivers) {
       if (this.now() >= until) return true
@@ -418,8 +433,7 @@ export class Scopes {
       if (!message) continue
       sent = true
       this.drain(replica)
-      const bytes = this.send(node, message)
-      if (message[0] === 's') replica.chunkWas(message[5].length, bytes)
+      replica.chunkWas(message, this.send(node, message))
     }
     return sent
   }
@@ -479,8 +493,8 @@ export class Scopes {
     }
     for (const node of to === undefined ? this.up : [to]) {
       const heads = [...this.scopes].map(([name, { replica, table }]) => {
-        const epoch = table instanceof ClaimTable ? table.epochMax : 0
-        return [name, replica.out.seq, replica.applied(node), epoch] as const
+        const mark = table instanceof ClaimTable ? table.epochMax : replica.digest
+        return [name, replica.out.seq, replica.applied(node), mark] as const
       })
       this.send(node, ['h', this.views.current.id, heads, this.claimant.oldestRequest()])
     }

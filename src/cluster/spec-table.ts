@@ -2,10 +2,15 @@
  * Specs of children, which outlive the node that runs or wrote them: every node keeps every spec,
  * the highest version wins, and a terminated child leaves a tombstone, so that a node with an older
  * version cannot bring it back. Versions are a logical clock with the writer's name as tie-break.
+ * Digests count the living specs only: when tombstones are forgotten, here sooner than there, no
+ * tables differ. Where one is still needed, tables differ by the living spec that it ends.
  */
+import { fingerprint } from './hash.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
-import type { ChangeReason, Put, Table } from './table.js'
+import { RowDigests } from './row-digests.js'
+import type { ChangeReason, Put, SharedTable } from './table.js'
+import { Tombstones } from './tombstones.js'
 import { checkRow, isAnything, isCount, isText, listOf } from './wire-check.js'
 
 /** How to start a child, anywhere. Must be able to cross the wire. */
@@ -17,17 +22,22 @@ export interface ChildRecipe {
   readonly shutdownMs: number
   /** Who asked for this start, so that a repeated request finds its own child. */
   readonly token: string
+  /** Nodes on which it crashed too often: it runs elsewhere if it can. */
+  readonly avoid?: readonly string[]
 }
 
 const isArgs = listOf(isAnything)
+const areNodes = listOf(isText)
 const RESTARTS: readonly unknown[] = ['permanent', 'transient', 'temporary']
 
 export function isRecipe(value: unknown): value is ChildRecipe {
   if (typeof value !== 'object' || value === null) return false
-  const { module, args, restart, shutdownMs, token } = value as Partial<ChildRecipe>
+  const { module, args, restart, shutdownMs, token, avoid = [] } = value as Partial<ChildRecipe>
   const isStartable = isText(module) && isArgs(args) && RESTARTS.includes(restart)
-  return isStartable && typeof shutdownMs === 'number' && shutdownMs >= 0 && isText(token)
+  return isStartable && areNodes(avoid) && isSpan(shutdownMs) && isText(token)
 }
+
+const isSpan = (value: unknown): boolean => typeof value === 'number' && value >= 0
 
 export interface SpecRow {
   readonly id: string
@@ -37,16 +47,19 @@ export interface SpecRow {
   readonly recipe: ChildRecipe | undefined
   readonly version: number
   readonly author: string
-  /** When this node learned of it, on its own clock: tombstones are kept for a time. */
+  /** When this node learned of it, on its own clock; of a tombstone, when it was written. */
   readonly learnedAt: number
 }
 
-export class SpecTable implements Table {
+/** How many tombstones are forgotten at a time. */
+const FORGET_MAX = 5_000
+
+export class SpecTable implements SharedTable {
   readonly owned = false
   readonly rows = new Map<string, SpecRow>()
   versionMax = 0
-  /** Oldest first. */
-  private readonly tombstones = new Set<SpecRow>()
+  private readonly digests = new RowDigests()
+  private readonly tombstones = new Tombstones<SpecRow>()
 
   constructor(
     private readonly now: () => number,
@@ -54,20 +67,21 @@ export class SpecTable implements Table {
   ) {}
 
   *snapshot(): IterableIterator<Put> {
-    for (const row of this.rows.values()) yield specPut(row)
+    for (const row of this.rows.values()) yield this.agedPut(row)
   }
 
   put(origin: Origin, put: Put): void {
     const [id, childId, recipe, version, author] = put
-    const isValid = (recipe === null || isRecipe(recipe)) && isCount(version) && isText(author)
+    const isEnd = recipe === null || isCount(recipe)
+    const isValid = (isEnd || isRecipe(recipe)) && isCount(version) && isText(author)
     checkRow(isValid, 'spec', origin.node)
     this.merge({
       id,
       childId: unpackKey(id, childId),
-      recipe: recipe === null ? undefined : (recipe as ChildRecipe),
+      recipe: isEnd ? undefined : (recipe as ChildRecipe),
       version: version as number,
       author: author as string,
-      learnedAt: this.now(),
+      learnedAt: this.now() - (isEnd ? ((recipe as number | null) ?? 0) : 0),
     })
   }
 
@@ -75,7 +89,9 @@ export class SpecTable implements Table {
   merge(row: SpecRow): boolean {
     const known = this.rows.get(row.id)
     if (known && !supersedes(row, known)) return false
+    if (known && !known.recipe) this.tombstones.delete(known)
     this.rows.set(row.id, row)
+    this.digests.set(row.id, row.recipe ? hashOf(row, row.recipe) : 0)
     if (!row.recipe) this.tombstones.add(row)
     if (row.version > this.versionMax) this.versionMax = row.version
     this.onChange(row)
@@ -90,13 +106,36 @@ export class SpecTable implements Table {
   /** Specs are never deleted by a stream: a tombstone is a put. */
   delete(_origin: Origin, _id: string, _reason: ChangeReason): void {}
 
-  /** Forgets the tombstones learned before `learnedBefore`. */
-  forgetTombstones(learnedBefore: number): void {
-    for (const row of this.tombstones) {
-      if (row.learnedAt >= learnedBefore) return
+  get digest(): number {
+    return this.digests.total
+  }
+
+  partDigests(): number[] {
+    return this.digests.list()
+  }
+
+  *rowsWhereOther(partDigests: readonly number[]): IterableIterator<Put> {
+    for (const id of this.digests.idsWhereOther(partDigests)) yield this.agedPut(this.rows.get(id)!)
+  }
+
+  /** Forgets tombstones written before `writtenBefore`; where there are many, the rest next time. */
+  forgetTombstones(writtenBefore: number): void {
+    let count = 0
+    for (const row of this.tombstones.olderThan(writtenBefore)) {
+      if (++count > FORGET_MAX) return
       this.tombstones.delete(row)
-      if (this.rows.get(row.id) === row) this.rows.delete(row.id)
+      this.rows.delete(row.id)
+      this.digests.delete(row.id)
     }
+  }
+
+  /** A tombstone keeps its age on its way from node to node, or some would be kept for ever. */
+  private agedPut(row: SpecRow): Put {
+    const put = specPut(row)
+    if (row.recipe) return put
+    const [id, childId, , version, author] = put
+    const ageMs = Math.max(0, Math.floor(this.now() - row.learnedAt))
+    return [id, childId, ageMs, version, author]
   }
 }
 
@@ -108,6 +147,11 @@ function supersedes(a: SpecRow, b: SpecRow): boolean {
   return a.recipe.token > b.recipe.token
 }
 
+/** Of all by which one row supersedes another. */
+const hashOf = ({ id, version, author }: SpecRow, { token }: ChildRecipe): number =>
+  Math.floor(fingerprint(`${version} ${author} ${token} ${id}`) / 2)
+
+/** The row of one just written. */
 export function specPut(row: SpecRow): Put {
   const { id, childId, recipe, version, author } = row
   return [id, packKey(id, childId), recipe ?? null, version, author]

@@ -25,6 +25,25 @@ export interface Table {
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void
   /** Removes a row of an origin; an unknown id is not an error. */
   delete(origin: Origin, id: string, reason: ChangeReason): void
-  /** False for tables whose rows belong to no single node and outlive their writer. */
+  /** Whether each row is its origin's: `OwnedTable` or `SharedTable`. */
   readonly owned: boolean
+}
+
+/** Each row is its origin's: what an origin does not have is deleted, and it goes with its node. */
+export interface OwnedTable extends Table {
+  readonly owned: true
+}
+
+/**
+ * Rows belong to no single node and outlive their writer: of two rows with one id the same one wins
+ * everywhere. So tables become equal once those that differ, as their digests tell, exchange rows.
+ */
+export interface SharedTable extends Table {
+  readonly owned: false
+  /** Equal on two nodes when their rows are. */
+  readonly digest: number
+  /** The digests of the parts of the table. */
+  partDigests(): number[]
+  /** The rows here in those parts of which somebody else has these other digests. */
+  rowsWhereOther(partDigests: readonly number[]): Iterable<Put>
 }

@@ -39,7 +39,7 @@ describe('two replicas', () => {
     two.deliver('a', 'b')
     two.deliver('b', 'a')
     while (two.deliver('b', 'a')) {}
-    expect(two.node('a').replica.snapshotReceivers()).toEqual(['b'])
+    expect(two.node('a').replica.receivers()).toEqual(['b'])
     two.put('a', 'before the first chunk')
     two.flush('a')
     two.sendChunks('a')

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { PARTS } from '../../../src/cluster/row-digests.js'
 import { parseScopeMessage, type ScopeMessage } from '../../../src/cluster/scope-message.js'
 import { Pid } from '../../../src/term/pid.js'
 
@@ -11,17 +12,9 @@ const good: ScopeMessage[] = [
   ['n', 'g:groups', 0],
   ['s', 'g:groups', 1, 0, 9, [['id', 'g', null, pid, 1, null]]],
   ['c', 'g:groups', 1, 9],
-  // -1: of that writer the sender has a part; -2: it never met it.
-  [
-    'd',
-    's:supervisor/w',
-    [
-      ['b@h', 5, -1],
-      ['c@h', 6, -2],
-    ],
-  ],
+  ['d', 's:supervisor/w', new Array(PARTS).fill(7)],
   ['o', 's:supervisor/w', [['id', null, null, 1, 'a@h']]],
-  ['q', [[1, 2, 'c:registry', 'id', null, false, 3]]],
+  ['q', [[1, 2, 'c:registry', 'id', null, false, 3, 0]]],
   ['g', [[1, 'taken', pid]]],
   ['r', [1, 2]],
 ]
