@@ -3,6 +3,7 @@
  * On the wire a string reason is an atom, as Erlang code expects; an atom comes back as a string.
  */
 import { Atom, fitsAtom } from '../term/atom.js'
+import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
 
 export type ExitReason =
@@ -18,6 +19,8 @@ export type ExitReason =
   | 'noconnection'
   /** An uncaught error. */
   | { readonly error: unknown }
+  /** It runs on as another process, on another node, and its old node has stopped. */
+  | { readonly moved: Pid }
   /** Whatever term somebody gave to `exit`. */
   | NonNullable<unknown>
 
@@ -44,6 +47,9 @@ export function describeReason(reason: unknown): string {
   if (reason !== null && typeof reason === 'object' && 'error' in reason) {
     const { error } = reason
     return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  }
+  if (reason !== null && typeof reason === 'object' && 'moved' in reason) {
+    return reason.moved instanceof Pid ? `moved to ${reason.moved}` : inJson(reason)
   }
   return reason instanceof Tuple ? reason.toString() : inJson(reason)
 }
