@@ -142,12 +142,12 @@ export class Replica {
 
   // --- messages
 
-  /** What this node's heads say of all rows here; 0 where rows have an owner. */
+  /** What this node's heads say of the table as a whole; 0 where rows have an owner. */
   get digest(): number {
     return this.table.owned ? 0 : this.table.digest
   }
 
-  /** A member's heads: `seq` is the last update it has written, `digest` is that of all its rows. */
+  /** A member's heads: `seq` is the last update it has written, `digest` is that of its table. */
   head(node: string, seq: number, digest: number): void {
     const stream = this.ins.get(node)
     if (!stream) return

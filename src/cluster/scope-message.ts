@@ -25,7 +25,7 @@ import {
 /**
  * `[scope, last update written, last update of yours applied, mark]`. The mark of a scope of claims is
  * the highest epoch seen, so that whoever comes to decide about a key never gives out one that an
- * earlier owner had; that of a scope of specs is the digest of all its rows.
+ * earlier owner had; that of a scope of specs is the digest of the table.
  */
 export type Head = readonly [scope: string, seq: number, applied: number, mark: number]
 

@@ -2,8 +2,8 @@
  * Specs of children, which outlive the node that runs or wrote them: every node keeps every spec,
  * the highest version wins, and a terminated child leaves a tombstone, so that a node with an older
  * version cannot bring it back. Versions are a logical clock with the writer's name as tie-break.
- * Digests count the living specs only: when tombstones are forgotten, here sooner than there, no
- * tables differ. Where one is still needed, tables differ by the living spec that it ends.
+ * Digests count living specs only: a tombstone that is forgotten here sooner than there is no
+ * difference. Where one is still needed, tables differ by the living spec that it ends.
  */
 import { fingerprint } from './hash.js'
 import { packKey, unpackKey } from './key-field.js'
@@ -52,7 +52,7 @@ export interface SpecRow {
 }
 
 /** How many tombstones are forgotten at a time. */
-const FORGET_MAX = 5_000
+const FORGET_MAX = 1_000
 
 export class SpecTable implements SharedTable {
   readonly owned = false

@@ -40,7 +40,7 @@ export interface OwnedTable extends Table {
  */
 export interface SharedTable extends Table {
   readonly owned: false
-  /** Equal on two nodes when their rows are. */
+  /** Equal on two nodes when what counts of their tables is. */
   readonly digest: number
   /** The digests of the parts of the table. */
   partDigests(): number[]

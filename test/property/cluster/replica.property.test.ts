@@ -111,7 +111,7 @@ function expectSameClaims(net: ReplicaNet): void {
   for (const { claims } of net.nodes.values()) expect(claims.size).toBe(owners[0]!.length)
 }
 
-/** Who has a tombstone for an id that never lived where it is may be alone with it. */
+/** Of those that live: a tombstone may be unknown where its id never was. */
 function expectSameSpecs(net: ReplicaNet): void {
   const all = [...net.nodes.values()].map(({ specs }) => {
     const living = [...specs.rows.values()].filter(({ recipe }) => recipe)
