@@ -1,6 +1,7 @@
 /**
  * What the demo runs: people with a name and rooms to talk in. Each is a class whose methods are
- * its messages; all that is special about them is that they remember when they started.
+ * its messages. A room counts its visitors and can move to another node without forgetting them; all
+ * that is special about it is that it remembers when it started.
  */
 import { GenServer } from '../index.js'
 
@@ -29,18 +30,35 @@ export interface RoomAnswer {
   readonly node: string
   /** When `init` ended, in milliseconds of the machine's monotonic clock. */
   readonly startedAt: number
+  /** How many visitors it remembers. */
+  readonly visits: number
 }
 
 export class Room extends GenServer {
   #startedAt = 0
+  #visits = 0
 
   init(): void {
     this.#startedAt = machineTime()
   }
 
+  /** Somebody comes in. */
+  visit(): number {
+    return ++this.#visits
+  }
+
   /** Where this room is, by its own words. */
   where(): RoomAnswer {
-    return { node: this.citadel.name, startedAt: this.#startedAt }
+    return { node: this.citadel.name, startedAt: this.#startedAt, visits: this.#visits }
+  }
+
+  /** It is to move: what the process that goes on elsewhere has to know. */
+  handoff(): number {
+    return this.#visits
+  }
+
+  takeover(visits: number): void {
+    this.#visits = visits
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The three nodes of the demo and what they need. After `close` nothing of it is left: no process,
+ * The nodes of the demo and what they need. After `close` nothing of it is left: no process,
  * no folder, no row in Redis, however far the demo had come.
  */
 import { silent } from '../base/log.js'
@@ -9,10 +9,12 @@ import { RedisDiscovery } from '../discovery/redis-discovery.js'
 import { NodeProcess } from './node-process.js'
 import type { Redis, Surroundings } from './surroundings.js'
 
+/** Who is there from the start. */
 const NAMES = ['n1', 'n2', 'n3'] as const
 
 export class DemoCluster {
-  readonly #killed: NodeProcess[] = []
+  /** Killed, or left. */
+  readonly #gone: NodeProcess[] = []
   #nodes: NodeProcess[] = []
   #interrupted = false
 
@@ -22,9 +24,9 @@ export class DemoCluster {
     return this.#nodes
   }
 
-  /** With those that were killed. */
+  /** With those that are gone. */
   get allNodes(): readonly NodeProcess[] {
-    return [...this.#nodes, ...this.#killed]
+    return [...this.#nodes, ...this.#gone]
   }
 
   async start(): Promise<void> {
@@ -33,11 +35,32 @@ export class DemoCluster {
     await Promise.all(this.#nodes.map((node) => node.started()))
   }
 
+  /** One node more. */
+  async add(name: string): Promise<NodeProcess> {
+    if (this.#interrupted) throw interruption()
+    const node = new NodeProcess(name, this.surroundings.environment)
+    this.#nodes.push(node)
+    await node.started()
+    return node
+  }
+
   /** SIGKILL. Answers the machine's time right before it. */
   kill(node: NodeProcess): Promise<number> {
-    this.#nodes = this.#nodes.filter((other) => other !== node)
-    this.#killed.push(node)
+    this.#remove(node)
     return node.kill()
+  }
+
+  /** The node stops in its own way, then its program ends. Answers how long the first took. */
+  async letGo(node: NodeProcess): Promise<number> {
+    const tookMs = await node.ask('leave')
+    this.#remove(node)
+    await node.kill()
+    return tookMs
+  }
+
+  #remove(node: NodeProcess): void {
+    this.#nodes = this.#nodes.filter((other) => other !== node)
+    this.#gone.push(node)
   }
 
   /** Ends the demo from outside: the first time gently, then at once. */
@@ -52,7 +75,7 @@ export class DemoCluster {
   async close(): Promise<void> {
     await Promise.all(this.#nodes.map((node) => node.stop()))
     const { redis } = this.surroundings
-    if (redis) await Promise.all(this.#killed.map((node) => withdraw(redis, node.fullName)))
+    if (redis) await Promise.all(this.#gone.map((node) => withdraw(redis, node.fullName)))
     this.surroundings.remove()
   }
 }

@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { Citadel } from '../citadel.js'
-import type { DistributedSupervisor } from '../index.js'
+import type { ChildEvent, DistributedSupervisor } from '../index.js'
 import { machineTime, Person, Room, type RoomAnswer } from './chat.js'
+import { Visitors, type VisitReport } from './visitors.js'
 
 export interface RoomPlace extends RoomAnswer {
   readonly id: number
@@ -18,7 +19,16 @@ export interface RoomRestart {
   readonly before: string
   readonly after: string
   readonly node: string
+  readonly visits: number
   readonly tookMs: number
+}
+
+/** What `events()` has told of moves. */
+export interface MovesSeen {
+  /** With its state. */
+  readonly moved: number
+  /** Of the machine's clock: when the last one was heard of. */
+  readonly lastAt: number
 }
 
 const WAIT_MS = 10_000
@@ -27,6 +37,9 @@ const LOOK_EVERY_MS = 2
 export class DemoNode {
   readonly #citadel: Citadel
   #supervisor: DistributedSupervisor | undefined
+  #visitors: Visitors | undefined
+  #events: AsyncIterableIterator<ChildEvent> | undefined
+  #movedAt: number[] = []
 
   private constructor(citadel: Citadel) {
     this.#citadel = citadel
@@ -106,8 +119,10 @@ export class DemoNode {
     await this.#until(heard, `hear that '${key}' got the broadcast`)
   }
 
-  async supervise(name: string): Promise<void> {
+  /** Answers when it had joined, on the machine's clock. */
+  async supervise(name: string): Promise<number> {
     this.#supervisor = await this.#citadel.supervisor(name)
+    return machineTime()
   }
 
   async seeSupervisors(count: number): Promise<void> {
@@ -130,9 +145,9 @@ export class DemoNode {
     this.#citadel.exit(before, 'kill')
     const again = (): boolean => !(this.#rooms.lookup(id) ?? before).equals(before)
     await this.#until(again, `see room ${id} again`)
-    const { node, startedAt } = await this.#ask(id)
+    const { node, startedAt, visits } = await this.#ask(id)
     const after = String(this.#rooms.lookup(id))
-    return { before: String(before), after, node, tookMs: startedAt - killedAt }
+    return { before: String(before), after, node, visits, tookMs: startedAt - killedAt }
   }
 
   /** Waits until there are so many rooms, none of them on the node that is gone. */
@@ -149,13 +164,74 @@ export class DemoNode {
     return Promise.all(ids.map(async (id) => ({ id, ...(await this.#ask(id)) })))
   }
 
+  /** Each room in turn, so often. */
+  async visitAll(count: number, times: number): Promise<void> {
+    for (let id = 1; id <= count; id++) {
+      const room = this.#rooms.child<Room>(id)
+      await Promise.all(Array.from({ length: times }, () => room.call('visit')))
+    }
+  }
+
+  beginVisits(count: number): void {
+    this.#visitors = new Visitors(this.#citadel, this.#rooms, count)
+  }
+
+  endVisits(): Promise<VisitReport> {
+    if (this.#visitors) return this.#visitors.end()
+    throw new CitadelError('bad_argument', 'begin the visits first')
+  }
+
+  /** From now on, and anew. */
+  async watchMoves(): Promise<void> {
+    await this.#events?.return?.()
+    this.#events = this.#rooms.events()
+    this.#movedAt = []
+    this.#noteMoves(this.#events, this.#movedAt).catch(() => {
+      // It fell behind: whoever waits for moves hears that they did not come.
+    })
+  }
+
+  async seeMoves(count: number): Promise<MovesSeen> {
+    await this.#until(() => this.#movedAt.length >= count, `hear of ${count} moves`)
+    return { moved: this.#movedAt.length, lastAt: this.#movedAt.at(-1) ?? 0 }
+  }
+
+  async #noteMoves(events: AsyncIterable<ChildEvent>, movedAt: number[]): Promise<void> {
+    for await (const event of events) {
+      if (event.type === 'moved' && event.hasState) movedAt.push(machineTime())
+    }
+  }
+
+  /** How many rooms belong on a node now, wherever they run. */
+  countBelonging(count: number, node: string): number {
+    const ids = Array.from({ length: count }, (_, index) => index + 1)
+    return ids.filter((id) => this.#rooms.nodeFor(id) === node).length
+  }
+
+  /** Waits until every room runs where it belongs. */
+  async seeRoomsInPlace(count: number): Promise<void> {
+    await this.#until(() => {
+      const rooms = [...this.#rooms.members()]
+      const isInPlace = rooms.every(([id, pid]) => this.#rooms.nodeFor(id) === pid.node)
+      return rooms.length === count && isInPlace
+    }, `see ${count} rooms where they belong`)
+  }
+
   /** How many rooms run on this node. */
   countRooms(): number {
     return this.#rooms.localChildren().size
   }
 
+  /** Hands its rooms over and says goodbye. Answers how long it took, in milliseconds. */
+  async leave(): Promise<number> {
+    const before = machineTime()
+    await this.#citadel.stop()
+    return machineTime() - before
+  }
+
+  /** The demo is over: nothing is handed over any more. */
   stop(): Promise<void> {
-    return this.#citadel.stop()
+    return this.#citadel.stop({ budgetMs: 0 })
   }
 
   get #rooms(): DistributedSupervisor {

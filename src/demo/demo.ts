@@ -3,9 +3,11 @@
  * that is not what Citadel promises.
  */
 
+import { check, short, type Three } from './checks.js'
 import type { DemoCluster } from './demo-cluster.js'
-import type { RoomPlace } from './demo-node.js'
-import type { NodeProcess } from './node-process.js'
+import { joinNode, leaveNode } from './move-scenes.js'
+import { killNode, killRoom, startRooms } from './room-scenes.js'
+import { Rooms } from './rooms.js'
 import type { Story } from './story.js'
 import type { Redis } from './surroundings.js'
 
@@ -14,11 +16,7 @@ const PEOPLE = [
   { key: 'ben', name: 'Ben' },
   { key: 'cleo', name: 'Cleo' },
 ] as const
-const ROOMS = 100
 const GROUP = 'lobby'
-const SUPERVISOR = 'rooms'
-
-type Three = readonly [NodeProcess, NodeProcess, NodeProcess]
 
 export async function tellDemo(cluster: DemoCluster, story: Story): Promise<void> {
   story.title(
@@ -32,9 +30,12 @@ export async function tellDemo(cluster: DemoCluster, story: Story): Promise<void
   await (redis ? discoverNodes(nodes, story, redis) : connectNodes(nodes, story))
   await registerPeople(nodes, story)
   await joinLobby(nodes, story)
-  await startRooms(nodes, story)
-  await killRoom(nodes, story)
-  await killNode(cluster, story)
+  const rooms = new Rooms()
+  await startRooms(nodes, rooms, story)
+  await killRoom(nodes, rooms, story)
+  await joinNode(cluster, rooms, story)
+  await leaveNode(cluster, rooms, story)
+  await killNode(cluster, rooms, story)
 }
 
 async function startNodes(cluster: DemoCluster, story: Story): Promise<void> {
@@ -137,127 +138,6 @@ async function joinLobby(nodes: Three, story: Story): Promise<void> {
   check(sent === PEOPLE.length, `the broadcast went to ${sent} of ${PEOPLE.length} members`)
   story.result(`All ${sent} members, on 3 nodes, heard it.`)
 }
-
-async function startRooms(nodes: Three, story: Story): Promise<void> {
-  story.step(
-    `${ROOMS} rooms start, spread over the nodes`,
-    "A distributed supervisor has a member on each node. The hash of a room's id decides which of",
-    'them runs it, so that every node can tell without asking.',
-  )
-  for (const node of nodes) {
-    await node.ask('supervise', SUPERVISOR)
-    story.did(node.name, `rooms = await citadel.supervisor('${SUPERVISOR}')`, 'member')
-  }
-  await Promise.all(nodes.map((node) => node.ask('seeSupervisors', nodes.length)))
-  const tookMs = await nodes[0].ask('startRooms', ROOMS)
-  story.did('n1', `rooms.startChild(Room, [], { id })  x ${ROOMS}`, `${round(tookMs)} ms for all`)
-  for (const node of nodes) await node.ask('seeRooms', ROOMS)
-  const places = await nodes[0].ask('roomsThatAnswer')
-  story.space()
-  showRooms(nodes, places, new Set(), story)
-  await checkRooms(nodes, places)
-  story.result(`${places.length} rooms run, and each of them has answered a call from n1.`)
-}
-
-async function killRoom([n1, n2]: Three, story: Story): Promise<void> {
-  const places = await n1.ask('roomsThatAnswer')
-  const room = places.find(({ node }) => node === n2.fullName)
-  check(room !== undefined, 'n2 runs no room')
-  story.step(
-    'A room crashes, and is started again in place',
-    `n1 kills room ${room.id}, which runs on n2. The supervisor there starts it again at once: a new`,
-    'process under the same id, so those who call the room by its id reach the new one. What the',
-    'old one held in memory is gone, as after any crash.',
-  )
-  const restart = await n1.ask('killRoom', room.id)
-  check(restart.node === n2.fullName, `room ${room.id} came back on ${restart.node}`)
-  check(restart.before !== restart.after, `room ${room.id} was not killed`)
-  story.did('n1', `rooms.lookup(${room.id})`, restart.before)
-  story.did('n1', `citadel.exit(pid, 'kill')`, 'killed')
-  story.did('n1', `rooms.lookup(${room.id})`, restart.after)
-  story.result(`Same node, new process, ${round(restart.tookMs)} ms after the kill.`)
-}
-
-async function killNode(cluster: DemoCluster, story: Story): Promise<void> {
-  const [n1, n2, n3] = cluster.nodes as Three
-  const before = await n1.ask('roomsThatAnswer')
-  const lost = new Set(before.filter(({ node }) => node === n3.fullName).map(({ id }) => id))
-  story.step(
-    'A node dies, and its rooms run elsewhere',
-    `n3 gets SIGKILL (kill -9 ${n3.pid}) and cannot say goodbye. Its connections break and its port`,
-    `refuses, so n1 and n2 know that it is dead and start its ${lost.size} rooms themselves. The other`,
-    `${ROOMS - lost.size} rooms are left alone.`,
-  )
-  const killedAt = await cluster.kill(n3)
-  const left = [n1, n2]
-  await Promise.all(left.map((node) => node.ask('seeRooms', ROOMS, n3.fullName)))
-  const after = await n1.ask('roomsThatAnswer')
-  showRooms(left, after, lost, story)
-  await checkRooms(left, after)
-  checkMove(before, after, n3.fullName)
-  const moved = after.filter(({ id }) => lost.has(id))
-  story.space()
-  for (const node of left) await node.ask('loseKey', 'cleo')
-  story.did('n1', "registry.findByKey('cleo')", 'undefined: she lived on n3')
-  const members = await n2.ask('groupMembers', GROUP, PEOPLE.length - 1)
-  story.did('n2', `groups.members('${GROUP}').length`, String(members.length))
-  const last = Math.max(...moved.map(({ startedAt }) => startedAt))
-  story.result(
-    `${moved.length} rooms were lost, ${moved.length} run elsewhere, ${ROOMS - after.length} are missing. ` +
-      `It took ${round(last - killedAt)} ms from SIGKILL until the last of them had started.`,
-  )
-}
-
-function showRooms(
-  nodes: readonly NodeProcess[],
-  places: readonly RoomPlace[],
-  moved: ReadonlySet<number>,
-  story: Story,
-): void {
-  story.bars(
-    nodes.map(({ name, fullName }) => {
-      const own = places.filter(({ node }) => node === fullName)
-      return { node: name, count: own.length, moved: own.filter(({ id }) => moved.has(id)).length }
-    }),
-  )
-  story.space()
-  const marked = new Set([...moved].map((id) => id - 1))
-  story.map(
-    places.map(({ node }) => node.slice(1, node.indexOf('@'))),
-    marked,
-  )
-}
-
-/** Every room is there, and runs once: the nodes have no more than have answered. */
-async function checkRooms(
-  nodes: readonly NodeProcess[],
-  places: readonly RoomPlace[],
-): Promise<void> {
-  const ids = new Set(places.map(({ id }) => id))
-  for (let id = 1; id <= ROOMS; id++) check(ids.has(id), `room ${id} is missing`)
-  const counts = await Promise.all(nodes.map((node) => node.ask('countRooms')))
-  const running = counts.reduce((sum, count) => sum + count, 0)
-  check(running === ROOMS, `${running} rooms run instead of ${ROOMS}`)
-}
-
-/** Rooms of the node that died run elsewhere; no other has moved or been started again. */
-function checkMove(before: readonly RoomPlace[], after: readonly RoomPlace[], dead: string): void {
-  for (const [index, room] of before.entries()) {
-    const now = after[index]!
-    check(now.node !== dead, `room ${room.id} is said to run on the dead node`)
-    const isSame = now.node === room.node && now.startedAt === room.startedAt
-    check(room.node === dead || isSame, `room ${room.id} was started again without need`)
-  }
-}
-
-function check(isTrue: boolean, sentence: string): asserts isTrue {
-  if (!isTrue) throw new Error(sentence)
-}
-
-const round = (ms: number): string => (ms < 10 ? ms.toFixed(1) : String(Math.round(ms)))
-
-const short = (names: readonly string[]): string =>
-  names.map((name) => name.slice(0, name.indexOf('@'))).join(', ')
 
 function withoutSecret(url: string): string {
   return url.replace(/\/\/[^@/]*@/, '//')

@@ -57,9 +57,14 @@ export class Story {
   }
 
   /** What was shown, checked. */
-  result(sentence: string): void {
+  result(...sentences: string[]): void {
     this.#line()
-    for (const [index, line] of wrap(sentence, WIDTH - 5).entries()) {
+    this.more(...sentences)
+  }
+
+  /** One result more. */
+  more(...sentences: string[]): void {
+    for (const [index, line] of wrap(sentences.join(' '), WIDTH - 5).entries()) {
       const mark = index === 0 ? this.#paint('green', '=>') : '  '
       this.#line(`${INDENT}${mark} ${this.#paint('bold', line)}`)
     }
