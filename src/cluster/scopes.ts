@@ -17,13 +17,11 @@ import { dropReservations, Home } from './home.js'
 import { PacedStarts } from './paced-starts.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
 import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
+import { SlowWork } from './slow-work.js'
 import { ViewTracker } from './view.js'
 
 export const SCOPES_ENDPOINT = 'citadel_scopes'
 const HEADS_EVERY_MS = 1_000
-const SLICE_MS = 4
-/** A snapshot waits while this much is queued to its receiver, so that other traffic gets through. */
-const SNAPSHOT_PENDING_MAX = 512 * 1024
 const SCOPES_MAX = 10_000
 const CLAIMS_PER_MESSAGE = 500
 /** Enough for a child to be claimed, started and known by its pid in one update. */
@@ -68,7 +66,7 @@ export class Scopes {
   private flushing: Promise<void> | undefined
   private flushedAt = 0
   private burstStart = 0
-  private working = false
+  private readonly slowWork: SlowWork
   private retryTimer: { at: number; timer: Timer } | undefined
   private tickTimer: Timer | undefined
   private stopListening: (() => void) | undefined
@@ -81,6 +79,16 @@ export class Scopes {
     const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
     this.home = new Home(this.views, tables)
     this.starts = new PacedStarts(options.clock)
+    this.slowWork = new SlowWork({
+      clock: options.clock,
+      replicas: () => this.replicas(),
+      pendingBytes: (node) => mesh.pendingBytes(node),
+      changed: () => void this.changed(),
+      send: (replica, node, message) => {
+        this.drain(replica)
+        return this.send(node, message)
+      },
+    })
     this.claimant = new Claimant(this, this.views, this.home, tables, {
       reachable: (node) => this.up.has(node),
       synced: (node) => this.synced(node),
@@ -94,6 +102,7 @@ export class Scopes {
 
   stop(): void {
     this.stopListening?.()
+    this.slowWork.stop()
     this.tickTimer?.cancel()
     this.retryTimer?.timer.cancel()
     this.tickTimer = undefined
@@ -300,7 +309,7 @@ export class Scopes {
       if (kind === 'c') dropReservations(table as ClaimTable, node, (_, c) => c === creation)
     }
     if (viewChanged) this.sendHeads()
-    this.work()
+    this.slowWork.begin()
   }
 
   private dispatch(node: string, message: ScopeMessage): void {
@@ -314,16 +323,16 @@ export class Scopes {
         return this.acknowledgements.acknowledged(node, message[1], message[2])
       case 'n':
         this.replica(message[1]).need(node, message[2])
-        return this.work()
+        return this.slowWork.begin()
       case 's':
         return this.replica(message[1]).chunk(node, message[2], message[3], message[4], message[5])
       case 'c':
         this.replica(message[1]).commit(node, message[2], message[3])
         this.lateReport(node)
-        return this.work()
+        return this.slowWork.begin()
       case 'd':
         this.replica(message[1]).differs(node, message[2])
-        return this.work()
+        return this.slowWork.begin()
       case 'o':
         return this.replica(message[1]).offered(node, message[2])
       case 'q': {
@@ -337,6 +346,10 @@ export class Scopes {
       case 'r':
         return this.released(node, message[1])
     }
+  }
+
+  private *replicas(): IterableIterator<Scope['replica']> {
+    for (const { replica } of this.scopes.values()) yield replica
   }
 
   private replica(scope: string): Scope['replica'] {
@@ -397,45 +410,6 @@ export class Scopes {
 
   private tellView(): void {
     for (const listener of this.viewListeners) listener()
-  }
-
-  /** Removals and snapshots, a slice at a time between other work. */
-  private work(): void {
-    if (this.working) return
-    this.working = true
-    this.options.clock.soon(() => this.workSlice())
-  }
-
-  private workSlice(): void {
-    this.working = false
-    if (!this.tickTimer) return
-    const until = this.now() + SLICE_MS
-    let blocked = true
-    for (const { replica } of this.scopes.values()) {
-      if (!replica.busy) continue
-      if (this.now() < until) replica.removeSome(until)
-      if (this.sendChunks(replica, until)) blocked = false
-    }
-    this.changed()
-    if (![...this.scopes.values()].some(({ replica }) => replica.busy)) return
-    if (blocked) this.options.clock.after(SLICE_MS, () => this.work())
-    else this.work()
-  }
-
-  /** False when all that is left must wait for a slow receiver. */
-  private sendChunks(replica: Scope['replica'], until: number): boolean {
-    const receivers = replica.receivers()
-    let sent = receivers.length === 0
-    for (const node of receivers) {
-      if (this.now() >= until) return true
-      if (this.options.mesh.pendingBytes(node) > SNAPSHOT_PENDING_MAX) continue
-      const message = replica.nextChunk(node)
-      if (!message) continue
-      sent = true
-      this.drain(replica)
-      replica.chunkWas(message, this.send(node, message))
-    }
-    return sent
   }
 
   // --- output
