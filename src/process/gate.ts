@@ -17,6 +17,7 @@ export class Gate implements Detour {
   readonly #held = new Map<string, Delivery[]>()
   #count = 0
   #passing = false
+  readonly #waiting: (() => void)[] = []
 
   constructor(
     core: Core,
@@ -36,6 +37,11 @@ export class Gate implements Detour {
 
   get isOpen(): boolean {
     return this.#held.size === 0
+  }
+
+  /** Calls back once, when nothing is held back any more. */
+  onceOpen(callback: () => void): void {
+    this.#waiting.push(callback)
   }
 
   /** From a process of this node. */
@@ -76,6 +82,8 @@ export class Gate implements Detour {
     this.#held.delete(node)
     this.#count -= held.length
     for (const deliver of held) this.pass(deliver)
+    if (!this.isOpen) return
+    for (const callback of this.#waiting.splice(0)) callback()
   }
 
   openAll(): void {

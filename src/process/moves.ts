@@ -7,11 +7,13 @@ import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
 import type { Tuple } from '../term/tuple.js'
+import { overloaded } from './call-errors.js'
 import { Forwarding, type ForwardingParts } from './forwarding.js'
 import { Gate } from './gate.js'
+import { requestFromWire } from './gen-protocol.js'
 import type { Process } from './process.js'
 import { replaceParts } from './replace-parts.js'
-import { Call } from './request.js'
+import { Call, RemoteCall } from './request.js'
 import { ServerProcess } from './server-process.js'
 import { Marker } from './system-messages.js'
 
@@ -59,7 +61,9 @@ export class Moves {
     if (!(process instanceof ServerProcess)) return Promise.reject(noProcess(pid))
     return new Promise((resolve, reject) => {
       const { core } = this.#parts
+      let isOver = false
       const over = (): void => {
+        isOver = true
         timer.cancel()
         process.knownTies?.exitListeners?.delete(ended)
       }
@@ -81,10 +85,17 @@ export class Moves {
         over()
         resolve(state)
       }
-      if (process.holdStill({ resolve: resolveOnce, reject: (error) => failed(error) })) return
-      // Whoever holds it keeps it.
-      over()
-      reject(busy(pid))
+      const begin = (): void => {
+        if (isOver) return
+        if (process.holdStill({ resolve: resolveOnce, reject: (error) => failed(error) })) return
+        // Whoever holds it keeps it.
+        over()
+        reject(busy(pid))
+      }
+      // One that has just come moves on when all that was sent to its old pid has come after it.
+      const gate = this.#gates.get(process)
+      if (gate === undefined) begin()
+      else gate.onceOpen(begin)
     })
   }
 
@@ -149,13 +160,16 @@ export class Moves {
     process.letGo(false)
   }
 
-  /** Takes a message of `node` for a process that must wait for that node's marker. */
+  /** Takes a message of `node` for a process that must wait for the markers of nodes, or lets it in. */
   holdsBack(process: Process, node: string | undefined, message: unknown): boolean {
-    if (!(process.detour instanceof Gate)) return false
-    const { arrived } = this.#parts
-    const outcome = process.detour.hold(node, () => arrived(process, message))
-    if (outcome === 'full') this.#parts.core.notices.note('mailboxFull', process)
-    return outcome !== 'now'
+    const gate = process.detour
+    if (!(gate instanceof Gate)) return false
+    const deliver = (): void => this.#parts.arrived(process, message)
+    const outcome = gate.hold(node, deliver)
+    // Not as if a process of this node had sent it: that may have to wait.
+    if (outcome === 'now') gate.pass(deliver)
+    else if (outcome === 'full') this.#noRoom(process, message)
+    return true
   }
 
   // On every node.
@@ -297,6 +311,12 @@ export class Moves {
 
   #refuse(process: Process, item: unknown): void {
     if (item instanceof Call) this.#parts.answers.failed(item, noProcess(process.pid))
+  }
+
+  #noRoom(process: Process, message: unknown): void {
+    const request = requestFromWire(message)
+    if (request instanceof RemoteCall) this.#parts.answers.refuse(request, overloaded(process))
+    else this.#parts.core.notices.note('mailboxFull', process)
   }
 
   #wakeSettled(): void {

@@ -2,9 +2,11 @@
  * Moves of processes between wired kernels, made as the two sides of a handoff make them. Each step
  * is there for itself, so that a test can let things happen between two of them.
  */
-import type { GenServer } from '../../src/process/gen-server.js'
+import { GenServer } from '../../src/process/gen-server.js'
 import type { SpawnOptions } from '../../src/process/process.js'
+import { type From, noReply } from '../../src/process/request.js'
 import type { Pid } from '../../src/term/pid.js'
+import type { ManualClock } from './manual-clock.js'
 import { rest } from './test-kernel.js'
 import type { Wires } from './wired-kernels.js'
 
@@ -62,5 +64,65 @@ export class Moving {
 
   private get nodes(): readonly string[] {
     return [...this.wires.kernels.keys()]
+  }
+}
+
+/** Lets all that can happen now happen, under a clock that only moves when told. */
+export async function calm(clock: ManualClock): Promise<void> {
+  for (let round = 0; round < 10; round++) await clock.settle()
+}
+
+/** What `promise` comes to by what can happen now. */
+export async function calmly<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
+  await calm(clock)
+  return promise
+}
+
+/** Writes down what it hears; that is its state. */
+export class Ledger extends GenServer {
+  heard: unknown[] = []
+  #waiting: From | undefined
+
+  note(item: unknown): unknown {
+    this.heard.push(item)
+    return item
+  }
+
+  where(): string {
+    return this.citadel.name
+  }
+
+  all(): unknown[] {
+    return this.heard
+  }
+
+  /** Answers a call of `later` when it is told to. */
+  later(): typeof noReply {
+    this.#waiting = this.from
+    return noReply
+  }
+
+  release(value: unknown): void {
+    if (this.#waiting !== undefined) this.citadel.reply(this.#waiting, value)
+  }
+
+  bad(): unknown {
+    return () => {}
+  }
+
+  fail(): void {
+    throw new Error('broken')
+  }
+
+  handleInfo(message: unknown): void {
+    this.heard.push(message)
+  }
+
+  handoff(): unknown {
+    return this.heard
+  }
+
+  takeover(heard: unknown[]): void {
+    this.heard = heard
   }
 }
