@@ -110,6 +110,9 @@ export class Arrivals {
   }
 
   private async bring(child: Child, offer: HandoffOffer, pid: Pid): Promise<void> {
+    // The row that names the successor goes out first: to the old node, which has not seen it, the
+    // keys would be taken by a stranger, and it would end the old process for that.
+    await this.parts.scopes.changed()
     await this.parts.rows.bringKeys(pid, offer)
     child.settling = undefined
   }
