@@ -165,6 +165,8 @@ export class Kernel implements Host, SignalSink {
   }
 
   #mustBeFree(name: string): void {
+    // What has moved to another node only passes on: it gives its name up to who is here.
+    if (this.#core.table.named(name)?.status === 'moved') this.#core.table.removeName(name)
     const owner = this.#core.table.named(name)
     if (owner === undefined && !this.#core.endpoints.has(name)) return
     const sentence = `the name '${name}' is taken on this node: choose another`
@@ -296,15 +298,13 @@ export class Kernel implements Host, SignalSink {
   }
 
   exit(from: Process, pid: Pid, reason: unknown): void {
-    if (pid.node === this.name) this.#core.table.find(pid)?.exitSignal(from.pid, reason, false)
-    else {
-      const signal = {
-        type: 'exit2',
-        from: from.pid,
-        to: pid,
-        reason: reasonToWire(reason),
-      } as const
-      signalWithReason(this.#core.router, pid.node, signal)
+    const route = this.#core.route(pid)
+    if (route === undefined) return
+    if ('process' in route) route.process.exitSignal(from.pid, reason, false)
+    else if ('node' in route) {
+      const to = route.target as Pid
+      const signal = { type: 'exit2', from: from.pid, to, reason: reasonToWire(reason) } as const
+      signalWithReason(this.#core.router, route.node, signal)
     }
   }
 
