@@ -293,8 +293,9 @@ export class Node {
         (await joined).drain({ budgetMs: drainMs }),
       )
       await within(clock, deadline - clock.now(), Promise.allSettled(leaving))
-      await within(clock, deadline - clock.now(), this.kernel.moves.settled())
     }
+    // Also of supervisors that this node had left before.
+    await within(clock, deadline - clock.now(), this.kernel.moves.settled())
     await this.close()
   }
 
