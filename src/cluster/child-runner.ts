@@ -444,7 +444,11 @@ export class ChildRunner {
     this.noteOrphan(row.id, row)
     if (row.recipe) return
     const child = this.children.get(row.id)
-    if (child) this.beginStop(child, 'shutdown')
+    if (!child || child.stopping) return
+    const { childId: id } = child
+    const ended = { type: 'ended', id, node: this.node, reason: 'shutdown' } as const
+    void child.stopped.then(() => this.parts.events.tell(ended))
+    this.beginStop(child, 'shutdown')
   }
 
   private noteOrphan(id: string, spec = this.specs.table.rows.get(id)): void {

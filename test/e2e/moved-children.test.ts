@@ -1,0 +1,117 @@
+/** What a child has besides its state, and how a move or an end of it is told. */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type ChildEvent, Citadel, type DistributedSupervisor, GenServer } from '../../src/index.js'
+import { freePort } from '../support/free-port.js'
+import { LogRecorder } from '../support/log-recorder.js'
+
+/** Slow handlers that have begun. */
+let begun = 0
+
+class Box extends GenServer {
+  #put = 0
+
+  init(name?: string): void {
+    if (name !== undefined) this.citadel.registerName(name, this.self)
+  }
+  put(): number {
+    return ++this.#put
+  }
+  async putSlowly(ms: number): Promise<string> {
+    begun++
+    await this.citadel.sleep(ms)
+    return this.citadel.name
+  }
+  handoff(): number {
+    return this.#put
+  }
+  takeover(put: number): void {
+    this.#put = put
+  }
+}
+
+let n1: Citadel
+let n2: Citadel
+let here: DistributedSupervisor
+let there: DistributedSupervisor
+
+beforeEach(async () => {
+  begun = 0
+  const epmdPort = await freePort()
+  const logger = new LogRecorder()
+  const options = { cookie: 'moved', epmdPort, logger, discovery: false as const }
+  n1 = await Citadel.start(options)
+  n2 = await Citadel.start(options)
+  expect(await n1.connect(n2.name)).toBe(true)
+  const boxes = { modules: { Box }, rebalance: 'manual' as const }
+  here = await n1.supervisor('boxes', boxes)
+  there = await n2.supervisor('boxes', boxes)
+  await expect.poll(() => [here.nodes().length, there.nodes().length]).toEqual([2, 2])
+})
+
+afterEach(async () => {
+  await Promise.all([n1, n2].map((node) => node.stop({ budgetMs: 0 })))
+})
+
+/** An id that belongs on n1, so that it starts there. */
+function idOfN1(): number {
+  for (let id = 0; ; id++) if (here.nodeFor(id) === n1.name) return id
+}
+
+test('two nodes: a child goes to and fro with all its keys, whichever node decides about them', async () => {
+  const id = idOfN1()
+  const pid = await here.startChild(Box, [], { id })
+  const keys = Array.from({ length: 12 }, (_, index) => `key ${index}`)
+  await Promise.all(keys.map((key) => n1.registry.register(key, pid, { meta: key })))
+  let put = 0
+  for (const to of [n2, n1, n2, n1]) {
+    const watched = n1.monitor(here.lookup(id)!)
+    expect(await here.moveChild(id, to.name)).toBe(true)
+    // By the pid from before all moves: no instance in between may have ended.
+    expect(await n2.call<Box, 'put'>(pid as never, 'put')).toBe(++put)
+    const owners = (): unknown[] => keys.map((key) => n1.registry.lookup(key))
+    const owned = { pid: here.lookup(id) }
+    await expect.poll(owners).toEqual(keys.map((key) => expect.objectContaining({ ...owned, key })))
+    expect(n1.demonitor(watched)).toBe(true)
+  }
+})
+
+test('two nodes: a child with a local name of its own comes back to a node it had left', async () => {
+  const id = idOfN1()
+  const pid = await here.startChild(Box, ['box'], { id })
+  expect(await here.moveChild(id, n2.name)).toBe(true)
+  expect(await n1.call({ name: 'box', node: n1.name }, 'put')).toBe(1)
+  expect(await here.moveChild(id, n1.name)).toBe(true)
+  expect(n1.whereis('box')).toEqual(here.lookup(id))
+  expect(await n1.call('box', 'put')).toBe(2)
+  expect(await n1.call(pid as never, 'put')).toBe(3)
+})
+
+test('two nodes: a node that left its supervisor before it stops still waits for what it passed on', async () => {
+  const id = idOfN1()
+  const pid = await here.startChild(Box, [], { id })
+  await expect.poll(() => there.lookup(id)).toEqual(pid)
+  const first = n2.call<Box, 'putSlowly'>(pid as never, 'putSlowly', 100)
+  const second = n2.call<Box, 'putSlowly'>(pid as never, 'putSlowly', 400)
+  await expect.poll(() => begun).toBe(1)
+  await here.drain()
+  await n1.stop()
+  expect(await Promise.all([first, second])).toEqual([n1.name, n2.name])
+})
+
+test('two nodes: the end of a child that is terminated is told, on the other node as well', async () => {
+  const id = idOfN1()
+  const events = there.events()
+  const seen: ChildEvent[] = []
+  const reading = (async () => {
+    for await (const event of events) if (seen.push(event) === 2) break
+  })()
+  await n2.groups.join('listening', await n2.spawn(async (self) => void (await self.receive())))
+  await expect.poll(() => n1.groups.members('listening').length).toBe(1)
+  const pid = await here.startChild(Box, [], { id })
+  await there.terminateChild(id)
+  await reading
+  expect(seen).toEqual([
+    { type: 'started', id, node: n1.name, pid },
+    { type: 'ended', id, node: n1.name, reason: 'shutdown' },
+  ])
+})
