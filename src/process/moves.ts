@@ -138,6 +138,13 @@ export class Moves {
     }
   }
 
+  /** What moves have left to do: processes that wait for markers, markers, calls without an answer. */
+  get unfinished(): number {
+    let unfinished = this.#gates.size + this.#markers.size
+    for (const { unanswered } of this.#forwardings) unfinished += unanswered
+    return unfinished
+  }
+
   // On the node it comes to.
 
   /**
