@@ -265,10 +265,11 @@ export class ChildRunner {
     this.options.onStep('released', own?.key)
   }
 
-  private isWanted({ id, recipe }: HandoffOffer): boolean {
+  /** Another token is no reason: after a split that started the id twice, one recipe runs, one is kept. */
+  private isWanted({ id }: HandoffOffer): boolean {
     const spec = this.specs.table.rows.get(id)
     if (this.leaving || this.children.has(id)) return false
-    return spec === undefined || spec.recipe?.token === recipe.token
+    return spec === undefined || spec.recipe !== undefined
   }
 
   private arrived(
