@@ -31,6 +31,8 @@ export class CallLedger {
   calls = 0
   answered = 0
   messages = 0
+  /** Calls to children that must be answered unless something fails. */
+  safe = 0
   private nextToken = 0
   private readonly pending = new Map<number, PendingCall>()
   private readonly done = new Map<number, number>()

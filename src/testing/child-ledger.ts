@@ -47,8 +47,24 @@ export class ChildLedger {
     this.oracle.tell(`child ${id} begins as ${pid}`)
   }
 
+  /** The processes that work as this child: neither what passes on, nor what is held. */
   alive(id: number): Pid[] {
-    return this.record(id).pids.filter((pid) => this.oracle.isAlive(pid))
+    return this.record(id).pids.filter((pid) => this.oracle.isWorking(pid))
+  }
+
+  /** Those that are alive, however they are called now: the latest last. */
+  pids(id: number): readonly Pid[] {
+    return this.record(id).pids
+  }
+
+  /** It is certain that it should run. */
+  mustRun(id: number): boolean {
+    return this.record(id).expect === 'runs'
+  }
+
+  /** Whether, as far as the living nodes know, it is to run. */
+  isWanted(id: number): boolean {
+    return this.latest(id)?.recipe !== undefined
   }
 
   /** Something other than an operation may end it. */

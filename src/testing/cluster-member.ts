@@ -5,7 +5,8 @@
  */
 import type { Logger } from '../base/log.js'
 import { Citadel } from '../citadel.js'
-import type { DistributedSupervisor } from '../cluster/distributed-supervisor.js'
+import type { DistributedSupervisor, SupervisorOptions } from '../cluster/distributed-supervisor.js'
+import type { HandoffStep } from '../cluster/handoff-offer.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import { Node } from '../node.js'
@@ -19,6 +20,7 @@ export interface MemberSetting {
   /** Every name of the cluster: discovery lists them all. */
   names: readonly string[]
   modules: Readonly<Record<string, ServerModule>>
+  supervisor: Partial<SupervisorOptions>
   /** Told what the node logs, at warning level and above. */
   said: (level: string, text: string) => void
   /** Updates kept per scope: small, so that snapshots are needed often. */
@@ -47,8 +49,14 @@ export class ClusterMember {
   /** Is on its way out, or gone. */
   leaving = false
   readonly hostName: string
+  /** Has handed over what it had and is about to say goodbye. */
+  closing = false
   /** How often the connection to each node has gone down. */
   readonly cuts = new Map<string, number>()
+  /** Told of each connection that goes down. */
+  onCut: (node: string) => void = () => {}
+  /** Told of each step of a handoff on this node. */
+  onStep: (step: HandoffStep, childId: unknown) => void = () => {}
 
   constructor(private readonly setting: MemberSetting) {
     const { name, program, names, hostName } = setting
@@ -64,7 +72,9 @@ export class ClusterMember {
         insecure: true,
         listen: { host: hostName },
         discovery: { static: names.filter((other) => other !== name) },
-        logger: listener(setting.said),
+        logger: listener((level, text) => {
+          if (program.alive) setting.said(level, text)
+        }),
         strictMessages: true,
         logMax: setting.logMax,
         mailboxMax: 1_000,
@@ -74,6 +84,7 @@ export class ClusterMember {
     this.citadel = this.node.root as Citadel
     this.creation = this.node.creation
     this.countCuts()
+    this.noticeClosing()
   }
 
   get alive(): boolean {
@@ -90,11 +101,13 @@ export class ClusterMember {
 
   async start(): Promise<void> {
     await this.node.start()
-    const { modules } = this.setting
+    const { modules, supervisor } = this.setting
     this.supervisor = await this.citadel.supervisor(SUPERVISOR, {
+      ...supervisor,
       modules,
       maxRestarts: 50,
       restart: 'permanent',
+      onStep: (step, childId) => this.onStep(step, childId),
     })
     this.ready = true
   }
@@ -122,7 +135,16 @@ export class ClusterMember {
     const disconnected = kernel.disconnected.bind(kernel)
     kernel.disconnected = (node) => {
       this.cuts.set(node, this.cutsOf(node) + 1)
+      if (this.alive) this.onCut(node)
       disconnected(node)
+    }
+  }
+
+  private noticeClosing(): void {
+    const close = this.node['close'].bind(this.node)
+    this.node['close'] = () => {
+      this.closing = true
+      return close()
     }
   }
 }

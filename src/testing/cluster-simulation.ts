@@ -3,6 +3,7 @@
  * the things that happen to nodes and networks. Whoever builds a scenario on it decides what
  * happens when; nothing happens here by itself.
  */
+import type { SupervisorOptions } from '../cluster/distributed-supervisor.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import { ClusterMember } from './cluster-member.js'
 import type { NetworkOptions } from './network-conditions.js'
@@ -13,6 +14,8 @@ export interface ClusterSimulationOptions {
   nodes: number
   network?: Partial<NetworkOptions>
   modules?: Readonly<Record<string, ServerModule>>
+  /** How the members of the supervisor are set up, all alike. */
+  supervisor?: Partial<SupervisorOptions>
   logMax?: number
   said?: (member: string, level: string, text: string) => void
 }
@@ -60,7 +63,7 @@ export class ClusterSimulation {
   /** Starts the node of a host, with a new creation. */
   start(index: number, clock: { rate?: number } = {}): ClusterMember {
     if (this.members[index]?.alive) throw new Error(`${nodeName(index)} runs already`)
-    const { modules = {}, logMax = 64, said } = this.options
+    const { modules = {}, supervisor = {}, logMax = 64, said } = this.options
     const name = nodeName(index)
     const host = hostName(index)
     if (this.simulation.network.host(host).down) this.simulation.network.powerOn(host)
@@ -71,6 +74,7 @@ export class ClusterSimulation {
       program,
       names: this.names,
       modules,
+      supervisor,
       logMax,
       said: (level, text) => said?.(name, level, text),
     })

@@ -4,6 +4,7 @@
  * declaring a node dead is told to the ledgers.
  */
 import { type ClusterSimulation, nodeName } from './cluster-simulation.js'
+import { type Blow, HandoffFaults } from './handoff-faults.js'
 import type { Ledgers } from './ledgers.js'
 import type { SeededRandom } from './seeded-random.js'
 
@@ -26,10 +27,14 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
 const WORKING_MIN = 2
+/** How many of the seeds strike at steps of handoffs. */
+const STRIKES = 0.6
 const CLOCK_RATES = [0.99, 1.01] as const
 
 export class Faults {
   readonly counts = new Map<FaultKind, number>()
+  /** In some seeds; undefined in the others. */
+  readonly handoffs: HandoffFaults | undefined
   private readonly kinds: readonly FaultKind[]
   private running = false
   /** One network is torn in one way at a time; stalls, ends and resets come on top. */
@@ -41,6 +46,11 @@ export class Faults {
     private readonly random: SeededRandom,
   ) {
     this.kinds = draw(random)
+    const strikes = random.fork('strikes')
+    if (!strikes.chance(STRIKES)) return
+    this.handoffs = new HandoffFaults(cluster, ledgers.handoffs, strikes, (...blow) =>
+      this.strike(...blow),
+    )
   }
 
   get total(): number {
@@ -51,6 +61,7 @@ export class Faults {
 
   start(everyMs: number): void {
     this.running = true
+    this.handoffs?.start()
     const next = (): void => {
       if (!this.running) return
       this.fault(this.random.pick(this.kinds))
@@ -62,7 +73,9 @@ export class Faults {
   /** No more faults; what is broken is mended, and every host runs its node again. */
   stop(): void {
     this.running = false
+    this.handoffs?.stop()
     this.cluster.healAll()
+    this.ledgers.disruptions.happened()
     for (let index = 0; index < this.cluster.names.length; index++) this.bringUp(index)
   }
 
@@ -126,13 +139,27 @@ export class Faults {
   private leave(): string | undefined {
     const index = this.victim()
     if (index === undefined) return undefined
-    const name = nodeName(index)
     const downMs = this.random.between([10, 15_000])
-    this.cluster.stop(index).then(
-      () => (this.running ? this.later(downMs, () => this.bringUp(index)) : this.bringUp(index)),
-      (error) => this.ledgers.oracle.breaks('I11', `${name} could not stop: ${String(error)}`),
+    this.stopNode(index, () =>
+      this.running ? this.later(downMs, () => this.bringUp(index)) : this.bringUp(index),
     )
-    return `${name} for ${downMs.toFixed(0)} ms`
+    return `${nodeName(index)} for ${downMs.toFixed(0)} ms`
+  }
+
+  /** As a deploy does it: the node hands its children over and is started again. */
+  replace(index: number): void {
+    this.stopNode(index, () => this.bringUp(index))
+  }
+
+  private stopNode(index: number, stopped: () => void): void {
+    const { lives, oracle } = this.ledgers
+    const member = this.cluster.members[index]!
+    lives.drainBegins(member)
+    this.cluster
+      .stop(index)
+      .then(stopped, (error) =>
+        oracle.breaks('I11', `${member.name} could not stop: ${String(error)}`),
+      )
   }
 
   private bringUp(index: number): void {
@@ -140,11 +167,60 @@ export class Faults {
   }
 
   private stall(ms: number): string | undefined {
-    const { member, index } = this.someNode()
-    if (!member || member.program.stalled) return undefined
+    return this.stallNode(this.someNode().index, ms)
+  }
+
+  private stallNode(index: number, ms: number): string | undefined {
+    const member = this.cluster.members[index]
+    if (!member?.alive || member.program.stalled) return undefined
     this.ledgers.stalled(member.name, ms)
     this.cluster.stall(index, ms)
     return `${member.name} for ${ms.toFixed(0)} ms`
+  }
+
+  /** Something befalls one side of a handoff. */
+  private strike(blow: Blow, index: number, childId: unknown): boolean {
+    const member = this.cluster.members[index]
+    if (!member?.alive) return false
+    const mayFall = this.cluster.working.length > WORKING_MIN || member.leaving
+    const told = this.befall(blow, index, childId, mayFall)
+    if (told) this.ledgers.oracle.tell(`-- ${blow} in a handoff of child ${childId}: ${told}`)
+    return told !== undefined
+  }
+
+  private befall(blow: Blow, index: number, id: unknown, mayFall: boolean): string | undefined {
+    const { random } = this
+    const member = this.cluster.members[index]!
+    switch (blow) {
+      case 'crash':
+      case 'power off': {
+        if (!mayFall) return undefined
+        if (blow === 'crash') this.cluster.crash(index)
+        else this.cluster.powerOff(index)
+        this.later(random.between([1, 10_000]), () => this.bringUp(index))
+        return member.name
+      }
+      case 'stall':
+        return this.stallNode(index, random.between([50, 6_000]))
+      case 'cut off': {
+        if (this.torn) return undefined
+        const others = this.cluster.names.map((_, one) => one).filter((one) => one !== index)
+        return this.tearFor([[index], others], random.between([100, 12_000]), random.chance(0.3))
+      }
+      case 'kill the child': {
+        const pid = this.ledgers.lives.latestOn(id as number, member)
+        if (!pid) return undefined
+        this.ledgers.lives.tell(id as number)
+        member.run(() => member.citadel.exit(pid, 'kill'))
+        return `${pid}`
+      }
+    }
+  }
+
+  private tearFor(sides: [number[], number[]], forMs: number, oneWay: boolean): string {
+    this.tornFor(forMs)
+    this.cut(sides, forMs, oneWay)
+    return `${sides.map((side) => side.map(nodeName).join(' ')).join(' | ')} for ${forMs.toFixed(0)} ms`
   }
 
   private victim(): number | undefined {
@@ -187,10 +263,7 @@ export class Faults {
     if (this.torn) return undefined
     const forMs = this.random.between([500, 25_000])
     const order = this.random.shuffled(this.cluster.names.map((_, index) => index))
-    this.torn = true
-    this.after(forMs + 1_000, () => {
-      this.torn = false
-    })
+    this.tornFor(forMs)
     const groups = this.sides(kind, order)
     switch (kind) {
       case 'slow way':
@@ -205,6 +278,13 @@ export class Faults {
         this.cut(groups, forMs, false)
     }
     return `${groups.map((side) => side.map(nodeName).join(' ')).join(' | ')} for ${forMs.toFixed(0)} ms`
+  }
+
+  private tornFor(forMs: number): void {
+    this.torn = true
+    this.after(forMs + 1_000, () => {
+      this.torn = false
+    })
   }
 
   private sides(kind: FaultKind, order: readonly number[]): [number[], number[]] {
@@ -222,6 +302,7 @@ export class Faults {
     for (const a of one) {
       for (const b of other) this.ledgers.deaths.cut(nodeName(a), nodeName(b), forMs)
     }
+    this.ledgers.disrupted(forMs)
     this.cluster.cutOneWay(one, other)
     if (!oneWay) this.cluster.cutOneWay(other, one)
     this.later(forMs, () => {
@@ -241,6 +322,7 @@ export class Faults {
   private slow(order: readonly number[], forMs: number): string {
     const [from, to] = [order[0]!, order[1]!]
     const mostMs = this.random.between([20, 700])
+    this.ledgers.disrupted(forMs)
     this.cluster.slow(from, to, [mostMs / 4, mostMs])
     this.later(forMs, () => this.cluster.slow(from, to))
     return `${nodeName(from)} to ${nodeName(to)}, up to ${mostMs.toFixed(0)} ms, for ${forMs.toFixed(0)} ms`

@@ -7,18 +7,25 @@ import type { Row } from '../cluster/origin.js'
 import { REGISTRY_SCOPE } from '../cluster/registry.js'
 import type { ScopeKind } from '../cluster/scope.js'
 import type { Pid } from '../term/pid.js'
+import { PLAIN_EVERY } from './child-process.js'
 import type { ClusterMember } from './cluster-member.js'
 import { CHILDREN_SCOPE, type Ledgers, SPECS_SCOPE } from './ledgers.js'
+import type { Manner } from './manner.js'
 
 /** Timers and packets on their way of one idle node, with room. */
 const IDLE_EVENTS_PER_NODE = 40
 
-export function checkSettled(ledgers: Ledgers, living: readonly ClusterMember[]): void {
+export function checkSettled(
+  ledgers: Ledgers,
+  living: readonly ClusterMember[],
+  manner: Manner,
+): void {
   checkMeshed(ledgers, living)
   checkAgreement(ledgers, living)
   for (const member of living) {
     checkRows(ledgers, member)
     checkLeftovers(ledgers, member)
+    if (isSpread(manner)) checkPlaces(ledgers, member)
   }
   const { timeline } = ledgers.oracle.cluster.simulation
   if (timeline.size > living.length * IDLE_EVENTS_PER_NODE) {
@@ -107,20 +114,38 @@ function checkRows({ oracle }: Ledgers, member: ClusterMember): void {
   }
 }
 
+/** Whether every child goes where it belongs, by itself. */
+const isSpread = ({ rebalance, placement }: Manner): boolean =>
+  rebalance === 'auto' && placement.sticky !== true
+
+function checkPlaces({ oracle }: Ledgers, member: ClusterMember): void {
+  for (const [id, pid] of member.supervisor.localChildren()) {
+    if (Number(id) % PLAIN_EVERY === 0) continue
+    const to = member.supervisor.nodeFor(id)
+    if (to === member.name) continue
+    oracle.breaks('I4', `child ${id} runs as ${pid}, and belongs on ${to}`)
+  }
+}
+
 function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
   const { scopes, kernel } = member.node
   const claimant = scopes['claimant']
+  const runner = member.supervisor['runner']
   const leftovers: Record<string, number> = {
     'claims being asked': claimant['asking'].size,
     'claims waiting': claimant['waiting'].size,
     'acknowledgements awaited': scopes['acknowledgements'].size,
     'late reports': scopes['lateReports'].size,
     'calls pending': kernel.counters().pendingCalls ?? 0,
+    'gates, markers or unanswered calls of moves': kernel.moves.unfinished,
+    'children on the move': [...runner['children']].filter(({ moving }) => moving).length,
+    'children to be started': runner['starting'].size + runner['orphans'].size,
   }
   for (const [what, count] of Object.entries(leftovers)) {
     if (count > 0) oracle.breaks('I10', `${member.name}: ${count} ${what}`)
   }
-  for (const { pid, kind, mailboxLength } of kernel.processes()) {
+  for (const { pid, kind, mailboxLength, status } of kernel.processes()) {
+    if (status === 'held') oracle.breaks('I10', `${member.name}: ${pid} (${kind}) is held still`)
     if (mailboxLength > 0 && kind !== 'root') {
       oracle.breaks('I10', `${member.name}: ${mailboxLength} messages wait for ${pid} (${kind})`)
     }

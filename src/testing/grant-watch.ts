@@ -1,11 +1,16 @@
 /**
  * Watches every claim at the moment its owner writes it: I3 (no second owner while the members
  * agree) and I5 (epochs rise). "Agree" means that the views of both nodes are the same and settled:
- * each has heard the same list of members from all of them. By force a key may be taken from its
- * owner, who hears of it a little later, so forced claims are left out.
+ * each has heard the same list of members from all of them. A handoff takes a key over exactly one
+ * epoch, and the owner with that epoch lives on for a while; by force a key may be taken from its
+ * owner, who hears of it a little later. Of handoffs it tells who succeeds whom.
  */
-import type { ClaimChange } from '../cluster/claim-table.js'
+import type { Claim, ClaimChange } from '../cluster/claim-table.js'
+import type { Claiming } from '../cluster/claimant.js'
+import { predecessorOf } from '../cluster/handoff-offer.js'
 import type { Scope } from '../cluster/scope.js'
+import type { Scopes } from '../cluster/scopes.js'
+import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { Oracle } from './oracle.js'
 
@@ -29,9 +34,34 @@ const CROSSING_MS = 5_000
 
 export class GrantWatch {
   grants = 0
+  /** Grants over an epoch: both sides of handoffs, and the keys that come along. */
+  over = 0
+  /** Told when the successor of a process is granted what the process had. */
+  onSuccession: (from: Pid, to: Pid) => void = () => {}
   private readonly watched = new Map<string, Watched[]>()
+  /** Claims that another one was granted over: their owners have it no more, seen or not. */
+  private readonly superseded = new Map<string, ClusterMember>()
+  /** What the claim that is just being written is granted over. */
+  private writingOver: number | undefined
 
   constructor(private readonly oracle: Oracle) {}
+
+  made(member: ClusterMember): void {
+    const { scopes } = member.node
+    const claim = scopes.claim.bind(scopes)
+    scopes.claim = ((
+      request: Claiming & { timeoutMs: number },
+      write: (epoch: number) => boolean,
+    ) =>
+      claim(request, (epoch) => {
+        this.writingOver = request.over
+        try {
+          return write(epoch)
+        } finally {
+          this.writingOver = undefined
+        }
+      })) as Scopes['claim']
+  }
 
   watch(member: ClusterMember, scopeName: string): void {
     const scope = member.node.scopes.scope<'c'>(scopeName)
@@ -49,9 +79,13 @@ export class GrantWatch {
         list.filter((one) => one.member !== member),
       )
     }
+    // Its grant may have died with it, and then the owner before has never lost the key.
+    for (const [claim, by] of this.superseded) if (by === member) this.superseded.delete(claim)
   }
 
   private changed(scopeName: string, watched: Watched, change: ClaimChange): void {
+    // What a program writes in the turn in which it is killed, nobody will ever see.
+    if (!watched.member.alive) return
     if (isGrant(watched, change)) this.granted(scopeName, watched, change)
     for (const claim of [change.before, change.after]) {
       if (!claim || claim.epoch <= (watched.seen.get(change.id)?.epoch ?? 0)) continue
@@ -62,16 +96,25 @@ export class GrantWatch {
 
   private granted(scopeName: string, { member, scope }: Watched, { id }: ClaimChange): void {
     this.grants++
-    const claim = scope.own.rows.get(id) as ClaimChange['after']
+    const claim = scope.own.rows.get(id) as Claim | undefined
+    const over = this.writingOver
+    if (!claim) return
+    const from = predecessorOf(claim)
+    if (from && claim.pid) this.onSuccession(from, claim.pid)
+    if (over !== undefined) this.supersede(scopeName, id, over, member)
     const { views } = member.node.scopes
-    if (!claim || claim.forced || !agrees(member)) return
+    if (claim.forced || !agrees(member)) return
     for (const other of this.watched.get(scopeName)!) {
       const theirs = other.member.node.scopes.views
       if (theirs.current.id !== views.current.id || !agrees(other.member)) continue
       const what = `${id} (${scopeName}) was granted to ${member.name} with epoch ${claim.epoch}`
-      const rival = other.scope.own.rows.get(id) as ClaimChange['after']
-      if (other.member !== member && rival && !rival.forced) {
-        this.oracle.breaks('I3', `${what}, while ${other.member.name} owns it (${rival.epoch})`)
+      const rival = other.scope.own.rows.get(id) as Claim | undefined
+      if (other.member !== member && rival && !rival.forced && !this.isPast(scopeName, rival)) {
+        const how = over === undefined ? '' : ` over ${over}`
+        this.oracle.breaks(
+          'I3',
+          `${what}${how}, while ${other.member.name} owns it (${rival.epoch})`,
+        )
       }
       const known = other.seen.get(id)
       if (!known || known.epoch < claim.epoch || this.isCrossed(known)) continue
@@ -79,11 +122,26 @@ export class GrantWatch {
     }
   }
 
+  private supersede(scopeName: string, id: string, epoch: number, by: ClusterMember): void {
+    this.over++
+    for (const { scope } of this.watched.get(scopeName)!) {
+      const claim = scope.own.rows.get(id) as Claim | undefined
+      if (claim?.epoch === epoch) this.superseded.set(claimKey(scopeName, claim), by)
+    }
+  }
+
+  private isPast(scopeName: string, claim: Claim): boolean {
+    return this.superseded.has(claimKey(scopeName, claim))
+  }
+
   /** Somebody takes a key by force while another's grant of it is on its way: that one loses it. */
   private isCrossed({ forcedAt }: Seen): boolean {
     return forcedAt !== undefined && this.oracle.now - forcedAt < CROSSING_MS
   }
 }
+
+const claimKey = (scopeName: string, { id, epoch, origin }: Claim): string =>
+  `${scopeName} ${id} ${epoch} ${origin.node} ${origin.creation}`
 
 /**
  * Whether this node has heard the same list from all members that it reaches, on their present

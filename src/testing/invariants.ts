@@ -5,15 +5,18 @@
 export const INVARIANTS = {
   I1: 'After the quiet phase all nodes that are up hold the same registry, groups, specs and children.',
   I2: 'After the quiet phase no row names a process that has ended, or any process of a dead node.',
-  I3: 'A key is never granted while another member owns it, as long as all members agree who they are.',
-  I4: 'After the quiet phase each child that was started and not terminated runs exactly once, and a terminated one nowhere.',
+  I3: 'A key is never granted while another member owns it, but by force or over exactly the epoch of that owner, as long as all members agree who they are.',
+  I4: 'After the quiet phase each child that was started and not terminated runs exactly once, on the node it belongs on, and a terminated one nowhere.',
   I5: 'An owner of a key gets a higher epoch than every owner before it that a member remembers.',
   I6: 'Every monitor and link is told once when its other side ends or is cut off, and every call is answered or rejected once, within its deadline.',
   I7: 'A node that only stalls for less than the limit, or whose connections are reset, is never declared dead.',
-  I8: 'The rows of a node are applied in the order in which it wrote them, and messages between two processes arrive once and in order.',
+  I8: 'The rows of a node are applied in the order in which it wrote them, and messages between two processes, or to a child that moves, arrive once and in order.',
   I9: 'What was acknowledged for a living process, a key or a membership, stays until it is taken back or taken over.',
-  I10: 'After the quiet phase nothing is left behind: no pending call, claim, reservation, snapshot, message or timer.',
+  I10: 'After the quiet phase nothing is left behind: no pending call, claim, reservation, snapshot, message or timer, and no move that has begun.',
   I11: 'A node always starts, always stops, and never logs an error of its own.',
+  I12: 'An acknowledged call to a child is in its state, once, as long as neither its node has died nor it crashed, was stopped or gave nothing since, however often it moved.',
+  I13: 'A child works in one place at a time: its successor handles nothing before it is granted the child, and the old process nothing afterwards.',
+  I14: 'While nothing fails, no move and no drain ends a child or loses its state, and no call to a child by its handle or its key.',
 } as const
 
 export type InvariantId = keyof typeof INVARIANTS

@@ -3,9 +3,13 @@ import { GROUPS_SCOPE } from '../cluster/groups.js'
 import { REGISTRY_SCOPE } from '../cluster/registry.js'
 import { CallLedger } from './call-ledger.js'
 import { ChildLedger } from './child-ledger.js'
+import { ChildStreams } from './child-streams.js'
 import { type ClusterMember, SUPERVISOR } from './cluster-member.js'
 import { DeathWatch } from './death-watch.js'
+import { Disruptions } from './disruptions.js'
 import { GrantWatch } from './grant-watch.js'
+import { HandoffWatch } from './handoff-watch.js'
+import { LifeLedger } from './life-ledger.js'
 import { NameLedger } from './name-ledger.js'
 import type { Oracle } from './oracle.js'
 import { RowWatch } from './row-watch.js'
@@ -22,25 +26,49 @@ export class Ledgers {
   readonly calls: CallLedger
   readonly names: NameLedger
   readonly children: ChildLedger
+  readonly disruptions: Disruptions
+  readonly lives: LifeLedger
+  readonly streams: ChildStreams
+  readonly handoffs: HandoffWatch
 
   constructor(readonly oracle: Oracle) {
+    this.disruptions = new Disruptions(oracle)
+    this.children = new ChildLedger(oracle)
+    this.lives = new LifeLedger(oracle, this.disruptions, (id) => this.children.isWanted(id))
+    this.streams = new ChildStreams(oracle, this.disruptions, this.lives)
+    this.handoffs = new HandoffWatch(oracle)
     this.grants = new GrantWatch(oracle)
     this.deaths = new DeathWatch(oracle)
     this.rows = new RowWatch(oracle, [REGISTRY_SCOPE, GROUPS_SCOPE, CHILDREN_SCOPE])
-    this.ties = new TieLedger(oracle)
+    this.ties = new TieLedger(oracle, (pid) => this.lives.head(pid))
     this.calls = new CallLedger(oracle)
     this.names = new NameLedger(oracle)
-    this.children = new ChildLedger(oracle)
+    this.grants.onSuccession = (from, to) => {
+      this.lives.succeeded(from, to)
+      this.names.moved(from, to)
+    }
   }
 
   made(member: ClusterMember): void {
+    member.onCut = (node) => this.cutOff(member, node)
+    this.grants.made(member)
+    this.handoffs.watch(member)
     this.deaths.watch(member)
     this.rows.watch(member)
     this.grants.watch(member, REGISTRY_SCOPE)
     this.grants.watch(member, CHILDREN_SCOPE)
   }
 
+  /** A connection went down: no excuse for anything if one of the two has said goodbye. */
+  private cutOff(member: ClusterMember, node: string): void {
+    if (!member.closing && !this.oracle.cluster.memberNamed(node)?.closing) {
+      this.disruptions.happened()
+    }
+  }
+
   ended(member: ClusterMember): void {
+    if (!member.closing) this.disruptions.happened()
+    this.lives.memberEnded(member)
     this.grants.ended(member)
     this.calls.ended(member)
     this.children.ended(member)
@@ -49,6 +77,13 @@ export class Ledgers {
   stalled(node: string, ms: number): void {
     this.deaths.stalled(node, ms)
     this.calls.stalled(node, ms)
+    this.disrupted(ms)
+  }
+
+  /** Something begins that lasts for `ms`. */
+  disrupted(ms: number): void {
+    this.disruptions.happened()
+    this.oracle.cluster.simulation.after(ms, 'over', () => this.disruptions.happened())
   }
 
   /** While everything goes on. */
@@ -62,5 +97,6 @@ export class Ledgers {
     this.ties.check()
     this.names.check(living)
     this.children.check()
+    this.lives.check()
   }
 }

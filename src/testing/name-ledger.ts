@@ -8,7 +8,7 @@ import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import { type Oracle, pidKey } from './oracle.js'
 
-interface Membership {
+export interface Membership {
   readonly group: string
   readonly pid: Pid
   count: number
@@ -44,9 +44,28 @@ export class NameLedger {
     this.disturbedUntil.set(key, this.oracle.now + ECHO_MS)
   }
 
+  /** Whether somebody is known to have it. */
+  has(key: string): boolean {
+    return this.owners.has(key)
+  }
+
   /** The process was told that it has lost the key, and lives on. */
   takenOver(key: string, pid: Pid): void {
     if (this.owners.get(key)?.equals(pid)) this.owners.delete(key)
+  }
+
+  /** A process has gone to another node, and all its names with it. */
+  moved(from: Pid, to: Pid): void {
+    for (const [key, pid] of this.owners) if (pid.equals(from)) this.owners.set(key, to)
+    for (const row of [...this.memberships.values()]) {
+      if (!row.pid.equals(from)) continue
+      this.memberships.delete(`${row.group}/${pidKey(from)}`)
+      const key = `${row.group}/${pidKey(to)}`
+      const own = this.memberships.get(key)
+      const merged = own ?? { ...row, pid: to, pending: 0, uncertain: row.pending > 0 }
+      if (own) merge(own, row)
+      this.memberships.set(key, merged)
+    }
   }
 
   // Groups.
@@ -94,4 +113,10 @@ export class NameLedger {
       this.oracle.breaks('I9', `${what}, and ${member.name} ${listed ? 'lists' : 'lacks'} it`)
     }
   }
+}
+
+/** What its old self had joined: it may have joined once more while it was started. */
+function merge(own: Membership, old: Membership): void {
+  own.count += old.count
+  own.uncertain ||= old.uncertain || old.pending > 0
 }

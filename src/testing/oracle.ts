@@ -52,4 +52,14 @@ export class Oracle {
   isAlive(pid: Pid): boolean {
     return this.home(pid)?.isAlive(pid) ?? false
   }
+
+  /** Alive, and neither held nor only passing on what comes for a process that has moved. */
+  isWorking(pid: Pid): boolean {
+    const home = this.home(pid)
+    if (!home?.isAlive(pid)) return false
+    for (const { pid: one, status } of home.node.kernel.processes()) {
+      if (one.equals(pid)) return status !== 'held' && status !== 'moved'
+    }
+    return false
+  }
 }

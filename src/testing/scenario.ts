@@ -3,14 +3,17 @@
  * is left in peace, and is checked. All of it, the network's latencies and the names of the children
  * included, comes from the seed, so it runs the same way every time.
  */
+import type { ServerModule } from '../cluster/process-port.js'
+import { childProcesses, Whims } from './child-process.js'
 import { ClusterSimulation } from './cluster-simulation.js'
 import { type FaultKind, Faults } from './faults.js'
 import { checkSettled } from './final-checks.js'
 import type { Breach } from './invariants.js'
 import { Ledgers } from './ledgers.js'
+import { drawManner, type Manner } from './manner.js'
 import { Oracle, type StoryLine } from './oracle.js'
 import { Workload } from './workload.js'
-import { workloadProcesses } from './workload-processes.js'
+import { workerClass } from './workload-processes.js'
 
 export interface ScenarioOptions {
   seed: number
@@ -29,6 +32,8 @@ export interface ScenarioResult {
   readonly events: number
   readonly simulatedMs: number
   readonly faults: ReadonlyMap<FaultKind, number>
+  /** What struck which side of a handoff at which step, and how often. */
+  readonly strikes: ReadonlyMap<string, number>
   readonly operations: Readonly<Record<string, number>>
   /** How much was watched: a check that never looks finds nothing. */
   readonly watched: Readonly<Record<string, number>>
@@ -36,6 +41,11 @@ export interface ScenarioResult {
 
 const READY_MS = 60_000
 const QUIET_MS = 60_000
+/** From the last fault until nodes are replaced one after the other. */
+const SETTLE_MS = 25_000
+/** How soon a node that is replaced must be back, and how long until the next one. */
+const REPLACED_MS = 30_000
+const BETWEEN_MS = 2_000
 const CHECK_EVERY_MS = 2_000
 /** Mean times between two operations, and between two faults: each seed has its own pace. */
 const WORK_EVERY_MS = [100, 200, 400, 800] as const
@@ -53,14 +63,18 @@ class Scenario {
   private readonly ledgers: Ledgers
   private readonly faults: Faults
   private readonly workload: Workload
+  private readonly whims: Whims
+  private readonly manner: Manner
 
   constructor(private readonly options: ScenarioOptions) {
     const { seed, nodes = 5 } = options
-    const modules = {} as Record<string, never>
+    const modules = {} as Record<string, ServerModule>
+    this.manner = drawManner(seed)
     this.cluster = new ClusterSimulation({
       seed,
       nodes,
       modules,
+      supervisor: this.manner,
       logMax: 32,
       said: (member, level, text) => this.said(member, level, text),
     })
@@ -68,10 +82,11 @@ class Scenario {
     this.oracle = new Oracle(this.cluster)
     this.oracle.listen = options.listen
     this.ledgers = new Ledgers(this.oracle)
-    const classes = workloadProcesses(this.ledgers)
-    modules.Child = classes.Child as never
+    this.whims = new Whims(random.fork('whims'))
+    Object.assign(modules, childProcesses(this.ledgers, this.whims))
     this.faults = new Faults(this.cluster, this.ledgers, random.fork('faults'))
-    this.workload = new Workload(this.cluster, this.ledgers, classes, random.fork('workload'))
+    const Worker = workerClass(this.ledgers)
+    this.workload = new Workload(this.cluster, this.ledgers, Worker, random.fork('workload'))
     this.observe()
   }
 
@@ -84,15 +99,38 @@ class Scenario {
     this.workload.start(pace.pick(WORK_EVERY_MS))
     await this.pass(minutes * 60_000)
     this.faults.stop()
+    await this.replaceAll()
     this.workload.stop()
     this.oracle.tell('-- quiet from here on')
     await this.pass(QUIET_MS)
     if (!this.oracle.breach) this.checkAtEnd()
   }
 
+  /** A rolling replacement under load, while nothing fails. */
+  private async replaceAll(): Promise<void> {
+    this.oracle.tell('-- no more faults')
+    this.whims.active = false
+    await this.pass(SETTLE_MS)
+    for (const [index, name] of this.cluster.names.entries()) {
+      this.oracle.tell(`-- ${name} is replaced`)
+      const before = this.cluster.members[index]
+      this.faults.replace(index)
+      const isBack = (): boolean => {
+        const member = this.cluster.members[index]
+        return member !== before && member?.ready === true
+      }
+      const until = this.oracle.now + REPLACED_MS
+      while (!isBack() && this.oracle.now < until) await this.pass(BETWEEN_MS)
+      if (!isBack()) this.oracle.breaks('I11', `${name} is not replaced after ${REPLACED_MS} ms`)
+      if (this.oracle.breach) return
+      await this.pass(BETWEEN_MS)
+    }
+  }
+
   result(): ScenarioResult {
     const { simulation } = this.cluster
     const { calls, children, names, ties, grants, deaths, rows } = this.ledgers
+    const { handoffs, lives, streams } = this.ledgers
     return {
       seed: this.options.seed,
       breach: this.oracle.breach,
@@ -101,6 +139,7 @@ class Scenario {
       events: simulation.trace.events,
       simulatedMs: simulation.now,
       faults: this.faults.counts,
+      strikes: this.faults.handoffs?.counts ?? new Map(),
       operations: this.workload.counts,
       watched: {
         'grants of keys': grants.grants,
@@ -113,6 +152,17 @@ class Scenario {
         calls: calls.calls,
         'calls answered': calls.answered,
         messages: calls.messages,
+        'grants over an epoch': grants.over,
+        'handoffs begun': handoffs.begun,
+        'handoffs committed': lives.moved,
+        'handoffs committed with state': lives.movedWithState,
+        'handoffs after which the child stayed': handoffs.stayed,
+        'drains while nothing failed': lives.calmDrains,
+        'children left behind by a drain': lives.leftBehind,
+        'calls to children that had to be answered': calls.safe,
+        'messages to children': streams.received,
+        'messages to children that had to be next': streams.compared,
+        'of those from one side of a move to the other': streams.acrossMoves,
         'comparisons of rows': rows.compared,
         'deaths declared': deaths.deaths,
       },
@@ -132,7 +182,7 @@ class Scenario {
     for (const member of living) {
       if (!member.ready) this.oracle.breaks('I11', `${member.name} is not up after the quiet phase`)
     }
-    checkSettled(this.ledgers, living)
+    checkSettled(this.ledgers, living, this.manner)
     this.ledgers.checkAtEnd(living)
   }
 
@@ -142,7 +192,10 @@ class Scenario {
         this.oracle.tell(`${member.name} starts (${member.creation})`)
         this.ledgers.made(member)
       },
-      ready: (member) => this.workload.joined(member),
+      ready: (member) => {
+        this.ledgers.handoffs.joined(member)
+        this.workload.joined(member)
+      },
       ended: (member) => {
         this.oracle.tell(`${member.name} is gone (${member.creation})`)
         this.ledgers.ended(member)
@@ -161,5 +214,5 @@ class Scenario {
   }
 }
 
-/** Processes that were asked to crash, and children that ended too often. */
-const EXPECTED_ERRORS = /asked to crash|is given up/
+/** Processes that were asked to crash or not to move, and children that ended too often. */
+const EXPECTED_ERRORS = /asked to crash|asked to refuse|is given up/

@@ -21,6 +21,7 @@ export interface SeedResult {
   readonly simulatedMs: number
   readonly events: number
   readonly faults: Readonly<Record<string, number>>
+  readonly strikes: Readonly<Record<string, number>>
   readonly operations: Readonly<Record<string, number>>
   readonly watched: Readonly<Record<string, number>>
   /** The hash of the second run, if there was one. */
@@ -45,6 +46,7 @@ export async function runSeed(
     simulatedMs: first.simulatedMs,
     events: first.events,
     faults: Object.fromEntries(first.faults),
+    strikes: Object.fromEntries(first.strikes),
     operations: first.operations,
     watched: first.watched,
     replayed: second?.hash,

@@ -9,6 +9,7 @@ export class Totals {
   private simulatedMs = 0
   private events = 0
   private readonly faults = new Map<string, number>()
+  private readonly strikes = new Map<string, number>()
   private readonly operations = new Map<string, number>()
   private readonly watched = new Map<string, number>()
 
@@ -21,6 +22,7 @@ export class Totals {
     this.simulatedMs += result.simulatedMs * runs
     this.events += result.events * runs
     addAll(this.faults, result.faults)
+    addAll(this.strikes, result.strikes)
     addAll(this.operations, result.operations)
     addAll(this.watched, result.watched)
   }
@@ -32,6 +34,7 @@ export class Totals {
   print(now: number): string {
     return [
       table('faults', this.faults),
+      table('strikes at handoffs', this.strikes),
       table('operations', this.operations),
       table('watched', this.watched),
       `${this.progress(now)}, ${sum(this.faults)} faults`,

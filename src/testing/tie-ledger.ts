@@ -1,7 +1,8 @@
 /**
  * Every monitor and link that the workload made, and how often its owner was told (I6). A tie must
  * be told exactly once when the other side has ended, or when the connection between the two nodes
- * went down after the tie was made; not at all while neither has happened.
+ * went down after the tie was made; not at all while neither has happened. Of a child that moves the
+ * owner is told when its last life ends, or earlier, when the node it was on is needed no more.
  */
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
@@ -22,7 +23,11 @@ export class TieLedger {
   made = 0
   private readonly ties = new Map<string, Tie>()
 
-  constructor(private readonly oracle: Oracle) {}
+  constructor(
+    private readonly oracle: Oracle,
+    /** Who works in the stead of a process now. */
+    private readonly headOf: (pid: Pid) => Pid,
+  ) {}
 
   monitored(owner: Pid, target: Pid, ref: Ref): void {
     this.add(`${ref}`, 'monitor', owner, target)
@@ -57,8 +62,9 @@ export class TieLedger {
   check(): void {
     for (const tie of this.ties.values()) {
       if (!this.oracle.isAlive(tie.owner)) continue
-      const ended = !this.oracle.isAlive(tie.target)
-      const cut = tie.home.cutsOf(tie.target.node) > tie.cuts
+      const hasMoved = this.hasMoved(tie)
+      const ended = !this.isAlive(tie)
+      const cut = !hasMoved && tie.home.cutsOf(tie.target.node) > tie.cuts
       if ((ended || cut) && tie.told.length === 0) {
         const why = ended ? 'has ended' : 'was cut off'
         this.oracle.breaks('I6', `${describe(tie)} was never told, and ${tie.target} ${why}`)
@@ -73,6 +79,15 @@ export class TieLedger {
     this.ties.set(key, { kind, owner, home, target, cuts: home.cutsOf(target.node), told: [] })
   }
 
+  private hasMoved({ target }: Tie): boolean {
+    return !this.headOf(target).equals(target)
+  }
+
+  /** Itself, or who took over from it. */
+  private isAlive({ target }: Tie): boolean {
+    return this.oracle.isAlive(target) || this.oracle.isAlive(this.headOf(target))
+  }
+
   private told(tie: Tie, reason: unknown): void {
     tie.told.push(reason)
     if (tie.told.length > 1) {
@@ -81,7 +96,7 @@ export class TieLedger {
         `${describe(tie)} was told twice: ${tie.told.map(String).join(', ')}`,
       )
     }
-    if (!this.oracle.isAlive(tie.target) || reason === 'noconnection') return
+    if (!this.isAlive(tie) || this.hasMoved(tie) || reason === 'noconnection') return
     this.oracle.breaks('I6', `${describe(tie)} was told ${String(reason)} of a living process`)
   }
 }

@@ -1,25 +1,22 @@
 /**
- * The processes of the workload: plain workers, and children of the supervisor. They do what they
- * are told and report everything that reaches them to the ledgers.
+ * The workers of the workload: processes that do what they are told and report everything that
+ * reaches them to the ledgers.
  */
 import type { ServerModule } from '../cluster/process-port.js'
 import { GenServer } from '../process/gen-server.js'
 import { Down, Exit, KeyLost } from '../process/system-messages.js'
 import type { Pid } from '../term/pid.js'
 import type { StreamMessage } from './call-ledger.js'
+import { childKey } from './child-process.js'
+import type { ClusterMember } from './cluster-member.js'
 import type { Ledgers } from './ledgers.js'
 import { pidKey } from './oracle.js'
-
-export interface WorkloadClasses {
-  readonly Worker: ServerModule
-  readonly Child: ServerModule
-}
 
 const isStream = (message: unknown): message is StreamMessage =>
   typeof message === 'object' && message !== null && 'stream' in message
 
-/** One pair of classes per simulation: what they report to is theirs. */
-export function workloadProcesses(ledgers: Ledgers): WorkloadClasses {
+/** One class per simulation: what it reports to is its own. */
+export function workerClass(ledgers: Ledgers): ServerModule {
   class Worker extends GenServer {
     private readonly sent = new Map<string, number>()
 
@@ -56,6 +53,31 @@ export function workloadProcesses(ledgers: Ledgers): WorkloadClasses {
       }
     }
 
+    /** A message by each of the addresses: `handle`, `key`, or a pid. */
+    pourToChild(id: number, addresses: readonly ('handle' | 'key' | Pid)[]): void {
+      const home = ledgers.oracle.home(this.self)
+      if (home) for (const address of addresses) this.sendToChild(home, id, address)
+    }
+
+    private sendToChild(home: ClusterMember, id: number, address: 'handle' | 'key' | Pid): void {
+      const { streams } = ledgers
+      const { supervisor, citadel } = home
+      const key = childKey(id)
+      if (address === 'key' && key === undefined) return
+      const [by, pid, to] =
+        address === 'handle'
+          ? (['handle', supervisor.lookup(id), supervisor.child(id)] as const)
+          : address === 'key'
+            ? (['key', citadel.registry.findByKey(key), { key }] as const)
+            : (['pid', address, address] as const)
+      const isDoubtful = !pid || !home.node.scopes.isUp(pid.node)
+      // By a handle it waits for the child; by any other address it is lost.
+      if (by !== 'handle' && isDoubtful) return
+      if (pid && !streams.leads(home, id, pid)) return
+      const message = streams.next(this.self, id, by, isDoubtful)
+      if (this.citadel.send(to as Pid, message)) streams.wasSent(id, message)
+    }
+
     crash(): void {
       throw new Error('asked to crash')
     }
@@ -78,24 +100,5 @@ export function workloadProcesses(ledgers: Ledgers): WorkloadClasses {
     }
   }
 
-  class Child extends GenServer {
-    init(id: number): void {
-      ledgers.children.born(id, this.self)
-    }
-
-    work(token: number): number {
-      ledgers.calls.carriedOut(token)
-      return token
-    }
-
-    crash(): void {
-      throw new Error('asked to crash')
-    }
-
-    finish(): void {
-      this.citadel.exit(this.self, 'normal')
-    }
-  }
-
-  return { Worker, Child }
+  return Worker
 }

@@ -10,39 +10,39 @@ import type { ClusterMember } from './cluster-member.js'
 import type { ClusterSimulation } from './cluster-simulation.js'
 import type { Ledgers } from './ledgers.js'
 import type { SeededRandom } from './seeded-random.js'
-import type { WorkloadClasses } from './workload-processes.js'
+import { WorkloadChildren } from './workload-children.js'
+import { follow, type Operation, verbs } from './workload-operation.js'
 
 const KEYS = 24
 const GROUPS = 8
-const CHILDREN = 30
 const WORKERS_PER_NODE = 6
 /** Workers that are remembered: the living, and some of the dead, who are asked too. */
 const WORKERS_MAX = 200
 const CALL_TIMEOUTS_MS = [300, 1_000, 5_000] as const
-
-/** The verbs without their types, which end at a pid whose class only the seed knows. */
-interface Untyped {
-  spawn(server: ServerModule, args: readonly unknown[]): Promise<Pid>
-  call(to: unknown, method: string, ...args: unknown[]): Promise<unknown>
-  cast(to: unknown, method: string, ...args: unknown[]): boolean
-  with(options: { timeoutMs: number }): Pick<Untyped, 'call'>
-}
-
-type Operation = (member: ClusterMember) => void
 
 export class Workload {
   /** How often each operation was done. */
   readonly counts: Record<string, number> = {}
   private readonly workers: Pid[] = []
   private readonly operations: readonly (readonly [name: string, operation: Operation])[]
+  private readonly children: WorkloadChildren
   private running = false
 
   constructor(
     private readonly cluster: ClusterSimulation,
     private readonly ledgers: Ledgers,
-    private readonly classes: WorkloadClasses,
+    private readonly Worker: ServerModule,
     private readonly random: SeededRandom,
   ) {
+    this.children = new WorkloadChildren({
+      cluster,
+      ledgers,
+      random,
+      ownWorker: (member) => this.ownWorker(member),
+      on: (member, operation) => this.on(member, operation),
+      note: (member, what) => this.note(member, what),
+      failed: (member, what, error) => this.failed(member, what, error),
+    })
     this.operations = this.draw()
   }
 
@@ -92,15 +92,13 @@ export class Workload {
       force: (member) => this.register(member, this.key(), this.worker(member), true),
       join: (member) => this.group(member, 'join'),
       leave: (member) => this.group(member, 'leave'),
-      startChild: (member) => this.startChild(member, this.childId()),
-      startRace: () => this.startRace(),
-      terminateChild: (member) => this.terminateChild(member),
-      endChild: (member) => this.endChild(member),
+      registerChild: (member) => this.register(member, this.key(), this.children.somePid()),
       call: (member) => this.call(member),
-      callChild: (member) => this.callChild(member),
-      monitor: (member) => this.tie(member, 'watch'),
-      link: (member) => this.tie(member, 'tie'),
+      monitor: (member) => this.tie(member, 'watch', this.worker(member)),
+      link: (member) => this.tie(member, 'tie', this.worker(member)),
+      monitorChild: (member) => this.tie(member, 'watch', this.children.somePid()),
       pour: (member) => this.pour(member),
+      ...this.children.operations(),
     }
     const operations: (readonly [string, Operation])[] = []
     for (const [name, operation] of Object.entries(kinds)) {
@@ -114,15 +112,15 @@ export class Workload {
 
   private spawn(member: ClusterMember): void {
     const trapExit = this.random.chance(0.5)
-    verbs(member)
-      .spawn(this.classes.Worker, [trapExit])
-      .then(
-        (pid) => {
-          this.workers.push(pid)
-          if (this.workers.length > WORKERS_MAX) this.workers.shift()
-        },
-        (error) => this.unexpected(member, 'spawn', error),
-      )
+    follow(
+      member,
+      verbs(member).spawn(this.Worker, [trapExit]),
+      (pid) => {
+        this.workers.push(pid)
+        if (this.workers.length > WORKERS_MAX) this.workers.shift()
+      },
+      (error) => this.unexpected(member, 'spawn', error),
+    )
   }
 
   private endWorker(member: ClusterMember): void {
@@ -164,12 +162,14 @@ export class Workload {
 
   private register(member: ClusterMember, key: string, pid: Pid | undefined, force = false): void {
     if (!pid) return
-    const { names } = this.ledgers
+    const { names, lives } = this.ledgers
     if (force) names.disturb(key)
-    member.citadel.registry.register(key, pid, { force, timeoutMs: 3_000 }).then(
+    follow(
+      member,
+      member.citadel.registry.register(key, pid, { force, timeoutMs: 3_000 }),
       () => {
         this.note(member, `${force ? 'forced' : 'registered'} ${key} for ${pid}`)
-        if (!force) names.acknowledged(key, pid)
+        if (!force) names.acknowledged(key, lives.head(pid))
       },
       (error) => this.failed(member, `register ${key}`, error),
     )
@@ -187,7 +187,9 @@ export class Workload {
   private unregister(member: ClusterMember): void {
     const key = this.key()
     this.ledgers.names.disturb(key)
-    member.citadel.registry.unregister(key).then(
+    follow(
+      member,
+      member.citadel.registry.unregister(key),
       () => this.note(member, `unregistered ${key}`),
       (error) => this.failed(member, `unregister ${key}`, error),
     )
@@ -200,69 +202,15 @@ export class Workload {
     const { names } = this.ledgers
     const row = names.begin(group, pid)
     const change = what === 'join' ? 1 : -1
-    member.citadel.groups[what](group, pid).then(
+    follow(
+      member,
+      member.citadel.groups[what](group, pid),
       () => names.end(row, change, undefined),
       (error) => {
         names.end(row, change, error)
         this.failed(member, `${what} ${group} ${pid}`, error)
       },
     )
-  }
-
-  // Children.
-
-  private childId(): number {
-    return this.random.below(CHILDREN)
-  }
-
-  private startChild(member: ClusterMember, id: number): void {
-    const { children } = this.ledgers
-    const operation = children.begin(id, 'start', member)
-    const restart = this.random.chance(0.3) ? 'transient' : 'permanent'
-    member.supervisor.startChild('Child', [id] as never, { id, restart }).then(
-      (pid) => {
-        this.note(member, `started child ${id} as ${pid}`)
-        children.end(operation, true)
-      },
-      (error) => {
-        children.end(operation, false)
-        this.failed(member, `start child ${id}`, error)
-      },
-    )
-  }
-
-  private startRace(): void {
-    const id = this.childId()
-    const racers = this.random.shuffled(this.cluster.working).slice(0, 2)
-    for (const member of racers) this.on(member, () => this.startChild(member, id))
-  }
-
-  private terminateChild(member: ClusterMember): void {
-    const id = this.childId()
-    const { children } = this.ledgers
-    const operation = children.begin(id, 'terminate', member)
-    member.supervisor.terminateChild(id).then(
-      () => {
-        this.note(member, `terminated child ${id}`)
-        children.end(operation, true)
-      },
-      (error) => {
-        children.end(operation, false)
-        this.failed(member, `terminate child ${id}`, error)
-      },
-    )
-  }
-
-  private endChild(member: ClusterMember): void {
-    const id = this.childId()
-    const pid = member.supervisor.lookup(id)
-    if (!pid) return
-    const way = this.random.pick(['kill', 'crash', 'crash', 'finish'] as const)
-    // A transient child that ends well is over.
-    if (way === 'finish') this.ledgers.children.disturb(id)
-    this.note(member, `${way} child ${id}`)
-    if (way === 'kill') member.citadel.exit(pid, way)
-    else verbs(member).cast(pid, way)
   }
 
   // Calls, ties, messages.
@@ -280,30 +228,21 @@ export class Workload {
     const forMs = this.random.chance(0.2) ? this.random.below(timeoutMs * 1.5) : 0
     const answer =
       forMs === 0 ? caller.call(pid, 'work', token) : caller.call(pid, 'workFor', token, forMs)
-    this.awaitAnswer(token, answer)
+    this.awaitAnswer(member, token, answer)
   }
 
-  private callChild(member: ClusterMember): void {
-    const id = this.childId()
-    const token = this.ledgers.calls.begin(
-      member,
-      `the call of child ${id} by ${member.name}`,
-      5_000,
-    )
-    const child = member.supervisor.child<{ work(token: number): number }>(id)
-    this.awaitAnswer(token, child.call('work', token))
-  }
-
-  private awaitAnswer(token: number, answer: Promise<unknown>): void {
+  private awaitAnswer(member: ClusterMember, token: number, answer: Promise<unknown>): void {
     const { calls } = this.ledgers
-    answer.then(
+    follow(
+      member,
+      answer,
       (value) => calls.end(token, 'answered', value),
       (error) => calls.end(token, 'rejected', error),
     )
   }
 
-  private tie(member: ClusterMember, how: 'watch' | 'tie'): void {
-    const [owner, target] = [this.ownWorker(member), this.worker(member)]
+  private tie(member: ClusterMember, how: 'watch' | 'tie', target: Pid | undefined): void {
+    const owner = this.ownWorker(member)
     if (owner && target && !owner.equals(target)) verbs(member).cast(owner, how, target)
   }
 
@@ -331,5 +270,3 @@ export class Workload {
     this.ledgers.oracle.breaks('I11', `${member.name}: ${what} failed with ${text}`)
   }
 }
-
-const verbs = (member: ClusterMember): Untyped => member.citadel as unknown as Untyped

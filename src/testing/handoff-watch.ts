@@ -1,0 +1,58 @@
+/**
+ * Which handoffs are under way, and which steps they take on which node. Whoever wants to strike
+ * at a step is told of it in the middle of that step.
+ */
+import type { ChildEvent } from '../cluster/child-events.js'
+import type { HandoffStep } from '../cluster/handoff-offer.js'
+import { termKey } from '../term/key.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { Oracle } from './oracle.js'
+
+export interface Handoff {
+  readonly childId: unknown
+  readonly from: ClusterMember
+  /** The name of the new node. */
+  readonly to: string
+}
+
+export class HandoffWatch {
+  readonly steps = new Map<HandoffStep, number>()
+  /** How often a child was to move and stayed. */
+  stayed = 0
+  onStep: (step: HandoffStep, handoff: Handoff) => void = () => {}
+  /** The latest handoff of each child. */
+  private readonly latest = new Map<unknown, Handoff>()
+
+  constructor(private readonly oracle: Oracle) {}
+
+  watch(member: ClusterMember): void {
+    member.onStep = (step, childId) => {
+      if (member.alive) this.step(member, step, childId)
+    }
+  }
+
+  /** The member has its supervisor. */
+  joined({ supervisor }: ClusterMember): void {
+    const events = supervisor['childEvents']
+    const tell = events.tell.bind(events)
+    events.tell = (event: ChildEvent) => {
+      if (event.type === 'stayed') this.stayed++
+      tell(event)
+    }
+  }
+
+  get begun(): number {
+    return this.steps.get('quiet') ?? 0
+  }
+
+  private step(member: ClusterMember, step: HandoffStep, childId: unknown): void {
+    this.steps.set(step, (this.steps.get(step) ?? 0) + 1)
+    if (step === 'quiet') {
+      const to = member.supervisor['runner']['children'].get(termKey(childId))?.moving?.to
+      if (to !== undefined) this.latest.set(childId, { childId, from: member, to })
+    }
+    this.oracle.tell(`child ${childId} is at ${step} on ${member.name}`)
+    const handoff = this.latest.get(childId)
+    if (handoff) this.onStep(step, handoff)
+  }
+}

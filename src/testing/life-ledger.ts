@@ -1,0 +1,249 @@
+/**
+ * The lives of children: each process that ran under an id, what it has carried out, and who took
+ * over from whom. I12: what was carried out is in the state of the successor, exactly once. I13: a
+ * child works in one place at a time. I14: while nothing fails, no life ends but by its own cause.
+ */
+import type { Pid } from '../term/pid.js'
+import type { ClusterMember } from './cluster-member.js'
+import type { Disruptions } from './disruptions.js'
+import { type Oracle, pidKey } from './oracle.js'
+
+/** What the last `handoff` of a process came to. */
+type Handoff = 'never asked' | 'asked' | 'gave its state' | 'gave nothing' | 'aborted'
+
+export interface Life {
+  readonly id: number
+  readonly pid: Pid
+  readonly home: ClusterMember
+  /** What the process itself says it has carried out: its state, as it is now. */
+  readonly state: readonly number[]
+  /** The same as seen from outside, what it took over included. */
+  carriedOut: number[]
+  /** The same for all lives that took over from each other. */
+  line: object
+  handoff: Handoff
+  /** It was started to take over from another and has not been granted the id. */
+  isWaiting: boolean
+  successor: Life | undefined
+}
+
+/** How long a cause may take to have its effect. */
+const ECHO_MS = 60_000
+/** How long after a disruption a drain may still suffer from it. */
+const SETTLED_MS = 15_000
+/** A split is noticed, and its loser stopped, within this long after it has healed. */
+const CONFLICT_MS = 60_000
+
+export class LifeLedger {
+  /** Moves that were committed, and of those the ones that took a state along. */
+  moved = 0
+  movedWithState = 0
+  aborted = 0
+  /** Children that a node which left had to stop. */
+  leftBehind = 0
+  /** Drains during which nothing failed. */
+  calmDrains = 0
+  private readonly lives = new Map<string, Life>()
+  private readonly byId = new Map<number, Life[]>()
+  /** Until when a child may end because it was told to, or refuse to move, by id. */
+  private readonly told = new Map<number, number>()
+  private readonly refused = new Map<number, number>()
+  /** The count of disruptions when each node began to leave; undefined: not alone. */
+  private readonly drains = new Map<ClusterMember, number | undefined>()
+
+  constructor(
+    private readonly oracle: Oracle,
+    private readonly disruptions: Disruptions,
+    /** Whether the child is to run, as far as anybody knows. */
+    private readonly isWanted: (id: number) => boolean,
+  ) {}
+
+  // What processes tell.
+
+  /** Its `init` runs. `state` is the list that it will keep. */
+  born(id: number, pid: Pid, state: readonly number[]): void {
+    const home = this.oracle.home(pid)
+    if (!home) return
+    const { kernel } = home.node
+    const isWaiting = kernel.moves.predecessor(pid) !== undefined
+    const life: Life = {
+      id,
+      pid,
+      home,
+      state,
+      carriedOut: [],
+      line: {},
+      handoff: 'never asked',
+      isWaiting,
+      successor: undefined,
+    }
+    this.lives.set(pidKey(pid), life)
+    const lives = this.byId.get(id)
+    if (lives) lives.push(life)
+    else this.byId.set(id, [life])
+    kernel.watchExit(pid, (_, reason) => this.ended(life, reason))
+  }
+
+  /** It carries out a call. */
+  carriesOut(pid: Pid, token: number): void {
+    const life = this.living(pid)
+    if (!life) return
+    const what = `${name(life)} carried out call ${token}`
+    if (life.isWaiting) this.oracle.breaks('I13', `${what} before it was granted the child`)
+    if (life.successor) {
+      this.oracle.breaks('I13', `${what} after ${life.successor.pid} had taken over`)
+    }
+    if (life.handoff === 'asked' || life.handoff === 'gave its state') {
+      this.oracle.breaks('I13', `${what} after handoff() and without handoffAborted()`)
+    }
+    life.carriedOut.push(token)
+    if (life.state.length !== life.carriedOut.length || life.state.at(-1) !== token) {
+      this.oracle.breaks('I12', `${what} and has ${life.state.length} in its state`)
+    }
+  }
+
+  handoff(pid: Pid, came: Handoff): void {
+    const life = this.living(pid)
+    if (!life) return
+    if (came === 'aborted') this.aborted++
+    life.handoff = came
+  }
+
+  // What others do to children.
+
+  /** Somebody tells it to end, by whatever way; it may be started anew after it. */
+  tell(id: number): void {
+    this.told.set(id, this.oracle.now + ECHO_MS)
+  }
+
+  /** It is about to refuse to move: an error, or too slow. */
+  refuse(id: number): void {
+    this.refused.set(id, this.oracle.now)
+  }
+
+  wasTold(id: number): boolean {
+    return (this.told.get(id) ?? 0) > this.oracle.now
+  }
+
+  /** `to` was granted the child over the epoch of `from`. */
+  succeeded(from: Pid, to: Pid): void {
+    const [old, fresh] = [this.lives.get(pidKey(from)), this.lives.get(pidKey(to))]
+    if (!old || !fresh || old.successor === fresh) return
+    if (old.successor) {
+      const what = `${name(old)} is succeeded by ${to}`
+      this.oracle.breaks('I13', `${what}, and was by ${old.successor.pid}`)
+    }
+    this.moved++
+    old.successor = fresh
+    fresh.isWaiting = false
+    fresh.line = old.line
+    if (old.handoff === 'gave its state') {
+      this.movedWithState++
+      fresh.carriedOut = [...old.carriedOut]
+    }
+    this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
+    this.compare(fresh, `took over from ${from}`)
+  }
+
+  // Drains.
+
+  drainBegins(member: ClusterMember): void {
+    const others = this.oracle.cluster.living.filter((other) => other !== member)
+    const isAlone =
+      others.every(({ ready, leaving }) => ready && !leaving) &&
+      !this.disruptions.within(SETTLED_MS)
+    for (const other of this.drains.keys()) this.drains.set(other, undefined)
+    this.drains.set(member, isAlone ? this.disruptions.count : undefined)
+  }
+
+  private isCalm(member: ClusterMember): boolean {
+    return this.drains.get(member) === this.disruptions.count
+  }
+
+  // Questions.
+
+  /** Which line of lives a child is in now, if it runs. */
+  line(id: number): object | undefined {
+    return this.byId.get(id)?.findLast((life) => !life.isWaiting && this.isWorking(life))?.line
+  }
+
+  lineOf(pid: Pid): object | undefined {
+    return this.lives.get(pidKey(pid))?.line
+  }
+
+  /** Who works in the stead of a process now: itself, if it has not moved. */
+  head(pid: Pid): Pid {
+    let life = this.lives.get(pidKey(pid))
+    while (life?.successor) life = life.successor
+    return life?.pid ?? pid
+  }
+
+  /** The process that runs, or is to run, a child on that node. */
+  latestOn(id: number, member: ClusterMember): Pid | undefined {
+    return this.byId.get(id)?.findLast((life) => life.home === member && member.isAlive(life.pid))
+      ?.pid
+  }
+
+  // The end.
+
+  check(): void {
+    for (const life of this.lives.values()) {
+      if (this.isWorking(life)) this.compare(life, 'is left')
+    }
+  }
+
+  memberEnded(member: ClusterMember): void {
+    if (member.closing && this.isCalm(member)) this.calmDrains++
+    this.drains.delete(member)
+  }
+
+  private living(pid: Pid): Life | undefined {
+    return this.oracle.home(pid) && this.lives.get(pidKey(pid))
+  }
+
+  private isWorking(life: Life): boolean {
+    return !life.successor && this.oracle.isAlive(life.pid)
+  }
+
+  private compare(life: Life, did: string): void {
+    const { state, carriedOut } = life
+    if (state.length === carriedOut.length && state.every((one, at) => one === carriedOut[at])) {
+      return
+    }
+    const missing = carriedOut.filter((token) => !state.includes(token))
+    const extra = state.filter((token, at) => at !== carriedOut.indexOf(token))
+    const what = `${name(life)} ${did}; of ${carriedOut.length} calls its state lacks`
+    this.oracle.breaks('I12', `${what} [${missing.join(' ')}] and has [${extra.join(' ')}] as well`)
+  }
+
+  private ended(life: Life, reason: unknown): void {
+    if (!life.home.alive || life.successor || life.isWaiting) return
+    const { id, home } = life
+    const what = `${name(life)} ended with ${describe(reason)}`
+    this.oracle.tell(what)
+    if (this.wasTold(id) || !this.isWanted(id)) return
+    if (reason === 'name_conflict') {
+      if (!this.disruptions.within(CONFLICT_MS)) {
+        this.oracle.breaks('I14', `${what}, and there was no split`)
+      }
+    } else if (home.leaving && !home.closing) this.wasLeft(life, what)
+    else this.oracle.breaks('I14', `${what}, and nobody told it to`)
+  }
+
+  private wasLeft({ id, home }: Life, what: string): void {
+    this.leftBehind++
+    if (this.oracle.cluster.working.length === 0 || !this.isCalm(home)) return
+    if (this.oracle.now - (this.refused.get(id) ?? Number.NEGATIVE_INFINITY) < ECHO_MS) return
+    this.oracle.breaks('I14', `${what} on ${home.name}, which left while nothing failed`)
+  }
+}
+
+const name = ({ id, pid }: Life): string => `child ${id} as ${pid}`
+
+function describe(reason: unknown): string {
+  if (typeof reason === 'string') return reason
+  if (reason !== null && typeof reason === 'object' && 'error' in reason) {
+    return reason.error instanceof Error ? reason.error.message : String(reason.error)
+  }
+  return JSON.stringify(reason)
+}
