@@ -14,7 +14,7 @@ export interface Side {
 
 export interface Figure {
   readonly name: string
-  readonly unit: '/s' | 'us' | 'ns' | 'bytes'
+  readonly unit: '/s' | 'ms' | 'us' | 'ns' | 'bytes'
   readonly ours: Command
   readonly erlang?: Command
   /** What Erlang was asked for, in its own words. */
@@ -31,6 +31,8 @@ export interface Benchmark {
   readonly name: string
   readonly ours: Side
   readonly erlang?: Side
+  /** Each round breaks our cluster, so each gets a new one; all figures are asked of it, in order. */
+  readonly fresh?: boolean
   readonly figures: readonly Figure[]
 }
 

@@ -28,17 +28,48 @@ export async function measure(
   rounds: number,
   progress: (text: string) => void,
 ): Promise<Result[]> {
-  const ours = await sides.ours(benchmark)
   const erlang = benchmark.erlang && (await sides.erlang?.(benchmark))
   try {
-    const results: Result[] = []
-    for (const figure of benchmark.figures) {
-      results.push(await measureFigure(figure, ours, erlang, rounds, progress))
+    if (benchmark.fresh) return await measureFresh(benchmark, sides, erlang, rounds, progress)
+    const ours = await sides.ours(benchmark)
+    try {
+      const results: Result[] = []
+      for (const figure of benchmark.figures) {
+        results.push(await measureFigure(figure, ours, erlang, rounds, progress))
+      }
+      return results
+    } finally {
+      await ours.close()
     }
-    return results
   } finally {
-    await Promise.all([ours.close(), erlang?.close()])
+    await erlang?.close()
   }
+}
+
+/** Every round in a cluster of its own. There is no warm-up: nobody fails over twice either. */
+async function measureFresh(
+  { figures, ...benchmark }: Benchmark,
+  sides: Sides,
+  erlang: Cluster | undefined,
+  rounds: number,
+  progress: (text: string) => void,
+): Promise<Result[]> {
+  const taken = figures.map(() => ({ ours: [] as number[], erlang: [] as number[] }))
+  const count = Math.min(rounds, ...figures.map(({ roundsMax }) => roundsMax ?? rounds))
+  for (let round = 1; round <= count; round++) {
+    const ours = await sides.ours({ figures, ...benchmark })
+    try {
+      for (const [at, figure] of figures.entries()) {
+        const [mine, theirs] = await ask(figure, ours, erlang)
+        progress(`${figure.name}: round ${round} of ${count}: ${told(figure, mine, theirs)}`)
+        taken[at]!.ours.push(mine)
+        if (theirs !== undefined) taken[at]!.erlang.push(theirs)
+      }
+    } finally {
+      await ours.close()
+    }
+  }
+  return figures.map((figure, at) => result(figure, taken[at]!))
 }
 
 async function measureFigure(
@@ -51,10 +82,9 @@ async function measureFigure(
   const taken = { ours: [] as number[], erlang: [] as number[] }
   const count = Math.min(rounds, figure.roundsMax ?? rounds)
   for (let round = 0; round <= count; round++) {
-    const mine = await ours.ask(figure.ours)
-    const theirs = figure.erlang && (await erlang?.ask(figure.erlang))
+    const [mine, theirs] = await ask(figure, ours, erlang)
     const label = round === 0 ? 'warm-up' : `round ${round} of ${count}`
-    progress(`${figure.name}: ${label}: ${Math.round(mine)} ${figure.unit}${beside(theirs)}`)
+    progress(`${figure.name}: ${label}: ${told(figure, mine, theirs)}`)
     if (round === 0) continue
     taken.ours.push(mine)
     if (theirs !== undefined) taken.erlang.push(theirs)
@@ -62,8 +92,17 @@ async function measureFigure(
   return result(figure, taken)
 }
 
-const beside = (theirs: number | undefined): string =>
-  theirs === undefined ? '' : `, Erlang ${Math.round(theirs)}`
+async function ask(
+  figure: Figure,
+  ours: Cluster,
+  erlang: Cluster | undefined,
+): Promise<[mine: number, theirs: number | undefined]> {
+  const mine = await ours.ask(figure.ours)
+  return [mine, figure.erlang && (await erlang?.ask(figure.erlang))]
+}
+
+const told = ({ unit }: Figure, mine: number, theirs: number | undefined): string =>
+  `${Math.round(mine)} ${unit}${theirs === undefined ? '' : `, Erlang ${Math.round(theirs)}`}`
 
 function result(figure: Figure, rounds: Result['rounds']): Result {
   const ours = spreadOf(rounds.ours)

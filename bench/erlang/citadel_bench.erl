@@ -83,9 +83,54 @@ run(start_child, [Callers, Total]) ->
         Node = element(erlang:phash2(Id, size(Nodes)) + 1, Nodes),
         {ok, _} = supervisor:start_child({citadel_bench_sup, Node}, [Id])
     end,
-    rate(Total, fun() -> in_parallel(Callers, Total, Start) end).
+    rate(Total, fun() -> in_parallel(Callers, Total, Start) end);
+
+run(hand_over, [Parallel, Total]) -> Total * 1000 / hand_over(Parallel, Total);
+run(hand_over_ms, [Parallel, Total]) -> hand_over(Parallel, Total);
+
+run(fill_restarts, [Total]) ->
+    %% Reports of what is killed on purpose would be most of the work.
+    ok = logger:set_primary_config(level, none),
+    start_supervisor(citadel_bench_restarts, permanent, {stamped, self()}),
+    [{ok, _} = supervisor:start_child(citadel_bench_restarts, []) || _ <- lists:seq(1, Total)],
+    length(start_times(Total));
+run(restarts_p99, [Total]) ->
+    Pids = [Pid || {_, Pid, _, _} <- supervisor:which_children(citadel_bench_restarts)],
+    KilledAt = erlang:monotonic_time(),
+    [exit(Pid, kill) || Pid <- Pids],
+    Times = [since(KilledAt, At) || At <- lists:sort(start_times(Total))],
+    put(restarts_last, lists:last(Times)),
+    lists:nth(Total * 99 div 100, Times);
+run(restarts_last, []) -> get(restarts_last).
 
 %% ---- work
+
+%% Milliseconds for so many children of this node to go on as children of another, with their state.
+hand_over(Parallel, Total) ->
+    Start = fun(_) -> started(supervisor:start_child(citadel_bench_sup, [0])) end,
+    Waiting = ets:new(waiting, [public]),
+    [ets:insert(Waiting, {I, Start(I)}) || I <- lists:seq(1, Total)],
+    Next = atomics:new(1, []),
+    Worker = fun Loop() ->
+        I = atomics:add_get(Next, 1, 1),
+        if I > Total -> ok; true -> hand_over_one(Waiting, I), Loop() end
+    end,
+    {Us, _} = timer:tc(fun() -> in_parallel(Parallel, Parallel, fun(_) -> Worker() end) end),
+    There = {citadel_bench_sup, other()},
+    [ok = supervisor:terminate_child(There, Pid) || {_, Pid} <- ets:tab2list(Waiting)],
+    ets:delete(Waiting),
+    Us / 1000.
+
+hand_over_one(Waiting, I) ->
+    [{_, Old}] = ets:take(Waiting, I),
+    State = gen_server:call(Old, state),
+    {ok, New} = supervisor:start_child({citadel_bench_sup, other()}, [State]),
+    ok = supervisor:terminate_child(citadel_bench_sup, Old),
+    ets:insert(Waiting, {I, New}).
+
+start_times(Total) -> [receive {started, At} -> At end || _ <- lists:seq(1, Total)].
+
+since(Before, At) -> erlang:convert_time_unit(At - Before, native, microsecond) / 1000.
 
 other() -> hd(nodes()).
 
@@ -172,20 +217,24 @@ settled_memory() ->
 
 start_server() -> gen_server:start(?MODULE, server, []).
 
-start_link(Id) -> gen_server:start_link(?MODULE, Id, []).
+start_link(Arg) -> gen_server:start_link(?MODULE, Arg, []).
 
-start_supervisor() ->
-    Spec = #{id => child, start => {?MODULE, start_link, []}, restart => temporary},
+start_supervisor() -> start_supervisor(citadel_bench_sup, temporary, none).
+
+%% Children are given `Arg`, or what start_child adds if that is none.
+start_supervisor(Name, Restart, Arg) ->
+    Args = case Arg of none -> []; _ -> [Arg] end,
+    Spec = #{id => child, start => {?MODULE, start_link, Args}, restart => Restart},
     Start = fun() ->
-        {ok, _} = supervisor:start_link({local, citadel_bench_sup}, ?MODULE, {supervisor, Spec}),
+        {ok, _} = supervisor:start_link({local, Name}, ?MODULE, {supervisor, Spec}),
         receive stop -> ok end
     end,
-    {ok, spawn_and_wait(Start)}.
+    spawn_and_wait(Name, Start).
 
-spawn_and_wait(Start) ->
+spawn_and_wait(Name, Start) ->
     Pid = spawn(Start),
-    wait_for(citadel_bench_sup),
-    Pid.
+    wait_for(Name),
+    {ok, Pid}.
 
 wait_for(Name) ->
     case whereis(Name) of
@@ -193,9 +242,14 @@ wait_for(Name) ->
         Pid -> Pid
     end.
 
-init({supervisor, Spec}) -> {ok, {#{strategy => simple_one_for_one}, [Spec]}};
+init({supervisor, Spec}) ->
+    {ok, {#{strategy => simple_one_for_one, intensity => 1000000, period => 1}, [Spec]}};
+init({stamped, Main}) ->
+    Main ! {started, erlang:monotonic_time()},
+    {ok, #{count => 0}};
 init(_) -> {ok, #{count => 0}}.
 
+handle_call(state, _From, State) -> {reply, State, State};
 handle_call({add, N}, _From, State) -> {reply, N + 1, State}.
 
 handle_cast(_, State) -> {noreply, State}.

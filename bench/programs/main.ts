@@ -1,11 +1,13 @@
 /** One node of our side: started by name, runs the commands that its parent sends, one at a time. */
 import { Citadel } from '../../src/citadel.js'
 import type { Command } from '../benchmark.js'
+import { failoverCommands } from './failover.js'
 import { localCommands } from './local.js'
-import { nodeCommands } from './nodes.js'
+import { moveCommands } from './moves.js'
+import { nodeCommands, REMOTE, Remote } from './nodes.js'
 import { registryCommands } from './registry.js'
 import { remoteCommands } from './remote.js'
-import { Worker } from './servers.js'
+import { Child, Worker } from './servers.js'
 import { supervisorCommands } from './supervisor.js'
 
 export type Run = (citadel: Citadel, ...args: never[]) => Promise<number>
@@ -16,6 +18,8 @@ const commands: Readonly<Record<string, Run>> = {
   ...remoteCommands,
   ...registryCommands,
   ...supervisorCommands,
+  ...moveCommands,
+  ...failoverCommands,
 }
 
 const [name, epmdPort] = process.argv.slice(2)
@@ -23,15 +27,21 @@ const citadel = await Citadel.start({
   name,
   cookie: 'bench',
   epmdPort: Number(epmdPort),
-  modules: { Worker },
+  modules: { Worker, Child },
   mailboxMax: 1_000_000,
 })
 
-async function answer([command, ...args]: Command): Promise<void> {
+async function run([command, ...args]: Command): Promise<number> {
+  const found = commands[command]
+  if (!found) throw new Error(`no command ${command}`)
+  return found(citadel, ...(args as never[]))
+}
+
+await citadel.spawn(Remote, [run], { name: REMOTE })
+
+async function answer(command: Command): Promise<void> {
   try {
-    const run = commands[command]
-    if (!run) throw new Error(`no command ${command}`)
-    process.send!({ value: await run(citadel, ...(args as never[])) })
+    process.send!({ value: await run(command) })
   } catch (error) {
     process.send!({ error: error instanceof Error ? error.stack : String(error) })
   }

@@ -1,9 +1,31 @@
 /** Commands that put a cluster together, and what the others share. */
 import type { Citadel } from '../../src/citadel.js'
+import { GenServer } from '../../src/process/gen-server.js'
 import type { Pid } from '../../src/term/pid.js'
+import type { Command } from '../benchmark.js'
 import { type Counter, Starter, type Worker } from './servers.js'
 
 const STARTER = 'bench_starter'
+export const REMOTE = 'bench_remote'
+const REMOTE_MS = 110_000
+
+/** Runs a command on its node for the first one. */
+export class Remote extends GenServer {
+  #run!: (command: Command) => Promise<number>
+
+  init(run: (command: Command) => Promise<number>): void {
+    this.#run = run
+  }
+
+  run(command: Command): Promise<number> {
+    return this.#run(command)
+  }
+}
+
+export function runOn(citadel: Citadel, node: string, ...command: Command): Promise<number> {
+  const patient = citadel.with({ timeoutMs: REMOTE_MS })
+  return patient.call({ name: REMOTE, node }, 'run', command) as Promise<number>
+}
 
 export const nodeCommands = {
   async ready(citadel: Citadel): Promise<number> {

@@ -11,6 +11,32 @@ export class Worker extends GenServer {
   }
 }
 
+/** A child that counts calls, takes its count along when it moves, and knows when it was started. */
+export class Child extends GenServer {
+  /** By id, when `init` returned, in milliseconds of the clock that all programs of a machine share. */
+  static readonly startedAt = new Map<number, number>()
+
+  #count = 0
+
+  init(id: number): void {
+    Child.startedAt.set(id, machineTime())
+  }
+
+  count(): number {
+    return ++this.#count
+  }
+
+  handoff(): number {
+    return this.#count
+  }
+
+  takeover(count: number): void {
+    this.#count = count
+  }
+}
+
+export const machineTime = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000
+
 /** Counts what it gets, and answers `counted` once there is enough. */
 export class Counter extends GenServer {
   #left = 0

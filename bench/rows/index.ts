@@ -1,5 +1,7 @@
 /** All benchmarks, in the order of the table. */
 import type { Benchmark } from '../benchmark.js'
+import { failover } from './failover.js'
+import { drain, handoff } from './handoff.js'
 import { localCall } from './local-call.js'
 import { localSend } from './local-send.js'
 import { hotLookup, lookup } from './lookup.js'
@@ -20,4 +22,7 @@ export const benchmarks: readonly Benchmark[] = [
   hotLookup,
   register,
   startChild,
+  failover,
+  handoff,
+  drain,
 ]
