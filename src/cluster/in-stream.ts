@@ -18,6 +18,8 @@ export class InStream {
   head = 0
   /** When a repair was last asked for, on the caller's clock; undefined: none outstanding. */
   askedAt: number | undefined
+  /** When all rows of a shared table were last compared on this connection. */
+  comparedAt: number | undefined
 
   constructor(readonly origin: Origin) {}
 
@@ -72,6 +74,7 @@ export class InStream {
   /** The connection was lost: what was on its way will not come. */
   interrupted(): void {
     this.askedAt = undefined
+    this.comparedAt = undefined
     if (this.snapshot !== 0) this.restart()
   }
 }

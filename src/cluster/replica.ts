@@ -11,7 +11,7 @@ import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
 import type { ScopeMessage } from './scope-message.js'
-import type { Op, OwnedTable, Put, SharedTable } from './table.js'
+import type { Digests, Op, OwnedTable, Put, SharedTable } from './table.js'
 
 export interface Outgoing {
   /** A node, or undefined for every member that is up. */
@@ -40,6 +40,10 @@ interface Cursor {
 const ASK_AGAIN_MS = 2_000
 /** A snapshot of which nothing came for this long is asked for anew. */
 const SNAPSHOT_STALLED_MS = 10_000
+/** A difference in ended rows alone may be one of when they are forgotten: it is looked at this often. */
+const COMPARE_ALL_MS = 10_000
+/** The digests of a table whose rows have an owner. */
+const OWNED: Digests = { living: 0, all: 0 }
 const CHUNK_BYTES = 48 * 1024
 /** Updates in one message. */
 const BATCH_MAX = 500
@@ -142,22 +146,20 @@ export class Replica {
 
   // --- messages
 
-  /** What this node's heads say of the table as a whole; 0 where rows have an owner. */
-  get digest(): number {
-    return this.table.owned ? 0 : this.table.digest
+  /** What this node's heads say of the table as a whole. */
+  get digests(): Digests {
+    return this.table.owned ? OWNED : this.table.digests
   }
 
-  /** A member's heads: `seq` is the last update it has written, `digest` is that of its table. */
-  head(node: string, seq: number, digest: number): void {
+  /** A member's heads: `seq` is the last update it has written, `digests` are those of its table. */
+  head(node: string, seq: number, digests: Digests): void {
     const stream = this.ins.get(node)
     if (!stream) return
     stream.head = Math.max(stream.head, seq)
     // Nothing written means nothing to send, unless it keeps rows of others too.
     if (seq === 0 && this.table.owned) stream.exact = true
     if (stream.behind) this.ask(stream)
-    else if (!this.table.owned && digest !== this.table.digest) {
-      this.outgoing.push({ to: node, message: ['d', this.scope, this.table.partDigests()] })
-    }
+    else if (!this.table.owned) this.compare(stream, this.table, digests)
   }
 
   /** Asks a member for what is missing here now, rather than after its next heads. */
@@ -318,6 +320,16 @@ export class Replica {
     const { origin } = stream
     if (typeof op === 'string') this.table.delete(origin, op, 'normal')
     else this.table.put(origin, op, stream.mark, stream.exact ? 'normal' : 'node_up')
+  }
+
+  private compare(stream: InStream, table: SharedTable, { living, all }: Digests): void {
+    const now = this.options.now()
+    const mine = table.digests
+    const isDue = stream.comparedAt === undefined || now - stream.comparedAt >= COMPARE_ALL_MS
+    if (living === mine.living && (all === mine.all || !isDue)) return
+    stream.comparedAt = now
+    const message = ['d', this.scope, table.partDigests()] as const
+    this.outgoing.push({ to: stream.origin.node, message })
   }
 
   private ask(stream: InStream): void {

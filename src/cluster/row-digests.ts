@@ -1,6 +1,6 @@
 /**
- * What two nodes compare to see whether they keep the same rows: one number for all rows, and one
- * for each part of them. Kept up to date by each change, whatever the order of the changes. The
+ * What two nodes compare to see whether they keep the same rows: a digest of all rows, and one of
+ * each part of them. Kept up to date by each change, whatever the order of the changes. The
  * number of parts and the way hashes add up are the same on all nodes: part of the wire protocol.
  */
 import { hash32 } from './hash.js'
@@ -21,7 +21,7 @@ export class RowDigests {
   total = 0
   private readonly parts = new Map<number, Part>()
 
-  /** Counts a row in place of the one of that id; a row with the hash 0 is kept and not counted. */
+  /** Counts a row in place of the one of that id. */
   set(id: string, hash: number): void {
     const part = this.partOf(id)
     this.count(part, hash - (part.rows.get(id) ?? 0))
@@ -57,9 +57,13 @@ export class RowDigests {
   }
 
   private count(part: Part, change: number): void {
-    part.digest = within(part.digest + change)
-    this.total = within(this.total + change)
+    part.digest = addHash(part.digest, change)
+    this.total = addHash(this.total, change)
   }
 }
 
-const within = (sum: number): number => (sum < 0 ? sum + MODULUS : sum % MODULUS)
+/** Digests are sums of hashes. */
+export function addHash(digest: number, change: number): number {
+  const sum = digest + change
+  return sum < 0 ? sum + MODULUS : sum % MODULUS
+}

@@ -23,11 +23,11 @@ import {
 } from './wire-check.js'
 
 /**
- * `[scope, last update written, last update of yours applied, mark]`. The mark of a scope of claims is
- * the highest epoch seen, so that whoever comes to decide about a key never gives out one that an
- * earlier owner had; that of a scope of specs is the digest of the table.
+ * `[scope, last update written, last update of yours applied, mark, all]`. The mark of a scope of claims
+ * is the highest epoch seen, so that whoever comes to decide about a key never gives out one that an
+ * earlier owner had; that of a scope of specs is the digest of those that live, and `all` that of all.
  */
-export type Head = readonly [scope: string, seq: number, applied: number, mark: number]
+export type Head = readonly [scope: string, seq: number, applied: number, mark: number, all: number]
 
 /** One key asked of its home. */
 export type ClaimRequest = readonly [
@@ -81,7 +81,7 @@ export type ScopeMessage =
   /** the sender does not use these grants. */
   | readonly ['r', requests: readonly number[]]
 
-const head = tupleOf(isScope, isCount, isCount, isCount)
+const head = tupleOf(isScope, isCount, isCount, isCount, isCount)
 const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount, isCount)
 const answer = tupleOf(isCount, isText, isAnything)
 const partDigests: Check = (value) => listOf(isCount)(value) && (value as number[]).length === PARTS

@@ -357,9 +357,9 @@ export class Scopes {
   }
 
   private heads(node: string, [, view, heads, oldest]: ScopeMessage & { 0: 'h' }): void {
-    for (const [scope, seq, applied, mark] of heads) {
+    for (const [scope, seq, applied, mark, all] of heads) {
       const { kind, replica, table } = this.scope(scope)
-      replica.head(node, seq, mark)
+      replica.head(node, seq, { living: mark, all })
       if (kind === 'c') (table as ClaimTable).sawEpoch(mark)
       this.acknowledgements.acknowledged(node, scope, applied)
     }
@@ -467,8 +467,9 @@ export class Scopes {
     }
     for (const node of to === undefined ? this.up : [to]) {
       const heads = [...this.scopes].map(([name, { replica, table }]) => {
-        const mark = table instanceof ClaimTable ? table.epochMax : replica.digest
-        return [name, replica.out.seq, replica.applied(node), mark] as const
+        const { living, all } = replica.digests
+        const mark = table instanceof ClaimTable ? table.epochMax : living
+        return [name, replica.out.seq, replica.applied(node), mark, all] as const
       })
       this.send(node, ['h', this.views.current.id, heads, this.claimant.oldestRequest()])
     }

@@ -2,14 +2,14 @@
  * Specs of children, which outlive the node that runs or wrote them: every node keeps every spec,
  * the highest version wins, and a terminated child leaves a tombstone, so that a node with an older
  * version cannot bring it back. Versions are a logical clock with the writer's name as tie-break.
- * Digests count living specs only: a tombstone that is forgotten here sooner than there is no
- * difference. Where one is still needed, tables differ by the living spec that it ends.
+ * Tables are compared by digests of the living specs and of all: a tombstone may be forgotten here
+ * sooner than there, and where one is still needed, the living specs differ.
  */
 import { fingerprint } from './hash.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
-import { RowDigests } from './row-digests.js'
-import type { ChangeReason, Put, SharedTable } from './table.js'
+import { addHash, RowDigests } from './row-digests.js'
+import type { ChangeReason, Digests, Put, SharedTable } from './table.js'
 import { Tombstones } from './tombstones.js'
 import { checkRow, isAnything, isCount, isText, listOf } from './wire-check.js'
 
@@ -58,7 +58,9 @@ export class SpecTable implements SharedTable {
   readonly owned = false
   readonly rows = new Map<string, SpecRow>()
   versionMax = 0
-  private readonly digests = new RowDigests()
+  private readonly all = new RowDigests()
+  /** The digest of the tombstones. */
+  private ended = 0
   private readonly tombstones = new Tombstones<SpecRow>()
 
   constructor(
@@ -89,10 +91,14 @@ export class SpecTable implements SharedTable {
   merge(row: SpecRow): boolean {
     const known = this.rows.get(row.id)
     if (known && !supersedes(row, known)) return false
-    if (known && !known.recipe) this.tombstones.delete(known)
+    if (known && !known.recipe) this.dropTombstone(known)
+    const hash = hashOf(row)
     this.rows.set(row.id, row)
-    this.digests.set(row.id, row.recipe ? hashOf(row, row.recipe) : 0)
-    if (!row.recipe) this.tombstones.add(row)
+    this.all.set(row.id, hash)
+    if (!row.recipe) {
+      this.tombstones.add(row)
+      this.ended = addHash(this.ended, hash)
+    }
     if (row.version > this.versionMax) this.versionMax = row.version
     this.onChange(row)
     return true
@@ -106,16 +112,17 @@ export class SpecTable implements SharedTable {
   /** Specs are never deleted by a stream: a tombstone is a put. */
   delete(_origin: Origin, _id: string, _reason: ChangeReason): void {}
 
-  get digest(): number {
-    return this.digests.total
+  get digests(): Digests {
+    const { total } = this.all
+    return { living: addHash(total, -this.ended), all: total }
   }
 
   partDigests(): number[] {
-    return this.digests.list()
+    return this.all.list()
   }
 
   *rowsWhereOther(partDigests: readonly number[]): IterableIterator<Put> {
-    for (const id of this.digests.idsWhereOther(partDigests)) yield this.agedPut(this.rows.get(id)!)
+    for (const id of this.all.idsWhereOther(partDigests)) yield this.agedPut(this.rows.get(id)!)
   }
 
   /** Forgets tombstones written before `writtenBefore`; where there are many, the rest next time. */
@@ -123,10 +130,15 @@ export class SpecTable implements SharedTable {
     let count = 0
     for (const row of this.tombstones.olderThan(writtenBefore)) {
       if (++count > FORGET_MAX) return
-      this.tombstones.delete(row)
+      this.dropTombstone(row)
       this.rows.delete(row.id)
-      this.digests.delete(row.id)
+      this.all.delete(row.id)
     }
+  }
+
+  private dropTombstone(row: SpecRow): void {
+    this.tombstones.delete(row)
+    this.ended = addHash(this.ended, -hashOf(row))
   }
 
   /** A tombstone keeps its age on its way from node to node, or some would be kept for ever. */
@@ -148,8 +160,8 @@ function supersedes(a: SpecRow, b: SpecRow): boolean {
 }
 
 /** Of all by which one row supersedes another. */
-const hashOf = ({ id, version, author }: SpecRow, { token }: ChildRecipe): number =>
-  Math.floor(fingerprint(`${version} ${author} ${token} ${id}`) / 2)
+const hashOf = ({ id, version, author, recipe }: SpecRow): number =>
+  Math.floor(fingerprint(`${version} ${author} ${recipe ? `+${recipe.token}` : ''} ${id}`) / 2)
 
 /** The row of one just written. */
 export function specPut(row: SpecRow): Put {

@@ -34,14 +34,20 @@ export interface OwnedTable extends Table {
   readonly owned: true
 }
 
+/** Equal on two nodes when their rows are. */
+export interface Digests {
+  readonly living: number
+  /** Also of what was ended, which is forgotten after a time, here sooner than there. */
+  readonly all: number
+}
+
 /**
  * Rows belong to no single node and outlive their writer: of two rows with one id the same one wins
  * everywhere. So tables become equal once those that differ, as their digests tell, exchange rows.
  */
 export interface SharedTable extends Table {
   readonly owned: false
-  /** Equal on two nodes when what counts of their tables is. */
-  readonly digest: number
+  readonly digests: Digests
   /** The digests of the parts of the table. */
   partDigests(): number[]
   /** The rows here in those parts of which somebody else has these other digests. */

@@ -102,7 +102,8 @@ export class ReplicaNet {
     const { replica } = this.node(from)
     replica.flush()
     this.drain()
-    const head = [['s', replica.out.seq, replica.applied(to), replica.digest]] as const
+    const { living, all } = replica.digests
+    const head = [['s', replica.out.seq, replica.applied(to), living, all]] as const
     this.links.get(`${from} ${to}`)?.push(['h', 0, head, 0])
   }
 
@@ -219,7 +220,7 @@ export class ReplicaNet {
   private receive({ replica }: ReplicaNode, from: string, message: ScopeMessage): void {
     switch (message[0]) {
       case 'h':
-        for (const [, seq, , mark] of message[2]) replica.head(from, seq, mark)
+        for (const [, seq, , living, all] of message[2]) replica.head(from, seq, { living, all })
         break
       case 'u':
         replica.updates(from, message[2], message[3], message[4])

@@ -436,13 +436,26 @@ describe('specs of two members that differ', () => {
     expect(rowsOnTheWay(net)).toBe(100)
   })
 
-  it('2 nodes: a tombstone that one has forgotten is no difference', () => {
-    const net = two(10, 0)
+  it('2 nodes: tombstones alone that differ are looked at every 10 seconds, living specs at once', () => {
+    const net = two(10, 1)
+    const said = (): string[] => {
+      net.heads('b', 'a')
+      while (net.deliver('b', 'a')) {}
+      return net.waiting('a', 'b')
+    }
     net.run()
     putSilently(net, 'b', 'ended', false)
-    net.heads('b', 'a')
-    net.deliver('b', 'a')
-    expect(net.waiting('a', 'b')).toEqual([])
+    expect(said()).toEqual([])
+    net.now += 9_999
+    expect(said()).toEqual([])
+    net.now += 1
+    expect(said()).toEqual(['d'])
+    net.lose('a', 'b')
+    expect(said()).toEqual([])
+    putSilently(net, 'b', 'more')
+    expect(said()).toEqual(['d'])
+    net.run()
+    expect(ids(net, 'a')).toEqual(ids(net, 'b'))
   })
 
   it('2 nodes: a tombstone that one has and the other needs gets there', () => {
