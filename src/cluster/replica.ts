@@ -42,6 +42,8 @@ const ASK_AGAIN_MS = 2_000
 const SNAPSHOT_STALLED_MS = 10_000
 /** A difference in ended rows alone may be one of when they are forgotten: it is looked at this often. */
 const COMPARE_ALL_MS = 10_000
+/** So many rows of a shared table that differs are sent without a second look. */
+const ROWS_AT_ONCE = 500
 /** The digests of a table whose rows have an owner. */
 const OWNED: Digests = { living: 0, all: 0 }
 const CHUNK_BYTES = 48 * 1024
@@ -57,6 +59,8 @@ export class Replica {
   private readonly cursors = new Map<string, Cursor>()
   /** Rows on their way to members whose table differs. */
   private readonly offers = new Map<string, Iterator<Put>>()
+  /** The digests of members whose table differs when they last told, and those of this one then. */
+  private readonly differences = new Map<string, { theirs: readonly number[]; mine: number[] }>()
   /** Removals in progress: the rows of dead origins, and what a snapshot did not contain. */
   private readonly removals: { rows: Iterator<Row>; origin: Origin; mark: number | undefined }[] =
     []
@@ -221,10 +225,23 @@ export class Replica {
     if (stream.behind) this.ask(stream)
   }
 
-  /** The digests of a member whose table differs: it gets the rows of the parts that differ. */
-  differs(node: string, partDigests: readonly number[]): void {
+  /**
+   * The digests of a member whose table differs. It gets the rows of the parts that differ; if these
+   * are many, only of those parts that are on both sides what they were the last time: while many
+   * rows are on their way, most parts differ for a moment.
+   */
+  differs(node: string, theirs: readonly number[]): void {
     if (this.table.owned || !this.up.has(node) || this.offers.has(node)) return
-    this.offers.set(node, this.table.rowsWhereOther(partDigests)[Symbol.iterator]())
+    const mine = this.table.partDigests()
+    const before = this.differences.get(node)
+    this.differences.set(node, { theirs, mine })
+    let wanted = theirs
+    if (hasMore(this.table.rowsWhereOther(theirs), ROWS_AT_ONCE)) {
+      const isStill = (digest: number, at: number): boolean =>
+        digest === before?.theirs[at] && mine[at] === before.mine[at]
+      wanted = theirs.map((digest, at) => (isStill(digest, at) ? digest : mine[at]!))
+    }
+    this.offers.set(node, this.table.rowsWhereOther(wanted)[Symbol.iterator]())
   }
 
   offered(node: string, puts: readonly Put[]): void {
@@ -347,5 +364,12 @@ export class Replica {
   private dropSending(node: string): void {
     this.cursors.delete(node)
     this.offers.delete(node)
+    this.differences.delete(node)
   }
+}
+
+function hasMore(rows: Iterable<unknown>, count: number): boolean {
+  let left = count
+  for (const _ of rows) if (left-- === 0) return true
+  return false
 }

@@ -39,11 +39,14 @@ export class RowDigests {
     return Array.from({ length: PARTS }, (_, at) => this.parts.get(at)?.digest ?? 0)
   }
 
-  /** The ids of the rows here, in all parts in which somebody with these digests has other ones. */
-  *idsWhereOther(digests: readonly number[]): IterableIterator<string> {
-    for (const [at, { digest, rows }] of this.parts) {
-      if (digest !== digests[at]) yield* rows.keys()
-    }
+  /**
+   * The ids of the rows here, in all parts in which somebody with these digests has other ones now:
+   * what changes while they are gone through makes no part differ.
+   */
+  idsWhereOther(digests: readonly number[]): IterableIterator<string> {
+    const others: Part[] = []
+    for (const [at, part] of this.parts) if (part.digest !== digests[at]) others.push(part)
+    return idsOf(others)
   }
 
   private partOf(id: string): Part {
@@ -60,6 +63,10 @@ export class RowDigests {
     part.digest = addHash(part.digest, change)
     this.total = addHash(this.total, change)
   }
+}
+
+function* idsOf(parts: readonly Part[]): IterableIterator<string> {
+  for (const { rows } of parts) yield* rows.keys()
 }
 
 /** Digests are sums of hashes. */

@@ -121,8 +121,12 @@ export class SpecTable implements SharedTable {
     return this.all.list()
   }
 
-  *rowsWhereOther(partDigests: readonly number[]): IterableIterator<Put> {
-    for (const id of this.all.idsWhereOther(partDigests)) yield this.agedPut(this.rows.get(id)!)
+  rowsWhereOther(partDigests: readonly number[]): Iterable<Put> {
+    return this.putsOf(this.all.idsWhereOther(partDigests))
+  }
+
+  private *putsOf(ids: Iterable<string>): IterableIterator<Put> {
+    for (const id of ids) yield this.agedPut(this.rows.get(id)!)
   }
 
   /** Forgets tombstones written before `writtenBefore`; where there are many, the rest next time. */
