@@ -67,6 +67,8 @@ export class ChildRunner {
   private readonly arrivals: Arrivals
   private readonly restarts: Restarts
   private readonly moves = new Set<Promise<string | undefined>>()
+  /** How many have come that the old node thought to belong here, and this one does not. */
+  misplaced = 0
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
   private readonly claims: Scope<'c'>
@@ -213,10 +215,10 @@ export class ChildRunner {
   // --- handoff
 
   /** Hands a child of this node over to `to`. Resolves with why it stays; undefined: it does not. */
-  async move(id: string, to: string): Promise<string | undefined> {
+  async move(id: string, to: string, byPlan = false): Promise<string | undefined> {
     const child = this.children.get(id)
     if (!child) return 'it is not here any more'
-    const move = this.departures.move(child, to)
+    const move = this.departures.move(child, to, byPlan)
     this.moves.add(move)
     try {
       return await move
@@ -273,7 +275,7 @@ export class ChildRunner {
   }
 
   private arrived(
-    { id, childId, recipe, pid: from }: HandoffOffer,
+    { id, childId, recipe, pid: from, byPlan }: HandoffOffer,
     epoch: number,
     pid: Pid,
   ): Child {
@@ -281,6 +283,7 @@ export class ChildRunner {
     child.pid = pid
     this.children.writeClaim(child, succession(from))
     this.watch(child, pid)
+    if (byPlan && !this.belongsHere(id, recipe)) this.misplaced++
     return child
   }
 

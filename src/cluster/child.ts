@@ -28,6 +28,7 @@ export interface Child {
 export interface Departure {
   readonly pid: Pid
   readonly to: string
+  readonly byPlan: boolean
   /** Its process ended meanwhile. */
   ended: { readonly reason: unknown } | undefined
   /** The new process, once the other side has won. */

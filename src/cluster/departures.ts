@@ -57,12 +57,12 @@ export class Departures {
   constructor(private readonly parts: DeparturesParts) {}
 
   /** Resolves with why it stays here; undefined: it runs on `to` now. */
-  async move(child: Child, to: string): Promise<string | undefined> {
+  async move(child: Child, to: string, byPlan: boolean): Promise<string | undefined> {
     await child.settling
     const { pid } = child
     if (!pid || child.moving || child.stopping) return 'it starts, moves or stops just now'
     const { promise: committed, resolve: commit } = whenCalled<Pid>()
-    const departure: Departure = { pid, to, ended: undefined, committed, commit }
+    const departure: Departure = { pid, to, byPlan, ended: undefined, committed, commit }
     child.moving = departure
     try {
       const outcome = await this.carryOut(child, departure)
@@ -122,8 +122,8 @@ export class Departures {
   private async ask(child: Child, departure: Departure, state: unknown): Promise<Verdict> {
     const { processes, receiver, rows, handoffMs } = this.parts
     const { id, childId, recipe, epoch } = child
-    const { pid, to } = departure
-    const offer: HandoffOffer = { id, childId, recipe, epoch, pid, state, ...rows.of(pid) }
+    const { pid, to, byPlan } = departure
+    const offer: HandoffOffer = { id, childId, recipe, epoch, pid, state, byPlan, ...rows.of(pid) }
     this.parts.onStep('sent', childId)
     const call = processes.call({ name: receiver, node: to }, 'takeOver', [offer], handoffMs)
     const answered = toOutcome(call as Promise<RemoteOutcome<Pid>>)

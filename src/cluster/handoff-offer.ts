@@ -32,6 +32,8 @@ export interface HandoffOffer {
   readonly state: unknown
   readonly keys: readonly MovingKey[]
   readonly groups: readonly MovingMembership[]
+  /** The old node took it for misplaced; false: somebody asked for this move. */
+  readonly byPlan: boolean
 }
 
 const areKeys = listOf(tupleOf(isAnything, isCount, isAnything))

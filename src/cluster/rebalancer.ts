@@ -11,7 +11,7 @@ import type { ChildEvents } from './child-events.js'
 import type { ChildRunner } from './child-runner.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
-import type { SupervisorMembers } from './supervisor-members.js'
+import type { NodeChooser, SupervisorMembers } from './supervisor-members.js'
 
 export interface RebalanceOptions {
   rebalance: 'auto' | 'manual'
@@ -47,6 +47,8 @@ interface Planned {
   readonly to: string
 }
 
+type Task = 'drain' | 'rebalance'
+
 /** Those that could not move are tried again after this long. */
 const AGAIN_MS = 30_000
 /** A drain goes over what is left so often. */
@@ -57,8 +59,9 @@ const PROGRESS_EVERY_MS = 500
 
 export class Rebalancer {
   private settling: Timer | undefined
-  /** The members as they were when last looked at. */
+  /** The members as they were when last looked at, and what had come misplaced. */
   private known = 0
+  private knownMisplaced = 0
   private readonly stopListening: () => void
   private closed = false
 
@@ -75,11 +78,17 @@ export class Rebalancer {
     this.stopListening()
   }
 
-  /** A change of the members begins the wait anew: nodes that come and go move nothing. */
+  /**
+   * A change of the members begins the wait anew: nodes that come and go move nothing. So does a child
+   * that was on its way here when they changed.
+   */
   private look(): void {
-    const present = this.parts.members.version
-    if (present === this.known || this.closed) return
-    this.known = present
+    const { members, runner } = this.parts
+    const { version } = members
+    const { misplaced } = runner
+    if (this.closed || (version === this.known && misplaced === this.knownMisplaced)) return
+    this.known = version
+    this.knownMisplaced = misplaced
     if (this.options.rebalance === 'auto') this.settle(this.options.settleMs)
   }
 
@@ -123,19 +132,19 @@ export class Rebalancer {
   }
 
   private misplaced(): Promise<Planned[]> {
-    const { runner, members, scopes } = this.parts
-    const nodeFor = members.chooser()
-    return this.choose((child) => {
-      if (!runner.isCarriedOver(child)) return undefined
-      const { module, avoid } = child.recipe
-      const to = nodeFor(child.id, module, { current: scopes.node, avoid })
-      return to === scopes.node ? undefined : to
-    })
+    const { runner, members } = this.parts
+    const target = this.target('rebalance', members.chooser())
+    return this.choose((child) => (runner.isCarriedOver(child) ? target(child) : undefined))
   }
 
   private all(): Promise<Planned[]> {
-    const nodeFor = this.parts.members.chooser()
-    return this.choose(({ id, recipe }) => nodeFor(id, recipe.module, { avoid: recipe.avoid }))
+    return this.choose(this.target('drain', this.parts.members.chooser()))
+  }
+
+  /** Where a child of this node is to go. */
+  private target(task: Task, nodeFor: NodeChooser): (child: Child) => string | undefined {
+    const current = task === 'drain' ? undefined : this.parts.scopes.node
+    return ({ id, recipe: { module, avoid } }) => nodeFor(id, module, { current, avoid })
   }
 
   /** Goes through the children of this node, a slice at a time. */
@@ -157,14 +166,16 @@ export class Rebalancer {
   }
 
   private async carryOut(
-    task: 'drain' | 'rebalance',
+    task: Task,
     planned: readonly Planned[],
     deadline = Number.POSITIVE_INFINITY,
   ): Promise<MovesResult> {
     if (planned.length === 0) return { moved: 0, failed: 0 }
-    const { runner, events, scopes, world, log } = this.parts
+    const { runner, events, scopes, world, log, members } = this.parts
     const { clock } = world
-    const total = planned.length
+    const { version } = members
+    const targetNow = this.target(task, (...asked) => members.nodeFor(...asked))
+    let total = planned.length
     let moved = 0
     let failed = 0
     let next = 0
@@ -173,9 +184,15 @@ export class Rebalancer {
     const tell = (): void =>
       events.tell({ type: 'progress', task, node: scopes.node, moved, failed, total })
     const mover = async (): Promise<void> => {
-      while (next < total && clock.now() < deadline && !this.stopsBefore(task)) {
-        const { child, to } = planned[next++]!
-        const reason = await runner.move(child.id, to)
+      while (next < planned.length && clock.now() < deadline && !this.stopsBefore(task)) {
+        const { child, to: then } = planned[next++]!
+        // A plan for many takes a while; the members may be others by now.
+        const to = members.version === version ? then : targetNow(child)
+        if (to === undefined || to === scopes.node) {
+          total--
+          continue
+        }
+        const reason = await runner.move(child.id, to, true)
         if (reason === undefined) moved++
         else if (failed++ === 0) firstFailure = `${showKey(child.childId)} to ${to}: ${reason}`
         if (clock.now() - toldAt < PROGRESS_EVERY_MS) continue
@@ -191,7 +208,7 @@ export class Rebalancer {
   }
 
   /** A drain takes the place of a rebalance that is under way. */
-  private stopsBefore(task: 'drain' | 'rebalance'): boolean {
+  private stopsBefore(task: Task): boolean {
     return task === 'rebalance' && this.closed
   }
 }

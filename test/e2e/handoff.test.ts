@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ChildEvent, HandoffStep, Pid } from '../../src/index.js'
 import { eventually } from '../support/eventually.js'
-import { Callers, LocalCluster, type LocalNode } from '../support/local-cluster.js'
+import { LocalCluster, type LocalNode } from '../support/local-cluster.js'
 import { Settled, Tally } from '../support/tally.js'
 
 let cluster: LocalCluster
@@ -83,7 +83,7 @@ describe('a child that moves', () => {
       await eventually(() => citadel.groups.members('tallies').length === ids.length)
       await eventually(() => citadel.registry.size === ids.length)
     }
-    const callers = new Callers()
+    const callers = cluster.callers()
     for (const { citadel } of cluster.nodes) {
       callers.add(4, ids, (id) => citadel.call({ key: `key ${id}` }, 'add' as never, 1 as never))
     }
@@ -168,7 +168,7 @@ describe('a child that moves', () => {
     cluster = await LocalCluster.start(3, MANUAL)
     const [first] = cluster.nodes as [LocalNode]
     const pid = (await first.workers.startChild(Tally, ['x', {}], { id: 'x' })) as Pid<Tally>
-    const callers = new Callers()
+    const callers = cluster.callers()
     for (const { citadel, workers } of cluster.nodes) {
       callers.add(2, ['x'], (id) => workers.child<Tally>(id).call('add', 1))
       callers.add(2, ['x'], () => citadel.call(pid, 'add', 1))

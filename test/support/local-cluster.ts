@@ -29,6 +29,7 @@ export interface LocalNode {
 export class LocalCluster {
   readonly nodes: LocalNode[] = []
   readonly #options: LocalOptions
+  readonly #callers: Callers[] = []
 
   private constructor(
     readonly epmdPort: number,
@@ -126,7 +127,15 @@ export class LocalCluster {
     await eventually(isSo, { timeoutMs, what: `each of ${ids.length} children runs once` })
   }
 
+  /** Callers that end with the cluster, if not before. */
+  callers(): Callers {
+    const callers = new Callers()
+    this.#callers.push(callers)
+    return callers
+  }
+
   async stop(): Promise<void> {
+    await Promise.all(this.#callers.map((callers) => callers.stop()))
     const nodes = this.nodes.splice(0)
     await Promise.all(nodes.map(({ citadel }) => citadel.stop({ budgetMs: 0 })))
   }
@@ -177,6 +186,8 @@ export class Callers {
         answered.set(id, (answered.get(id) ?? 0) + 1)
       } catch (error) {
         failures.push(error)
+        // What fails at once must not keep everything else from running.
+        await new Promise((resolve) => setTimeout(resolve, 1))
       }
     }
   }
