@@ -114,7 +114,7 @@ export class Calls {
   #dispatch(call: PendingCall, to: Destination): void {
     if (to instanceof Pid) {
       const process = this.#core.table.find(to)
-      if (process !== undefined) {
+      if (process !== undefined && process.status !== 'moved') {
         this.#toLocal(call, process)
         return
       }

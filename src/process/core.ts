@@ -150,15 +150,21 @@ export class Core {
 
   #routePid(pid: Pid): Route {
     const to = this.redirects.of(pid)
-    if (to !== undefined && this.#isGoneHere(pid)) return this.#routePid(to)
+    if (to !== undefined && this.#isGoneHere(pid, to)) return this.#routePid(to)
     if (pid.node !== this.name) return { node: pid.node, target: pid }
     const process = this.table.find(pid)
     return process && { process }
   }
 
-  /** A process that has moved away from here is a forwarder, which keeps the order, until it ends. */
-  #isGoneHere(pid: Pid): boolean {
-    return pid.node !== this.name || this.table.find(pid) === undefined
+  /**
+   * A process that has moved away from here is a forwarder, which keeps the order, until it ends, or
+   * until its successor has moved on: then other addresses lead past it, and so must its pid.
+   */
+  #isGoneHere(pid: Pid, to: Pid): boolean {
+    const process = pid.node === this.name ? this.table.find(pid) : undefined
+    if (process === undefined) return true
+    const isForwarding = process.status === 'moved' && process.mailbox === undefined
+    return isForwarding && this.redirects.next(pid)?.equals(to) !== true
   }
 
   routeName(name: string): Route {

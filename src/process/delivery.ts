@@ -20,7 +20,8 @@ export class Delivery {
     const core = this.#core
     if (to instanceof Pid) {
       const process = core.table.find(to)
-      if (process !== undefined && !core.strict) return this.postOrDrop(process, message)
+      const isHere = process !== undefined && process.status !== 'moved'
+      if (isHere && !core.strict) return this.postOrDrop(process, message)
     }
     return this.#sendTo(owner, core.route(to), message)
   }

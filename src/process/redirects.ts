@@ -29,6 +29,11 @@ export class Redirects {
     return to
   }
 
+  /** Where it moved to from there, not regarding later moves. */
+  next(pid: Pid): Pid | undefined {
+    return this.#step(pid)
+  }
+
   /** False: known already. */
   add(from: Pid, to: Pid): boolean {
     if (this.#step(from)?.equals(to)) return false
