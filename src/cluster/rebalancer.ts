@@ -64,6 +64,8 @@ export class Rebalancer {
   private knownMisplaced = 0
   private readonly stopListening: () => void
   private closed = false
+  /** The last rebalance that was asked for: two at a time would move the same children. */
+  private last: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly parts: RebalancerParts,
@@ -108,8 +110,11 @@ export class Rebalancer {
     return (await this.misplaced()).map(({ child, to }) => ({ id: child.childId, from, to }))
   }
 
-  async rebalance(): Promise<MovesResult> {
-    return this.carryOut('rebalance', await this.misplaced())
+  /** Begins when the one before is through. */
+  rebalance(): Promise<MovesResult> {
+    const mine = this.last.then(async () => this.carryOut('rebalance', await this.misplaced()))
+    this.last = mine.catch(() => undefined)
+    return mine
   }
 
   /**
