@@ -461,6 +461,9 @@ export class ChildRunner {
   }
 
   private orphanChooser(): (id: string) => boolean {
+    // Until the claims of a member have come, what it runs looks like an orphan.
+    const { replica } = this.claims
+    if (!this.parts.scopes.reachable().every((node) => replica.caughtUp(node))) return () => false
     const nodeFor: NodeChooser = this.parts.members.chooser()
     return (id) => {
       const recipe = this.specs.table.rows.get(id)?.recipe
