@@ -289,10 +289,14 @@ export class Node {
     if (this.supervisors.size > 0) {
       this.mesh.leaving()
       const drainMs = budgetMs * (1 - LAST_ANSWERS_SHARE)
-      const leaving = [...this.supervisors.values()].map(async (joined) =>
-        (await joined).drain({ budgetMs: drainMs }),
-      )
+      const left: DistributedSupervisor[] = []
+      const leaving = [...this.supervisors.values()].map(async (joined) => {
+        const supervisor = await joined
+        left.push(supervisor)
+        return supervisor.drain({ budgetMs: drainMs })
+      })
       await within(clock, deadline - clock.now(), Promise.allSettled(leaving))
+      for (const supervisor of left) supervisor.abandon()
     }
     // Also of supervisors that this node had left before.
     await within(clock, deadline - clock.now(), this.kernel.moves.settled())

@@ -212,6 +212,12 @@ export class ChildRunner {
     await this.parts.scopes.changed()
   }
 
+  /** From now on an end of a child is no more than that: others start it again. */
+  abandon(): void {
+    void this.close()
+    for (const child of this.children) child.stopping = true
+  }
+
   // --- handoff
 
   /** Hands a child of this node over to `to`. Resolves with why it stays; undefined: it does not. */
@@ -274,11 +280,8 @@ export class ChildRunner {
     return spec === undefined || spec.recipe !== undefined
   }
 
-  private arrived(
-    { id, childId, recipe, pid: from, byPlan }: HandoffOffer,
-    epoch: number,
-    pid: Pid,
-  ): Child {
+  private arrived(offer: HandoffOffer, epoch: number, pid: Pid): Child {
+    const { id, childId, recipe, pid: from, byPlan } = offer
     const child = this.children.add({ id, childId }, recipe, epoch)
     child.pid = pid
     this.children.writeClaim(child, succession(from))

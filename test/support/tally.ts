@@ -1,5 +1,5 @@
 /** Children for tests of handoff: one that keeps a count and its name, and one that can go wrong. */
-import { type From, GenServer, noReply } from '../../src/index.js'
+import { type From, GenServer, noReply, type Pid } from '../../src/index.js'
 
 export interface TallyOptions {
   /** Register under `key <id>`. */
@@ -48,7 +48,9 @@ export class Tally extends GenServer {
     return this.heard
   }
 
-  async rest(ms: number): Promise<string> {
+  /** Tells `to` when it begins. */
+  async rest(ms: number, to?: Pid): Promise<string> {
+    if (to) this.citadel.send(to, 'rests')
     await this.citadel.sleep(ms)
     return this.citadel.name
   }
@@ -104,7 +106,8 @@ export class Settled extends GenServer {
     return this.citadel.name
   }
 
-  async rest(ms: number): Promise<string> {
+  async rest(ms: number, to?: Pid): Promise<string> {
+    if (to) this.citadel.send(to, 'rests')
     await this.citadel.sleep(ms)
     return this.citadel.name
   }
