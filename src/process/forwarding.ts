@@ -6,6 +6,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
+import type { Ref } from '../term/ref.js'
 import type { Answers } from './answers.js'
 import type { Calls } from './calls.js'
 import type { Core } from './core.js'
@@ -43,6 +44,8 @@ export class Forwarding implements Detour {
   #unanswered = 0
   #usedAt: number
   #watches = false
+  /** The monitor of the new process. */
+  #watch: Ref | undefined
 
   constructor(
     readonly process: Process,
@@ -84,7 +87,7 @@ export class Forwarding implements Detour {
   watched(): void {
     if (this.#watches) return
     this.#watches = true
-    this.#parts.monitors.monitor(this.process, this.to)
+    this.#watch = this.#parts.monitors.monitor(this.process, this.to)
   }
 
   take(item: unknown): boolean {
@@ -148,7 +151,9 @@ export class Forwarding implements Detour {
 
   /** The new process has ended, or its node is lost. What else comes meant the old instance. */
   takeSystem(item: unknown): void {
-    if (item instanceof Down && this.to.equals(item.pid as Pid)) this.#end(item.reason)
+    if (!(item instanceof Down) || !this.#watches) return
+    // Not by its pid: the new process may have moved on, too. It may be gone before the monitor is made.
+    if (this.#watch === undefined || item.ref.equals(this.#watch)) this.#end(item.reason)
   }
 
   exitSignal(_from: Pid, reason: unknown, linked: boolean): void {

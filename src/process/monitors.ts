@@ -136,16 +136,17 @@ export class Monitors {
    * an Erlang call to it, which nobody would answer, ends at once.
    */
   asked(from: Pid, to: Target, ref: Ref): void {
-    const route = to instanceof Pid ? this.#core.route(to) : this.#core.routeName(to.name)
-    if (route === undefined || !('process' in route)) {
+    // By pid also one that has moved on: it tells of the end of its successor.
+    const process = to instanceof Pid ? this.#core.table.find(to) : this.#core.table.named(to.name)
+    if (process === undefined) {
       this.#tellDown(from, ref, to, 'noproc')
       return
     }
     const key = this.#core.keyOf(ref)
-    const monitor = new Monitor(ref, key, undefined, from, to, route.process)
-    route.process.ties.addWatcher(monitor)
+    const monitor = new Monitor(ref, key, undefined, from, to, process)
+    process.ties.addWatcher(monitor)
     this.#across(from.node).suffered.set(key, monitor)
-    route.process.detour?.watched?.()
+    process.detour?.watched?.()
   }
 
   /** Another node takes a monitor back; also a call of it that we refused with this reference. */

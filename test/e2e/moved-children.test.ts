@@ -1,6 +1,15 @@
 /** What a child has besides its state, and how a move or an end of it is told. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type ChildEvent, Citadel, type DistributedSupervisor, GenServer } from '../../src/index.js'
+import {
+  type ChildEvent,
+  Citadel,
+  type CitadelOptions,
+  type DistributedSupervisor,
+  Down,
+  Exit,
+  GenServer,
+  type Pid,
+} from '../../src/index.js'
 import { freePort } from '../support/free-port.js'
 import { LogRecorder } from '../support/log-recorder.js'
 
@@ -29,8 +38,10 @@ class Box extends GenServer {
   }
 }
 
+let options: CitadelOptions
 let n1: Citadel
 let n2: Citadel
+let others: Citadel[]
 let here: DistributedSupervisor
 let there: DistributedSupervisor
 
@@ -38,7 +49,8 @@ beforeEach(async () => {
   begun = 0
   const epmdPort = await freePort()
   const logger = new LogRecorder()
-  const options = { cookie: 'moved', epmdPort, logger, discovery: false as const }
+  options = { cookie: 'moved', epmdPort, logger, discovery: false }
+  others = []
   n1 = await Citadel.start(options)
   n2 = await Citadel.start(options)
   expect(await n1.connect(n2.name)).toBe(true)
@@ -49,7 +61,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await Promise.all([n1, n2].map((node) => node.stop({ budgetMs: 0 })))
+  await Promise.all([n1, n2, ...others].map((node) => node.stop({ budgetMs: 0 })))
 })
 
 /** An id that belongs on n1, so that it starts there. */
@@ -114,4 +126,47 @@ test('two nodes: the end of a child that is terminated is told, on the other nod
     { type: 'started', id, node: n1.name, pid },
     { type: 'ended', id, node: n1.name, reason: 'shutdown' },
   ])
+})
+
+/** A node that was not there when children moved: it knows of no move but the last. */
+async function newcomer(): Promise<Citadel> {
+  const node = await Citadel.start(options)
+  others.push(node)
+  expect(await node.connect(n1.name)).toBe(true)
+  await expect.poll(() => node.nodes().length).toBe(others.length + 1)
+  return node
+}
+
+test('four nodes: whoever monitors or links to the first pid of a child that moved twice hears of its end', async () => {
+  const id = idOfN1()
+  const pids: Pid[] = [await here.startChild(Box, [], { id })]
+  const n3 = await newcomer()
+  await n3.supervisor('boxes', { modules: { Box }, rebalance: 'manual' })
+  await expect.poll(() => here.nodes().length).toBe(3)
+  for (const to of [n2, n3]) {
+    expect(await here.moveChild(id, to.name)).toBe(true)
+    pids.push(here.lookup(id)!)
+  }
+  const heard: unknown[] = []
+  let ready = 0
+  const watch = (node: Citadel, pid: Pid, how: 'monitor' | 'link') =>
+    node.spawn(async (self) => {
+      self.trapExit = true
+      self[how](pid)
+      ready++
+      const message = await self.receive()
+      if (message instanceof Down || message instanceof Exit) heard.push(message.reason)
+    })
+  for (const node of [n1, n2, n3, await newcomer()]) {
+    for (const pid of pids) {
+      await watch(node, pid, 'monitor')
+      await watch(node, pid, 'link')
+      // All that these have sent lies before it.
+      expect(await node.call(pid as Pid<Box>, 'put')).toBeGreaterThan(0)
+    }
+  }
+  expect([ready, heard]).toEqual([24, []])
+  n1.exit(pids[0]!, 'enough')
+  await expect.poll(() => heard.length).toBe(24)
+  expect(new Set(heard)).toEqual(new Set(['enough']))
 })
