@@ -17,7 +17,7 @@ import type { Monitors } from './monitors.js'
 import type { Detour, Process } from './process.js'
 import { signalWithReason } from './remote-reason.js'
 import { Call, Cast, PendingCall } from './request.js'
-import { Down, Marker } from './system-messages.js'
+import { Down, Exit, Marker } from './system-messages.js'
 
 export interface ForwardingParts {
   readonly core: Core
@@ -103,6 +103,8 @@ export class Forwarding implements Detour {
     if (item instanceof Marker) this.#parts.passMarker(this.to, item.node)
     else if (item instanceof PendingCall) this.#passOwnCall(item)
     else if (item instanceof Call) this.#passCall(item)
+    // Of monitors and links of the old instance: the new one makes its own, and hears by them.
+    else if (item instanceof Down || item instanceof Exit) return
     else this.#passMessage(item instanceof Cast ? castTerm(item) : item)
   }
 

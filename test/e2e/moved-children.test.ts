@@ -30,6 +30,9 @@ class Box extends GenServer {
     await this.citadel.sleep(ms)
     return this.citadel.name
   }
+  watch(pid: Pid): void {
+    this.citadel.monitor(pid)
+  }
   handoff(): number {
     return this.#put
   }
@@ -39,6 +42,7 @@ class Box extends GenServer {
 }
 
 let options: CitadelOptions
+let log: LogRecorder
 let n1: Citadel
 let n2: Citadel
 let others: Citadel[]
@@ -48,8 +52,8 @@ let there: DistributedSupervisor
 beforeEach(async () => {
   begun = 0
   const epmdPort = await freePort()
-  const logger = new LogRecorder()
-  options = { cookie: 'moved', epmdPort, logger, discovery: false }
+  log = new LogRecorder()
+  options = { cookie: 'moved', epmdPort, logger: log, discovery: false }
   others = []
   n1 = await Citadel.start(options)
   n2 = await Citadel.start(options)
@@ -108,6 +112,21 @@ test('two nodes: a node that left its supervisor before it stops still waits for
   await here.drain()
   await n1.stop()
   expect(await Promise.all([first, second])).toEqual([n1.name, n2.name])
+})
+
+test('two nodes: a Down that waits for a child when it moves is dropped, and nothing is said of it', async () => {
+  const id = idOfN1()
+  const pid = (await here.startChild(Box, [], { id })) as Pid<Box>
+  const watched = await n1.spawn(async (self) => void (await self.receive()))
+  await n1.call(pid, 'watch', watched)
+  const slow = n1.call(pid, 'putSlowly', 100)
+  await expect.poll(() => begun).toBe(1)
+  n1.send(watched, 'end')
+  await n1.whenEnded(watched)
+  expect(await here.moveChild(id, n2.name)).toBe(true)
+  expect(await slow).toBe(n1.name)
+  expect(await n1.call(pid, 'put')).toBe(1)
+  expect(log.lines).toEqual([])
 })
 
 test('two nodes: the end of a child that is terminated is told, on the other node as well', async () => {
