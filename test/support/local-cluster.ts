@@ -26,6 +26,8 @@ export interface LocalNode {
   readonly events: readonly ChildEvent[]
 }
 
+type Started = Pick<LocalNode, 'citadel' | 'log'>
+
 export class LocalCluster {
   readonly nodes: LocalNode[] = []
   readonly #options: LocalOptions
@@ -38,22 +40,31 @@ export class LocalCluster {
     this.#options = options
   }
 
-  /** `size` nodes `n1`, `n2`, ... that see each other. */
+  /** `size` nodes `n1`, `n2`, ... that are connected, join the supervisor at once, and see each other. */
   static async start(size: number, options: LocalOptions = {}): Promise<LocalCluster> {
     const cluster = new LocalCluster(await freePort(), options)
+    const started: Started[] = []
     try {
-      for (let n = 1; n <= size; n++) await cluster.add(`n${n}`)
+      for (let n = 1; n <= size; n++) {
+        started.push(await cluster.#begin(`n${n}`, options, started[0]?.citadel.name))
+      }
+      await Promise.all(started.map((one) => cluster.#join(one, options)))
+      cluster.nodes.sort((a, b) => (a.name < b.name ? -1 : 1))
       await cluster.settled()
     } catch (error) {
-      await cluster.stop()
+      await Promise.all(started.map(({ citadel }) => citadel.stop({ budgetMs: 0 })))
       throw error
     }
     return cluster
   }
 
-  /** One more node, connected to the first; `name` without host. `supervised` unless it is to join later. */
+  /** One more node, connected to the first; `name` without host. */
   async add(name: string, options: LocalOptions = {}): Promise<LocalNode> {
-    const { node: given, ...supervisor } = { ...this.#options, ...options }
+    const all = { ...this.#options, ...options }
+    return this.#join(await this.#begin(name, all, this.nodes[0]?.name), all)
+  }
+
+  async #begin(name: string, { node }: LocalOptions, first: string | undefined): Promise<Started> {
     const log = new LogRecorder()
     const citadel = await Citadel.start({
       name: `${name}@127.0.0.1`,
@@ -61,16 +72,20 @@ export class LocalCluster {
       epmdPort: this.epmdPort,
       discovery: false,
       logger: log,
-      ...given,
+      ...node,
     })
-    const [first] = this.nodes
-    if (first && !(await citadel.connect(first.name))) throw new Error(`${name} found nobody`)
+    if (first && !(await citadel.connect(first))) throw new Error(`${name} found nobody`)
+    return { citadel, log }
+  }
+
+  async #join({ citadel, log }: Started, options: LocalOptions): Promise<LocalNode> {
+    const { node: _, ...supervisor } = options
     const workers = await citadel.supervisor('workers', supervisor)
     const events: ChildEvent[] = []
     void collect(workers, events)
-    const node = { name: citadel.name, citadel, workers, log, events }
-    this.nodes.push(node)
-    return node
+    const joined = { name: citadel.name, citadel, workers, log, events }
+    this.nodes.push(joined)
+    return joined
   }
 
   node(index: number): LocalNode {
