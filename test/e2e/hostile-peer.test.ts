@@ -115,7 +115,8 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
     ['an acknowledgement of nonsense', ['a', 'c:registry', 'x']],
     ['a need of nonsense', ['n', 'c:registry', -5]],
     ['a chunk of nonsense', ['s', 'c:registry', 1, 0, 0, ['x', null, 7]]],
-    ['haves of nonsense', ['d', 's:supervisor/workers', [1, null, ['x']]]],
+    ['digests of nonsense', ['d', 's:supervisor/workers', [1, null, ['x']]]],
+    ['digests of too few parts', ['d', 's:supervisor/workers', [1, 2, 3]]],
     ['an offer of nonsense', ['o', 's:supervisor/workers', [1, null, ['x']]]],
     ['a claim of nonsense', ['q', [null]]],
     ['a claim in a scope that has no claims', ['q', [[1, 1, 'g:groups', 'k', null, false, 0, 0]]]],
@@ -182,7 +183,7 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
     async (_what, scope, row) => {
       const evil = await pair.member()
       // Its heads make the target ask for a snapshot, so that the chunk is one that was asked for.
-      evil.tell(SCOPES_ENDPOINT, ['h', 1, [[scope, 1, 0, 0]], 1])
+      evil.tell(SCOPES_ENDPOINT, ['h', 1, [[scope, 1, 0, 0, 0]], 1])
       evil.tell(SCOPES_ENDPOINT, ['s', scope, 1, 0, 1, [row]])
       await eventually(() => evil.isClosed)
       await eventually(() =>
@@ -202,7 +203,7 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
   const odd: [string, unknown[]][] = [
     [
       'heads of a thousand unknown scopes',
-      ['h', 1, numbers(1_000).map((n) => [`c:made up ${n}`, 0, 0, 0]), 0],
+      ['h', 1, numbers(1_000).map((n) => [`c:made up ${n}`, 0, 0, 0, 0]), 0],
     ],
     ['an update number far ahead', ['u', 'c:registry', 2 ** 52, ['a', 'b'], true]],
     ['a chunk nobody asked for', ['s', 'c:registry', 7, 3, 9, [['x']]]],
