@@ -2,6 +2,7 @@
  * What this node has written in one scope, as a numbered stream. Keeps the last `logMax` updates so
  * that a peer that missed some gets just these; a peer further behind gets a snapshot.
  */
+import { deletedId, isDeletion } from './deletion.js'
 import type { Op, Put } from './table.js'
 
 export class OutStream {
@@ -16,7 +17,7 @@ export class OutStream {
   constructor(private readonly logMax: number) {}
 
   append(op: Op): void {
-    if (typeof op === 'string') this.unsentPuts.delete(op)
+    if (isDeletion(op)) this.unsentPuts.delete(deletedId(op))
     else if (this.replaced(op)) return
     this.seq++
     this.unsent++

@@ -27,9 +27,10 @@ export class ProcessRows {
   /** Removes all rows of a process of this node. */
   readonly remove = (pid: Pid): void => {
     this.watched.delete(pid.key)
+    const reason = this.processes.successor(pid) ? 'moved' : 'process_down'
     for (const scope of this.tables) {
       const rows = [...scope.table.rowsOfPid(scope.own, pid)]
-      for (const { id } of rows) this.scopes.deleteOwn(scope, id, 'process_down')
+      for (const { id } of rows) this.scopes.deleteOwn(scope, id, reason)
     }
   }
 }

@@ -6,6 +6,7 @@
  * them at the commit. Rule for shared rows, which outlive their writer: streams bring them quickly,
  * and whoever sees by the heads that a member's table differs has that member send what it has.
  */
+import { deletedId, isDeletion, removalReason } from './deletion.js'
 import { InStream } from './in-stream.js'
 import type { Row } from './origin.js'
 import { Origin } from './origin.js'
@@ -263,7 +264,9 @@ export class Replica {
       const next = removal.rows.next()
       if (next.done) this.removals.shift()
       else if (removal.mark === undefined || next.value.mark < removal.mark) {
-        this.table.delete(removal.origin, next.value.id, 'node_down')
+        // Why a row went that a snapshot lacks, its node has not said.
+        const reason = removal.mark === undefined ? 'node_down' : 'normal'
+        this.table.delete(removal.origin, next.value.id, reason)
       }
       if (++count % 64 === 0 && this.options.now() >= until) return
     }
@@ -335,7 +338,7 @@ export class Replica {
 
   private apply(stream: InStream, op: Op): void {
     const { origin } = stream
-    if (typeof op === 'string') this.table.delete(origin, op, 'normal')
+    if (isDeletion(op)) this.table.delete(origin, deletedId(op), removalReason(op))
     else this.table.put(origin, op, stream.mark, stream.exact ? 'normal' : 'node_up')
   }
 

@@ -13,11 +13,13 @@ import type { Pid } from '../term/pid.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { type Claim, type ClaimChange, ClaimTable, claimPut } from './claim-table.js'
 import { Claimant, type Claiming, type ClaimOutcome } from './claimant.js'
+import { deletionOf } from './deletion.js'
 import { dropReservations, Home } from './home.js'
 import { PacedStarts } from './paced-starts.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
 import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
 import { SlowWork } from './slow-work.js'
+import type { RemovalReason } from './table.js'
 import { ViewTracker } from './view.js'
 
 export const SCOPES_ENDPOINT = 'citadel_scopes'
@@ -52,6 +54,7 @@ export interface ScopesOptions {
 export class Scopes {
   readonly node: string
   readonly creation: number
+  readonly clock: Clock
   readonly views: ViewTracker
   private readonly scopes = new Map<string, Scope>()
   private readonly home: Home
@@ -72,9 +75,10 @@ export class Scopes {
   private stopListening: (() => void) | undefined
 
   constructor(private readonly options: ScopesOptions) {
-    const { mesh } = options
+    const { mesh, clock } = options
     this.node = mesh.name
     this.creation = mesh.creation
+    this.clock = clock
     this.views = new ViewTracker(mesh.name, mesh.creation)
     const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
     this.home = new Home(this.views, tables)
@@ -198,14 +202,10 @@ export class Scopes {
     this.changed()
   }
 
-  deleteOwn(
-    scope: Scope<'c'> | Scope<'g'>,
-    id: string,
-    reason: 'normal' | 'process_down' | 'conflict',
-  ): void {
+  deleteOwn(scope: Scope<'c'> | Scope<'g'>, id: string, reason: RemovalReason): void {
     if (!scope.own.rows.has(id)) return
     scope.table.delete(scope.own, id, reason)
-    scope.replica.wrote(id)
+    scope.replica.wrote(deletionOf(id, reason))
     this.changed()
   }
 

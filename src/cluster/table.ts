@@ -6,17 +6,15 @@ import type { Origin } from './origin.js'
 
 /** A row in its wire form; the first element is its id in its origin's stream. */
 export type Put = readonly [id: string, ...fields: unknown[]]
-/** An update: a row to put, or the id of a row to delete. */
-export type Op = Put | string
+/** An update: a row to put, or the id of one to delete, or that and the code of why. */
+export type Op = Put | Deletion
+export type Deletion = string | readonly [id: string, reason: number]
+
+/** Why the author of a row deletes it: crosses the wire, see deletion.ts. */
+export type RemovalReason = 'normal' | 'process_down' | 'conflict' | 'forced' | 'moved'
 
 /** Why a row came or went. The set is closed; users see it in events. */
-export type ChangeReason =
-  | 'normal'
-  | 'process_down'
-  | 'node_down'
-  | 'node_up'
-  | 'conflict'
-  | 'forced'
+export type ChangeReason = RemovalReason | 'node_down' | 'node_up'
 
 export interface Table {
   /** The rows this node's snapshot consists of. Iteration tolerates changes in between. */

@@ -26,7 +26,10 @@ export const isClaimScope: Check = (value) => isScope(value) && (value as string
 
 /** A row: its id, and fields that its table checks. */
 export const isPut: Check = (value) => Array.isArray(value) && typeof value[0] === 'string'
-export const isOp: Check = (value) => typeof value === 'string' || isPut(value)
+/** An update: a row, the id of one to delete, or that and the code of a reason. */
+export const isOp: Check = (value) =>
+  typeof value === 'string' || (isPut(value) && hasReason(value as unknown[]))
+const hasReason = (fields: unknown[]): boolean => fields.length !== 2 || isCount(fields[1])
 
 export const listOf =
   (check: Check): Check =>

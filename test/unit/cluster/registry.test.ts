@@ -283,8 +283,7 @@ describe('Groups', () => {
     expect(events).toEqual([
       'join b normal',
       'join c normal',
-      // Why it left is known on its own node only.
-      'leave b normal',
+      'leave b process_down',
       'leave c node_down',
     ])
   })

@@ -7,7 +7,7 @@ const pid = new Pid('a@h', 80, 0, 5)
 
 const good: ScopeMessage[] = [
   ['h', 1, [['c:registry', 5, 3, 7, 0]], 1],
-  ['u', 'c:registry', 1, ['gone', ['id', null, pid, 1, false, null]], true],
+  ['u', 'c:registry', 1, ['gone', ['ended', 1], ['id', null, pid, 1, false, null]], true],
   ['a', 's:supervisor/w', 4],
   ['n', 'g:groups', 0],
   ['s', 'g:groups', 1, 0, 9, [['id', 'g', null, pid, 1, null]]],
@@ -36,6 +36,14 @@ describe('A message about scopes', () => {
       for (const one of broken) expect(() => parseScopeMessage(one)).toThrow(/does not know/)
     },
   )
+
+  it('with a deletion whose reason is no code is refused, and one of a later release is not', () => {
+    const updates = (op: unknown): unknown[] => ['u', 'g:groups', 1, [op], false]
+    for (const code of [-1, 0.5, 'process_down', null, undefined, {}]) {
+      expect(() => parseScopeMessage(updates(['id', code]))).toThrow(/does not know/)
+    }
+    expect(parseScopeMessage(updates(['id', 99]))).toEqual(updates(['id', 99]))
+  })
 
   it('of an unknown kind is refused', () => {
     for (const term of [null, 5, 'h', {}, [], [1], ['x'], ['constructor', 1], ['__proto__']]) {

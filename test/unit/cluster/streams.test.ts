@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { deletedId, deletionOf, isDeletion, removalReason } from '../../../src/cluster/deletion.js'
 import { InStream } from '../../../src/cluster/in-stream.js'
 import { Origin } from '../../../src/cluster/origin.js'
 import { OutStream } from '../../../src/cluster/out-stream.js'
@@ -30,10 +31,29 @@ describe('OutStream', () => {
     expect(out.since(1)).toBeUndefined()
   })
 
+  it('keeps a deletion with its reason between two puts of one row, and numbers all three', () => {
+    const out = new OutStream(5)
+    const ops = [['a', 1, 0, 0], deletionOf('a', 'process_down'), ['a', 2, 0, 0]] as const
+    for (const op of ops) out.append(op)
+    expect(out.takeUnsent()).toEqual({ first: 1, ops })
+  })
+
   it('never drops what was not broadcast yet', () => {
     const out = new OutStream(2)
     for (let i = 1; i <= 50; i++) out.append(`u${i}`)
     expect(out.takeUnsent()?.ops.length).toBe(50)
+  })
+})
+
+describe('A deletion', () => {
+  it('says why, in two fields at most, and an unknown reason is an ordinary one', () => {
+    for (const reason of ['normal', 'process_down', 'conflict', 'forced', 'moved'] as const) {
+      const op = deletionOf('x', reason)
+      expect([isDeletion(op), deletedId(op), removalReason(op)]).toEqual([true, 'x', reason])
+    }
+    expect(deletionOf('x', 'normal')).toBe('x')
+    expect(removalReason(['x', 99])).toBe('normal')
+    expect(isDeletion(['x', null, null])).toBe(false)
   })
 })
 
