@@ -181,6 +181,7 @@ export class TestNode {
 export class TestCluster {
   readonly nodes: TestNode[] = []
   readonly cookie = 'cluster test'
+  readonly #spares = new Set<TestNode>()
   readonly #folder: Scratch
   readonly #options: NodeOptions
 
@@ -212,14 +213,47 @@ export class TestCluster {
   }
 
   /** Starts a node; `name` without host. */
-  async add(name: string, options: NodeOptions = {}): Promise<TestNode> {
-    const { supervise = true, ...rest } = { ...this.#options, ...options }
-    const node = new TestNode(`${name}@127.0.0.1`, this.#environment())
+  add(name: string, options: NodeOptions = {}): Promise<TestNode> {
+    const node = this.#make(name)
+    this.#insert(node)
+    return this.#begin(node, options)
+  }
+
+  /** Starts a node that nobody counts or knows until it is admitted. */
+  prepare(name: string, options: NodeOptions = {}): Promise<TestNode> {
+    const node = this.#make(name)
+    this.#spares.add(node)
+    return this.#begin(node, options)
+  }
+
+  /** Connects a prepared node to the others and waits until all see it. */
+  async admit(node: TestNode): Promise<void> {
+    const [first] = this.alive
+    this.#spares.delete(node)
+    this.#insert(node)
+    if (first) await node.run(({ citadel }, to) => citadel.connect(to), first.name)
+    await this.settled()
+  }
+
+  #make(name: string): TestNode {
+    return new TestNode(`${name}@127.0.0.1`, this.#environment())
+  }
+
+  #insert(node: TestNode): void {
     this.nodes.push(node)
     this.nodes.sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  async #begin(node: TestNode, options: NodeOptions): Promise<TestNode> {
+    const { supervise = true, ...rest } = { ...this.#options, ...options }
     const { epmdPort, cookie } = this
     await node.start({ name: node.name, cookie, epmdPort, ...rest }, supervise)
     return node
+  }
+
+  /** Counts those that have ended no more: their names are free. */
+  forgetDead(): void {
+    this.nodes.splice(0, this.nodes.length, ...this.alive)
   }
 
   /** Connects all nodes and waits until each sees all others, supervisors included. */
@@ -288,7 +322,7 @@ export class TestCluster {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.kill()))
+    await Promise.all([...this.nodes, ...this.#spares].map((node) => node.kill()))
     this.#folder.remove()
   }
 

@@ -8,14 +8,18 @@ import type { Logger } from '../../src/base/log.js'
 import { systemClock } from '../../src/base/system-clock.js'
 import { systemRandom } from '../../src/base/system-random.js'
 import { Citadel, type CitadelOptions } from '../../src/citadel.js'
-import type { DistributedSupervisor } from '../../src/cluster/distributed-supervisor.js'
+import type {
+  DistributedSupervisor,
+  SupervisorOptions,
+} from '../../src/cluster/distributed-supervisor.js'
+import type { HandoffStep } from '../../src/cluster/handoff-offer.js'
 import type { MeshEvent } from '../../src/mesh/mesh-event.js'
 import { Atom } from '../../src/term/atom.js'
 import { decodeTerm, encodeTerm } from '../../src/term/codec.js'
 import type { Pid } from '../../src/term/pid.js'
 import { Tuple } from '../../src/term/tuple.js'
 import { CuttableTransport } from './cuttable-transport.js'
-import { Fragile, runningWorkers, Worker } from './workers.js'
+import { Carried, Fragile, runningWorkers, Worker } from './workers.js'
 
 /** What a command's body gets to work with. */
 export interface NodeContext {
@@ -27,6 +31,9 @@ export interface NodeContext {
   readonly workers: DistributedSupervisor
   readonly Worker: typeof Worker
   readonly Fragile: typeof Fragile
+  readonly Carried: typeof Carried
+  /** What is to be killed when a handoff gets so far. */
+  readonly strikes: Strike[]
   readonly Atom: typeof Atom
   readonly Tuple: typeof Tuple
   /** The ids of all workers whose process lives here, supervised or not. */
@@ -36,12 +43,22 @@ export interface NodeContext {
   readonly kept: Map<string, unknown>
 }
 
+/** SIGKILL for a process of this machine, when this node takes that step with that child. */
+export interface Strike {
+  step: HandoffStep
+  id: unknown
+  victim: number
+}
+
 export interface StartCommand {
   type: 'start'
   options: Pick<
     CitadelOptions,
     'name' | 'cookie' | 'epmdPort' | 'discovery' | 'domain' | 'strictMessages' | 'mailboxMax'
-  >
+  > & {
+    /** How it joins `workers`. */
+    supervisor?: Pick<SupervisorOptions, 'rebalance' | 'settleMs' | 'movesMax' | 'handoffMs'>
+  }
   /** Join the supervisor `workers`. */
   supervise: boolean
 }
@@ -77,11 +94,19 @@ const logger: Logger = {
 async function start({ options, supervise }: StartCommand): Promise<void> {
   const transport = new CuttableTransport(options.epmdPort!)
   const world = { clock: systemClock, random: systemRandom(), transport }
-  const modules = { Worker, Fragile }
-  const citadel = await Citadel.start({ discovery: false, ...options, modules, logger, world })
+  const modules = { Worker, Fragile, Carried }
+  const { supervisor = {}, ...rest } = options
+  const citadel = await Citadel.start({ discovery: false, ...rest, modules, logger, world })
   const events: MeshEvent[] = []
   void collect(citadel, events)
-  const workers = supervise ? await citadel.supervisor('workers') : undefined
+  const strikes: Strike[] = []
+  const onStep = (step: HandoffStep, id: unknown): void => {
+    for (const strike of strikes) {
+      if (strike.step === step && strike.id === id) process.kill(strike.victim, 'SIGKILL')
+    }
+  }
+  const joining = { ...supervisor, onStep }
+  const workers = supervise ? await citadel.supervisor('workers', joining) : undefined
   context = {
     citadel,
     transport,
@@ -92,6 +117,8 @@ async function start({ options, supervise }: StartCommand): Promise<void> {
     },
     Worker,
     Fragile,
+    Carried,
+    strikes,
     Atom,
     Tuple,
     running: () => runningWorkers((pid) => citadel.isAlive(pid)),

@@ -30,9 +30,14 @@ export function runningWorkers(isAlive: (pid: Pid) => boolean): unknown[] {
   return alive.map(({ id }) => id)
 }
 
+function forget(pid: Pid): void {
+  const at = started.findIndex((one) => one.pid.equals(pid))
+  if (at >= 0) started.splice(at, 1)
+}
+
 export class Worker extends GenServer {
   #id: unknown
-  #count = 0
+  protected count = 0
 
   init(id: unknown): void {
     this.#id = id
@@ -50,7 +55,7 @@ export class Worker extends GenServer {
 
   /** Counts up; the count is the worker's state. */
   next(): number {
-    return ++this.#count
+    return ++this.count
   }
 
   echo(value: unknown): unknown {
@@ -69,8 +74,30 @@ export class Worker extends GenServer {
     await this.citadel.sleep(ms)
   }
 
-  terminate(): void {
+  terminate(reason: unknown): void {
     note('end', this.#id, this.citadel.name)
+    // Its pid only passes on from now on.
+    const isMoved = typeof reason === 'object' && reason !== null && 'moved' in reason
+    if (isMoved) forget(this.self as Pid)
+  }
+}
+
+/** Takes its count along when it moves. */
+export class Carried extends Worker {
+  put(count: number): void {
+    this.count = count
+  }
+
+  value(): number {
+    return this.count
+  }
+
+  handoff(): number {
+    return this.count
+  }
+
+  takeover(count: number): void {
+    this.count = count
   }
 }
 
