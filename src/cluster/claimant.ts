@@ -259,7 +259,11 @@ export class Claimant {
    * still on its way to the home, so it is worth asking again.
    */
   private taken(attempt: Attempt, pid: Pid, now: number): void {
-    const owner = this.tables(attempt.claim.scope).find(attempt.claim.id)
+    const { claim } = attempt
+    const owner = this.tables(claim.scope).find(claim.id)
+    // The home reserves the key for the very claim that is to be taken over, until that one arrives.
+    if (owner && owner.epoch === claim.over && owner.pid?.equals(pid))
+      return this.retry(attempt, now)
     if (owner?.pid?.equals(pid) || attempt.doubts++ >= DOUBTS_MAX) {
       return this.end(attempt, { type: 'taken', pid })
     }
