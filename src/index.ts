@@ -17,7 +17,15 @@ export { leastChildren } from './cluster/least-children.js'
 export { type Pins, pinned } from './cluster/pinned.js'
 export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
 export type { Move, MovesResult } from './cluster/rebalancer.js'
-export type { RegisterOptions, Registration, Registry } from './cluster/registry.js'
+export type {
+  RegisterOptions,
+  Registration,
+  Registry,
+  ReplaceOptions,
+  WhenRegisteredOptions,
+} from './cluster/registry.js'
+export type { RegistryEvent, RegistryReason } from './cluster/registry-events.js'
+export type { RegistrySelector } from './cluster/registry-watches.js'
 export type { DiscoveredNode, Discovery } from './discovery/discovery.js'
 export type { DiscoveryOption } from './discovery/discovery-options.js'
 export type { MeshEvent } from './mesh/mesh-event.js'

@@ -312,6 +312,7 @@ export class Node {
 
   private async close(): Promise<void> {
     await this.connector?.stop()
+    this.registry.close()
     this.groups.close()
     for (const watcher of [...this.watchers]) watcher.close()
     this.scopes.stop()

@@ -56,6 +56,10 @@ function visible(entry: Entry | undefined): Claim | undefined {
   return entry.find((claim) => !claim.origin.dead)
 }
 
+/** The owner that listeners know of: that its node is dead they are told when its claim is removed. */
+const told = (entry: Entry | undefined): Claim | undefined =>
+  Array.isArray(entry) ? entry[0] : entry
+
 export class ClaimTable extends PidTable<Claim> {
   private readonly byKey = new Map<string, Entry>()
   /** The highest epoch seen on any claim: a logical clock, so that a later owner has a later epoch. */
@@ -81,6 +85,16 @@ export class ClaimTable extends PidTable<Claim> {
       const claim = visible(entry)
       if (claim) yield claim
     }
+  }
+
+  /** Every owner's claim as listeners know it, those of a dead node included until they are removed. */
+  *toldOwners(): IterableIterator<Claim> {
+    for (const entry of this.byKey.values()) yield told(entry)!
+  }
+
+  /** The same of one key. */
+  toldOwner(id: string): Claim | undefined {
+    return told(this.byKey.get(id))
   }
 
   /** How many keys there are, those of a dead node included until they are removed. */
@@ -117,11 +131,11 @@ export class ClaimTable extends PidTable<Claim> {
 
   set(claim: Claim, reason: ChangeReason): void {
     const entry = this.byKey.get(claim.id)
-    const before = visible(entry)
+    const before = told(entry)
     const previous = claim.origin.rows.get(claim.id) as Claim | undefined
     if (previous) this.removeRow(previous)
     this.addRow(claim)
-    const after = visible(this.link(claim, entry, previous))
+    const after = told(this.link(claim, entry, previous))
     this.sawEpoch(claim.epoch)
     this.fulfil(claim)
     this.tell(claim, before, after, reason)
@@ -134,10 +148,10 @@ export class ClaimTable extends PidTable<Claim> {
   delete(origin: Origin, id: string, reason: ChangeReason): void {
     const claim = origin.rows.get(id) as Claim | undefined
     if (!claim) return
-    // A dead origin's claim is invisible already, yet its end is told when it is removed.
-    const before = origin.dead ? claim : this.find(id)
+    const before = told(this.byKey.get(id))!
     this.unlink(claim)
-    this.tell(claim, before, this.find(id), reason)
+    const after = told(this.byKey.get(id))
+    this.tell(claim, before, after, before.origin.dead ? 'node_down' : reason)
   }
 
   private tell(
@@ -166,7 +180,7 @@ export class ClaimTable extends PidTable<Claim> {
       this.byKey.set(claim.id, claim)
       return claim
     }
-    const others = Array.isArray(entry) ? entry.filter((one) => one !== previous) : [entry]
+    const others = this.living(entry).filter((one) => one !== previous)
     const claims = [...others, claim].sort((a, b) => (beats(a, b) ? -1 : 1))
     const linked = claims.length === 1 ? claim : claims
     this.byKey.set(claim.id, linked)
@@ -176,11 +190,20 @@ export class ClaimTable extends PidTable<Claim> {
   private unlink(claim: Claim): void {
     this.removeRow(claim)
     const entry = this.byKey.get(claim.id)
-    if (!Array.isArray(entry)) this.byKey.delete(claim.id)
-    else {
-      const rest = entry.filter((one) => one !== claim)
-      this.byKey.set(claim.id, rest.length === 1 ? rest[0]! : rest)
-    }
+    const rest = Array.isArray(entry)
+      ? this.living(entry.filter((one) => one !== claim))
+      : undefined
+    if (rest === undefined || rest.length === 0) this.byKey.delete(claim.id)
+    else this.byKey.set(claim.id, rest.length === 1 ? rest[0]! : rest)
+  }
+
+  /** The claims of an entry; those of dead nodes are removed now, as the key changes anyway. */
+  private living(entry: Entry): Claim[] {
+    const claims = Array.isArray(entry) ? entry : [entry]
+    return claims.filter((claim) => {
+      if (claim.origin.dead) this.removeRow(claim)
+      return !claim.origin.dead
+    })
   }
 }
 

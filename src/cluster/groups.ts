@@ -16,6 +16,7 @@ import type { MovingMembership } from './handoff-offer.js'
 import type { ProcessPort } from './process-port.js'
 import { ROW_SERVER } from './registry.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChangeReason } from './table.js'
@@ -52,15 +53,16 @@ export class Groups {
 
   /**
    * Makes `pid`, of any connected node, a member of `group`: any term, compared by value.
-   * @throws CitadelError `noproc` when `pid` is dead; `noconnection` when its node is not connected.
+   * @throws CitadelError `noproc` when `pid` is dead; `noconnection` when its node is not connected;
+   *   `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
   async join(group: unknown, pid: Pid, options: { meta?: unknown } = {}): Promise<void> {
-    const groupId = termKey(group)
+    const groupId = rowKey(group)
+    const meta = rowMeta(options.meta)
     checkPid(pid, 'join(group, pid)')
     const successor = this.processes.successor(pid)
     if (successor) return this.join(group, successor, options)
-    if (pid.node !== this.scopes.node)
-      return this.ask('join', [group, pid, options.meta ?? null], pid.node)
+    if (pid.node !== this.scopes.node) return this.ask('join', [group, pid, meta ?? null], pid.node)
     if (!this.processes.isAlive(pid)) {
       throw new CitadelError('noproc', `${pid} is not alive, so it cannot join a group.`, { pid })
     }
@@ -68,7 +70,7 @@ export class Groups {
     // What it takes over from is a member: the membership comes along.
     if (predecessor && this.has(groupId, predecessor)) return
     const known = this.ownRow(groupId, pid)
-    this.write(group, groupId, pid, (known?.count ?? 0) + 1, options.meta ?? known?.meta)
+    this.write(group, groupId, pid, (known?.count ?? 0) + 1, meta ?? known?.meta)
     return this.scopes.changed()
   }
 

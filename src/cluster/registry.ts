@@ -11,24 +11,56 @@ import type { Pid } from '../term/pid.js'
 import type { Claim, ClaimChange } from './claim-table.js'
 import type { ClaimOutcome } from './claimant.js'
 import type { MovingKey } from './handoff-offer.js'
+import { KeyWaits } from './key-waits.js'
 import type { ProcessPort } from './process-port.js'
+import {
+  alreadyRegistered,
+  noProcess,
+  notConfirmed,
+  notRegistered,
+  notRegisteredInTime,
+  ownedByOther,
+  undecided,
+} from './registry-errors.js'
+import { ChangeReader, type RegistryEvent } from './registry-events.js'
+import { type RegistrySelector, RegistryWatches } from './registry-watches.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import { type Replacement, Replacements } from './replacements.js'
+import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
-import { showKey } from './show-key.js'
+import { within } from './within.js'
 
 export const REGISTRY_SCOPE = 'c:registry'
 /** The local name of the process that registers and joins on behalf of other nodes. */
 export const ROW_SERVER = 'citadel_rows'
 const TIMEOUT_MS = 5_000
+/** How much longer than the work itself its answer may take. */
+const ASK_EXTRA_MS = 1_000
 
 export interface RegisterOptions {
   /** Take the key from its owner, which lives on and gets a `KeyLost` message. */
   force?: boolean
-  /** Anything that can cross a wire; found again with `lookup`. */
+  /** Anything that can cross a wire, up to 32 KiB; found again with `lookup`. */
   meta?: unknown
   /** How long to wait for the decision, in milliseconds; 5,000 unless given. */
   timeoutMs?: number
+  /** Resolve only when every member that is connected has the row; within `timeoutMs` as well. */
+  sync?: boolean
+}
+
+export interface ReplaceOptions {
+  /** In place of the metadata there is, which stays unless this is given; null removes it. */
+  meta?: unknown
+  /** How long to wait for the decision, in milliseconds; 5,000 unless given. */
+  timeoutMs?: number
+}
+
+export interface WhenRegisteredOptions {
+  /** How long to wait, in milliseconds, or Infinity; 5,000 unless given. */
+  timeoutMs?: number
+  /** Gives the wait up. */
+  signal?: AbortSignal
 }
 
 export interface Registration {
@@ -41,34 +73,56 @@ export interface Registration {
 
 export class Registry {
   private readonly scope: Scope<'c'>
+  private readonly watches: RegistryWatches
+  private readonly waits: KeyWaits
+  private readonly replacements: Replacements
 
   constructor(
     private readonly scopes: Scopes,
     private readonly processes: ProcessPort,
-    private readonly watch: (pid: Pid) => void,
+    private readonly watchExit: (pid: Pid) => void,
   ) {
     this.scope = scopes.scope<'c'>(REGISTRY_SCOPE)
-    this.scope.listeners.add((change) => this.ownLost(change))
+    const reader = new ChangeReader(this.scope.own, (pid) => processes.successor(pid))
+    this.watches = new RegistryWatches(this.scope.table, reader)
+    this.waits = new KeyWaits(scopes.clock)
+    this.replacements = new Replacements({
+      scopes,
+      scope: this.scope,
+      processes,
+      waits: this.waits,
+      write: (claim) => this.write(claim.id, claim.key, claim.pid, claim.epoch, true, claim.meta),
+    })
+    this.scope.listeners.add((change) => {
+      // First, as what follows may change the same key again.
+      this.watches.changed(change)
+      this.waits.changed(change)
+      this.ownLost(change)
+    })
   }
 
   /**
    * Registers `pid`, of any connected node, under `key`: any term, compared by value.
    * @throws CitadelError `already_registered` with the owner's `pid`; `noproc` when `pid` is dead;
-   *   `unavailable` when who decides about the key cannot be reached; `timeout`; `noconnection`.
+   *   `unavailable` when who decides about the key cannot be reached; `timeout`; `noconnection`;
+   *   `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
   async register(key: unknown, pid: Pid, options: RegisterOptions = {}): Promise<void> {
-    const { meta, timeoutMs = TIMEOUT_MS } = options
-    const force = options.force === true
-    const id = termKey(key)
+    const { timeoutMs = TIMEOUT_MS } = options
+    const id = rowKey(key)
+    const meta = rowMeta(options.meta)
     checkPid(pid, 'register(key, pid)')
     const successor = this.processes.successor(pid)
     if (successor) return this.register(key, successor, options)
-    if (pid.node === this.scopes.node)
-      return this.registerHere(id, key, pid, force, meta, timeoutMs)
-    const to = { name: ROW_SERVER, node: pid.node }
-    const args = [key, pid, force, meta ?? null, timeoutMs]
-    const outcome = await this.processes.call(to, 'register', args, timeoutMs + 1_000)
-    fromOutcome(outcome as RemoteOutcome<void>)
+    const force = options.force === true
+    const sync = options.sync === true
+    if (pid.node !== this.scopes.node) {
+      const args = [key, pid, force, meta ?? null, timeoutMs, sync]
+      return this.ask(pid.node, 'register', args, timeoutMs)
+    }
+    const deadline = sync ? this.scopes.clock.now() + timeoutMs : 0
+    await this.registerHere(id, key, pid, force, meta, timeoutMs)
+    if (sync) await this.confirmed(key, deadline)
   }
 
   /**
@@ -77,25 +131,85 @@ export class Registry {
    */
   async unregister(key: unknown): Promise<void> {
     const id = termKey(key)
-    const claim = this.scope.table.find(id)
-    if (!claim?.pid) {
-      throw new CitadelError(
-        'not_found',
-        `Nothing is registered under ${showKey(key)}; check with findByKey.`,
-      )
+    await this.settled(id)
+    const { origin } = this.owner(id, key)
+    if (origin !== this.scope.own) return this.ask(origin.node, 'unregister', [key])
+    this.scopes.deleteOwn(this.scope, id, 'normal')
+    return this.scopes.changed()
+  }
+
+  /**
+   * Gives the registration of `key` other metadata, whoever owns it; the epoch stays. Of several
+   * updates at the same time the one that comes to the owner's node last is left.
+   * @throws CitadelError `not_found` when nobody owns it; `noconnection` when the owner's node is
+   *   gone; `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
+   */
+  async update(key: unknown, meta: unknown): Promise<void> {
+    const id = termKey(key)
+    const copy = rowMeta(meta)
+    await this.settled(id)
+    const claim = this.owner(id, key)
+    const { origin } = claim
+    if (origin !== this.scope.own) return this.ask(origin.node, 'update', [key, copy ?? null])
+    this.scopes.putClaim(this.scope, { ...claim, meta: copy })
+    return this.scopes.changed()
+  }
+
+  /**
+   * Gives `key` to `newPid`, of any connected node, if `oldPid` owns it at this moment, in one step:
+   * nobody else can have it in between. The old process lives on and gets a `KeyLost` message.
+   * @throws CitadelError `not_found` when nobody owns the key; `already_registered` with the owner's
+   *   `pid` when that is not `oldPid`; else as `register`.
+   */
+  async replace(
+    key: unknown,
+    oldPid: Pid,
+    newPid: Pid,
+    options: ReplaceOptions = {},
+  ): Promise<void> {
+    const { timeoutMs = TIMEOUT_MS } = options
+    const id = termKey(key)
+    const meta = options.meta === undefined ? [] : [rowMeta(options.meta)]
+    checkPid(oldPid, 'replace(key, oldPid, newPid)')
+    checkPid(newPid, 'replace(key, oldPid, newPid)')
+    const pid = this.processes.successor(newPid) ?? newPid
+    await this.settled(id, timeoutMs)
+    const owner = this.owner(id, key)
+    if (!this.replacements.isSame(oldPid, owner.pid)) throw ownedByOther(key, owner.pid)
+    const { epoch } = owner
+    const wanted = { key, oldPid: owner.pid, newPid: pid, epoch, meta, timeoutMs }
+    if (pid.node === this.scopes.node) return this.replacements.carryOut(wanted)
+    const carried = { ...wanted, meta: meta.map((one) => one ?? null) }
+    return this.ask(pid.node, 'replace', [carried], timeoutMs)
+  }
+
+  /** Resolves with the process registered under `key`, at once or when there is one. */
+  async whenRegistered(
+    key: unknown,
+    { timeoutMs = TIMEOUT_MS, signal }: WhenRegisteredOptions = {},
+  ): Promise<Pid> {
+    const id = termKey(key)
+    if (!(timeoutMs >= 0)) {
+      const sentence = `timeoutMs is a number of milliseconds, or Infinity, not ${String(timeoutMs)}.`
+      throw new CitadelError('bad_argument', sentence)
     }
-    const { node } = claim.origin
-    if (node === this.scopes.node) {
-      this.scopes.deleteOwn(this.scope, id, 'normal')
-      return this.scopes.changed()
+    const deadline = this.scopes.clock.now() + timeoutMs
+    if (signal?.aborted) throw notRegisteredInTime(key, 'aborted', timeoutMs, signal)
+    for (let pid = this.scope.table.find(id)?.pid; ; ) {
+      if (pid) return pid
+      const change = await this.waits.next(id, deadline - this.scopes.clock.now(), signal)
+      if (typeof change === 'string') throw notRegisteredInTime(key, change, timeoutMs, signal)
+      pid = change.after?.pid
     }
-    const outcome = await this.processes.call(
-      { name: ROW_SERVER, node },
-      'unregister',
-      [key],
-      TIMEOUT_MS,
-    )
-    fromOutcome(outcome as RemoteOutcome<void>)
+  }
+
+  /**
+   * What is registered now, with the reason `present`, and then each change: of one key, of all keys
+   * that begin with a string or with the elements of an array, or of all. Ends when the loop that
+   * reads it does; a reader that falls 10,000 events behind gets a CitadelError `overloaded`.
+   */
+  watch(selector?: RegistrySelector): AsyncIterableIterator<RegistryEvent> {
+    return this.watches.watch(selector)
   }
 
   /** The process registered under `key`, or undefined. */
@@ -179,7 +293,7 @@ export class Registry {
     const before = table.find(id)
     const claim: Claim = { id, key, pid, epoch, forced: force, meta, origin: own, mark: 0 }
     this.scopes.putClaim(this.scope, claim, force ? 'forced' : 'normal')
-    this.watch(pid)
+    this.watchExit(pid)
     if (before?.pid && before.origin === own && !before.pid.equals(pid)) this.tellLost(before, pid)
     return true
   }
@@ -191,17 +305,49 @@ export class Registry {
         return
       case 'taken':
         throw alreadyRegistered(key, outcome.pid)
-      case 'unavailable':
-        throw new CitadelError(
-          'unavailable',
-          `The node that decides about ${showKey(key)} cannot be reached now; try again in a few seconds.`,
-        )
-      case 'timeout':
-        throw new CitadelError(
-          'timeout',
-          `No decision about ${showKey(key)} in time; the members may be changing, so try again.`,
-        )
+      default:
+        throw undecided(key, outcome.type)
     }
+  }
+
+  /** For the requests of other nodes: `replace`, where the new process is. */
+  replaceHere(wanted: Replacement): Promise<void> {
+    return this.replacements.carryOut(wanted)
+  }
+
+  private owner(id: string, key: unknown): Claim & { readonly pid: Pid } {
+    const claim = this.scope.table.find(id)
+    if (claim?.pid) return claim as Claim & { readonly pid: Pid }
+    throw notRegistered(key)
+  }
+
+  /** While the owner has moved, and the key is on its way after it, waits for that. */
+  private async settled(id: string, timeoutMs = TIMEOUT_MS): Promise<void> {
+    const { clock } = this.scopes
+    const deadline = clock.now() + timeoutMs
+    for (;;) {
+      const pid = this.scope.table.find(id)?.pid
+      if (!pid || !this.processes.successor(pid)) return
+      if (typeof (await this.waits.next(id, deadline - clock.now())) === 'string') return
+    }
+  }
+
+  private async confirmed(key: unknown, deadline: number): Promise<void> {
+    const { clock } = this.scopes
+    const replicated = this.replicated().then(() => true)
+    if (await within(clock, Math.max(0, deadline - clock.now()), replicated)) return
+    throw notConfirmed(key)
+  }
+
+  private async ask(
+    node: string,
+    method: string,
+    args: readonly unknown[],
+    timeoutMs = TIMEOUT_MS,
+  ): Promise<void> {
+    const to = { name: ROW_SERVER, node }
+    const outcome = await this.processes.call(to, method, args, timeoutMs + ASK_EXTRA_MS)
+    fromOutcome(outcome as RemoteOutcome<void>)
   }
 
   /** The keys that a process of this node has, to take along. */
@@ -218,10 +364,20 @@ export class Registry {
   async bring([key, over, meta]: MovingKey, pid: Pid): Promise<void> {
     const id = termKey(key)
     const request = { scope: REGISTRY_SCOPE, id, pid, force: false, over, timeoutMs: TIMEOUT_MS }
-    const write = (epoch: number): boolean =>
-      this.write(id, key, pid, epoch, false, meta ?? undefined)
+    const write = (epoch: number): boolean => {
+      const before = this.scope.table.find(id)
+      // It may have been updated since the old process was asked for its keys.
+      const latest = before?.epoch === over ? before.meta : meta
+      return this.write(id, key, pid, epoch, false, latest ?? undefined)
+    }
     const outcome = await this.scopes.claim(request, write)
     if (outcome.type === 'taken') this.processes.notify(pid, new KeyLost(key, outcome.pid))
+  }
+
+  /** Ends all subscriptions and waits: the node stops. */
+  close(): void {
+    this.watches.close()
+    this.waits.close()
   }
 
   /** Resolves when all members that can be reached have the rows written so far. */
@@ -233,14 +389,14 @@ export class Registry {
   private ownLost({ id, before, after }: ClaimChange): void {
     if (after?.pid && after.origin === this.scope.own && this.processes.successor(after.pid)) {
       // The owner that came after the move is gone: the claim from before it means nothing.
-      this.scopes.deleteOwn(this.scope, id, 'normal')
+      this.scopes.deleteOwn(this.scope, id, 'moved')
       return
     }
     if (!before || !after) return
     // A key that has moved: the old claim stays until all members know the new one.
     if (before.pid && this.processes.successor(before.pid)) return
     if (before.origin !== this.scope.own || after.origin === this.scope.own) return
-    this.scopes.deleteOwn(this.scope, id, 'conflict')
+    this.scopes.deleteOwn(this.scope, id, after.forced ? 'forced' : 'conflict')
     if (!before.pid) return
     if (after.forced && after.pid) this.tellLost(before, after.pid)
     else this.processes.exit(before.pid, 'name_conflict')
@@ -249,16 +405,4 @@ export class Registry {
   private tellLost(claim: Claim, by: Pid): void {
     if (claim.pid) this.processes.notify(claim.pid, new KeyLost(claim.key, by))
   }
-}
-
-function noProcess(pid: Pid): CitadelError {
-  return new CitadelError('noproc', `${pid} is not alive, so it cannot be registered.`, { pid })
-}
-
-function alreadyRegistered(key: unknown, pid: Pid): CitadelError {
-  return new CitadelError(
-    'already_registered',
-    `${showKey(key)} is registered to ${pid}; choose another key, unregister it, or pass { force: true }.`,
-    { pid },
-  )
 }

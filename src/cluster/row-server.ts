@@ -8,9 +8,11 @@ import { Pid } from '../term/pid.js'
 import type { Groups } from './groups.js'
 import type { Registry } from './registry.js'
 import { badRequest, toOutcome } from './remote-outcome.js'
+import type { Replacement } from './replacements.js'
+import { isCount, isFlag } from './wire-check.js'
 
 export class RowServer extends GenServer {
-  static readonly callable = ['register', 'unregister', 'join', 'leave']
+  static readonly callable = ['register', 'unregister', 'update', 'replace', 'join', 'leave']
   private registry!: Registry
   private groups!: Groups
 
@@ -25,12 +27,21 @@ export class RowServer extends GenServer {
     force: boolean,
     meta: unknown,
     timeoutMs: number,
+    sync: boolean,
   ): typeof noReply {
-    const isValid = this.isOwn(pid) && typeof force === 'boolean' && timeoutMs > 0
+    const isValid = this.isOwn(pid) && isFlag(force) && timeoutMs > 0
     if (!isValid) return this.answer(badRequest('register'))
-    return this.answer(
-      this.registry.register(key, pid, { force, meta: meta ?? undefined, timeoutMs }),
-    )
+    return this.answer(this.registry.register(key, pid, { force, meta, timeoutMs, sync }))
+  }
+
+  update(key: unknown, meta: unknown): typeof noReply {
+    return this.answer(this.registry.update(key, meta))
+  }
+
+  replace(wanted: Replacement): typeof noReply {
+    if (!isReplacement(wanted) || !this.isOwn(wanted.newPid))
+      return this.answer(badRequest('replace'))
+    return this.answer(this.registry.replaceHere(wanted))
   }
 
   unregister(key: unknown): typeof noReply {
@@ -61,4 +72,13 @@ export class RowServer extends GenServer {
     )
     return noReply
   }
+}
+
+function isReplacement(value: unknown): value is Replacement {
+  if (typeof value !== 'object' || value === null) return false
+  const { oldPid, newPid, epoch, meta, timeoutMs } = value as Partial<Replacement>
+  const arePids = oldPid instanceof Pid && newPid instanceof Pid
+  return (
+    arePids && isCount(epoch) && Array.isArray(meta) && timeoutMs !== undefined && timeoutMs > 0
+  )
 }

@@ -59,7 +59,12 @@ export class FakeProcesses implements ProcessPort {
     this.watchers.delete(pid.toString())
   }
 
-  successor(): undefined {}
+  /** Where processes have moved to, by their old pids. */
+  readonly moved = new Map<string, Pid>()
+
+  successor(pid: Pid): Pid | undefined {
+    return this.moved.get(pid.toString())
+  }
 
   predecessor(): undefined {}
 
@@ -93,10 +98,19 @@ export class FakeProcesses implements ProcessPort {
 
   call(to: { node: string }, method: string, args: readonly unknown[]): Promise<unknown> {
     const { registry, groups } = this.node.cluster.node(to.node)
-    const [what, pid, third, meta, timeoutMs] = args as [unknown, Pid, never, unknown, number]
-    const options = { force: third as boolean, meta, timeoutMs }
+    const [what, pid, third, meta, timeoutMs, sync] = args as [
+      unknown,
+      Pid,
+      never,
+      unknown,
+      number,
+      boolean,
+    ]
+    const options = { force: third as boolean, meta, timeoutMs, sync }
     if (method === 'register') return toOutcome(registry.register(what, pid, options))
     if (method === 'unregister') return toOutcome(registry.unregister(what))
+    if (method === 'update') return toOutcome(registry.update(what, pid))
+    if (method === 'replace') return toOutcome(registry.replaceHere(what as never))
     if (method === 'join') return toOutcome(groups.join(what, pid, { meta: third }))
     return toOutcome(groups.leave(what, pid))
   }

@@ -1,0 +1,72 @@
+/** The errors of the registry, each with what to do. */
+import { CitadelError } from '../base/errors.js'
+import type { Pid } from '../term/pid.js'
+import type { WaitEnd } from './key-waits.js'
+import { showKey } from './show-key.js'
+
+export function noProcess(pid: Pid): CitadelError {
+  return new CitadelError('noproc', `${pid} is not alive, so it cannot be registered.`, { pid })
+}
+
+export function alreadyRegistered(key: unknown, pid: Pid): CitadelError {
+  return new CitadelError(
+    'already_registered',
+    `${showKey(key)} is registered to ${pid}; choose another key, unregister it, or pass { force: true }.`,
+    { pid },
+  )
+}
+
+export function ownedByOther(key: unknown, pid: Pid): CitadelError {
+  return new CitadelError(
+    'already_registered',
+    `${showKey(key)} is registered to ${pid} by now; look it up and decide anew.`,
+    { pid },
+  )
+}
+
+export function notRegistered(key: unknown): CitadelError {
+  return new CitadelError(
+    'not_found',
+    `Nothing is registered under ${showKey(key)}; check with findByKey.`,
+  )
+}
+
+/** The home did not say yes. */
+export function undecided(key: unknown, type: 'unavailable' | 'timeout'): CitadelError {
+  const sentence =
+    type === 'timeout'
+      ? `No decision about ${showKey(key)} in time; the members may be changing, so try again.`
+      : `The node that decides about ${showKey(key)} cannot be reached now; try again in a few seconds.`
+  return new CitadelError(type, sentence)
+}
+
+export function notConfirmed(key: unknown): CitadelError {
+  return new CitadelError(
+    'timeout',
+    `${showKey(key)} is registered, but not every member has confirmed it in time; one of them may be slow or gone.`,
+  )
+}
+
+export function notRegisteredInTime(
+  key: unknown,
+  end: WaitEnd,
+  ms: number,
+  signal: AbortSignal | undefined,
+): CitadelError {
+  switch (end) {
+    case 'timeout':
+      return new CitadelError(
+        'timeout',
+        `Nothing was registered under ${showKey(key)} within ${ms} ms; wait longer, or check who should register it.`,
+      )
+    case 'aborted':
+      return new CitadelError('aborted', `The wait for ${showKey(key)} was given up.`, {
+        cause: signal?.reason,
+      })
+    case 'stopped':
+      return new CitadelError(
+        'stopped',
+        `The node has stopped, so ${showKey(key)} is not waited for any more.`,
+      )
+  }
+}

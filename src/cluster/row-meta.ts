@@ -1,0 +1,37 @@
+/**
+ * What users give the registry and the groups to keep on every node: it must be able to cross, and
+ * is bounded, because 500 rows travel in one message, and a message has 64 MiB at most.
+ */
+import { CitadelError } from '../base/errors.js'
+import { decodeTerm, encodeTerm } from '../term/codec.js'
+import { termKey } from '../term/key.js'
+
+const META_KIB_MAX = 32
+const KEY_CHARACTERS_MAX = 8_192
+
+/**
+ * The metadata of a row, as all nodes will have it: a copy. Null says the same as nothing.
+ * @throws CitadelError `unserializable`, `limit_exceeded`.
+ */
+export function rowMeta(meta: unknown): unknown {
+  if (meta === undefined || meta === null) return undefined
+  const bytes = encodeTerm(meta)
+  if (bytes.length <= META_KIB_MAX * 1024) return decodeTerm(bytes)
+  throw new CitadelError(
+    'limit_exceeded',
+    `Metadata takes at most ${META_KIB_MAX} KiB, as it is on every node; keep the rest in the process.`,
+  )
+}
+
+/**
+ * The canonical string of a key or group that is to be kept.
+ * @throws CitadelError `bad_argument`, `limit_exceeded`.
+ */
+export function rowKey(key: unknown): string {
+  const id = termKey(key)
+  if (id.length <= KEY_CHARACTERS_MAX) return id
+  throw new CitadelError(
+    'limit_exceeded',
+    `A key or group takes at most ${KEY_CHARACTERS_MAX} characters, as it is on every node; use a digest of it.`,
+  )
+}
