@@ -57,9 +57,9 @@ export class ChildLedger {
     return this.record(id).pids
   }
 
-  /** It is certain that it should run. */
+  /** It is to run, and all nodes know that. */
   mustRun(id: number): boolean {
-    return this.record(id).expect === 'runs'
+    return this.isKnownToAll(id) && this.isWanted(id)
   }
 
   /** Whether, as far as the living nodes know, it is to run. */

@@ -69,22 +69,32 @@ export class ChildStreams {
     }
   }
 
-  wasSent(id: number, { from, number, doubts }: ChildMessage): void {
+  wasSent(id: number, to: Pid | undefined, { from, number, doubts, by }: ChildMessage): void {
+    this.oracle.tell(`${from} sends ${number} to child ${id} by its ${by} (${to})`)
     const stream = this.stream(from, id)
     stream.number = number + 1
     if (doubts !== stream.doubts) stream.doubts = doubts + 1
   }
 
-  /** Whether what `member` sends to that pid now gets to the child, if nothing fails. */
+  /**
+   * Whether what `member` sends to that pid now gets to the child in its turn, if nothing fails. A
+   * node that came when the process had moved long ago cannot know where it is: from there its pid
+   * leads to the child as well, but by another way than the handle.
+   */
   leads(member: ClusterMember, id: number, pid: Pid): boolean {
+    const { lives } = this
     const to = member.node.kernel.moves.successor(pid) ?? pid
-    const line = this.lives.line(id)
-    return line !== undefined && this.lives.lineOf(to) === line && this.oracle.isAlive(to)
+    const line = lives.line(id)
+    if (line === undefined || lives.lineOf(to) !== line || !this.oracle.isAlive(to)) return false
+    // A pid of which it has not heard yet, it can have from nobody.
+    if (lives.head(to).equals(to)) return member.supervisor.lookup(id)?.equals(to) === true
+    return lives.isNewsTo(member, to)
   }
 
   arrived(id: number, to: Pid, message: ChildMessage): void {
     if (!this.oracle.home(to)) return
     this.received++
+    this.oracle.tell(`${to} gets ${message.number} of ${message.from} as child ${id}`)
     const key = streamKey(message.from, id)
     this.once(key, to, message)
     const before = this.last.get(key)

@@ -46,6 +46,8 @@ export class ClusterMember {
   supervisor!: DistributedSupervisor
   /** Has joined its supervisor; takes work. */
   ready = false
+  /** When that was; nothing that went on before does it know first-hand. */
+  readyAt = Number.POSITIVE_INFINITY
   /** Is on its way out, or gone. */
   leaving = false
   readonly hostName: string

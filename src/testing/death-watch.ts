@@ -45,6 +45,8 @@ export class DeathWatch {
 
   private event(by: ClusterMember, event: MeshEvent): void {
     if (event.type === 'beamUp' || event.type === 'beamDown') {
+      // Cut off in the middle of its introduction it is taken for one until the rest of that comes.
+      if (this.isExcused(by.name, event.node)) return
       this.oracle.breaks('I11', `${by.name} takes ${event.node} for no Citadel node`)
       return
     }

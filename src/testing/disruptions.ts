@@ -6,7 +6,9 @@
 export class Disruptions {
   /** Of disruptions that have begun or ended so far. */
   count = 0
-  private lastAt = Number.NEGATIVE_INFINITY
+  /** A cluster that is just starting is one that has just come together. */
+  private lastAt = 0
+  private readonly present = new Set<object>()
 
   constructor(private readonly clock: { readonly now: number }) {}
 
@@ -15,8 +17,24 @@ export class Disruptions {
     this.lastAt = this.clock.now
   }
 
+  /** One begins that lasts; answers how to end it. */
+  begins(): () => void {
+    const one = {}
+    this.present.add(one)
+    this.happened()
+    return () => {
+      if (this.present.delete(one)) this.happened()
+    }
+  }
+
+  /** What is broken is mended. */
+  allOver(): void {
+    this.present.clear()
+    this.happened()
+  }
+
   /** Whether there was one, or one went on, in the last `ms`. */
   within(ms: number): boolean {
-    return this.clock.now - this.lastAt < ms
+    return this.present.size > 0 || this.clock.now - this.lastAt < ms
   }
 }

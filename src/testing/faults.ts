@@ -75,7 +75,7 @@ export class Faults {
     this.running = false
     this.handoffs?.stop()
     this.cluster.healAll()
-    this.ledgers.disruptions.happened()
+    this.ledgers.disruptions.allOver()
     for (let index = 0; index < this.cluster.names.length; index++) this.bringUp(index)
   }
 

@@ -118,9 +118,9 @@ function checkRows({ oracle }: Ledgers, member: ClusterMember): void {
 const isSpread = ({ rebalance, placement }: Manner): boolean =>
   rebalance === 'auto' && placement.sticky !== true
 
-function checkPlaces({ oracle }: Ledgers, member: ClusterMember): void {
+function checkPlaces({ oracle, handoffs }: Ledgers, member: ClusterMember): void {
   for (const [id, pid] of member.supervisor.localChildren()) {
-    if (Number(id) % PLAIN_EVERY === 0) continue
+    if (Number(id) % PLAIN_EVERY === 0 || handoffs.isByHand(id)) continue
     const to = member.supervisor.nodeFor(id)
     if (to === member.name) continue
     oracle.breaks('I4', `child ${id} runs as ${pid}, and belongs on ${to}`)
@@ -138,6 +138,9 @@ function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
     'late reports': scopes['lateReports'].size,
     'calls pending': kernel.counters().pendingCalls ?? 0,
     'gates, markers or unanswered calls of moves': kernel.moves.unfinished,
+    'claims of children that have left': [
+      ...scopes.scope<'c'>(CHILDREN_SCOPE).own.rows.keys(),
+    ].filter((id) => !runner['children'].has(id)).length,
     'children on the move': [...runner['children']].filter(({ moving }) => moving).length,
     'children to be started': runner['starting'].size + runner['orphans'].size,
   }

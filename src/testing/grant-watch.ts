@@ -109,7 +109,12 @@ export class GrantWatch {
       if (theirs.current.id !== views.current.id || !agrees(other.member)) continue
       const what = `${id} (${scopeName}) was granted to ${member.name} with epoch ${claim.epoch}`
       const rival = other.scope.own.rows.get(id) as Claim | undefined
-      if (other.member !== member && rival && !rival.forced && !this.isPast(scopeName, rival)) {
+      if (
+        other.member !== member &&
+        rival &&
+        !rival.forced &&
+        !this.isPast(scopeName, other, rival)
+      ) {
         const how = over === undefined ? '' : ` over ${over}`
         this.oracle.breaks(
           'I3',
@@ -130,8 +135,10 @@ export class GrantWatch {
     }
   }
 
-  private isPast(scopeName: string, claim: Claim): boolean {
-    return this.superseded.has(claimKey(scopeName, claim))
+  /** It was taken over, whether its node knows or not; or its node knows that its process has moved. */
+  private isPast(scopeName: string, { member }: Watched, claim: Claim): boolean {
+    if (this.superseded.has(claimKey(scopeName, claim))) return true
+    return claim.pid !== undefined && member.node.kernel.moves.successor(claim.pid) !== undefined
   }
 
   /** Somebody takes a key by force while another's grant of it is on its way: that one loses it. */

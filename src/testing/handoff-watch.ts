@@ -8,6 +8,9 @@ import { termKey } from '../term/key.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { Oracle } from './oracle.js'
 
+/** A move by hand may end so long after it was asked for. */
+const SENT_BACK_MS = 15_000
+
 export interface Handoff {
   readonly childId: unknown
   readonly from: ClusterMember
@@ -20,6 +23,12 @@ export class HandoffWatch {
   /** How often a child was to move and stayed. */
   stayed = 0
   onStep: (step: HandoffStep, handoff: Handoff) => void = () => {}
+  /** Told when the old process is about to pass on what comes. */
+  onForwarding: (childId: unknown, on: ClusterMember) => void = () => {}
+  /** When children were last told to go to some node, wherever they belong. */
+  readonly movedByHand = new Map<unknown, number>()
+  /** When a member last came or went. */
+  membersChangedAt = 0
   /** The latest handoff of each child. */
   private readonly latest = new Map<unknown, Handoff>()
 
@@ -32,13 +41,22 @@ export class HandoffWatch {
   }
 
   /** The member has its supervisor. */
-  joined({ supervisor }: ClusterMember): void {
+  joined(member: ClusterMember): void {
+    const { supervisor } = member
+    member.readyAt = this.oracle.now
+    this.membersChangedAt = this.oracle.now
     const events = supervisor['childEvents']
     const tell = events.tell.bind(events)
     events.tell = (event: ChildEvent) => {
       if (event.type === 'stayed') this.stayed++
       tell(event)
     }
+  }
+
+  /** It is where somebody wanted it, and no change of the members has sent it back since. */
+  isByHand(childId: unknown): boolean {
+    const at = this.movedByHand.get(childId)
+    return at !== undefined && at > this.membersChangedAt - SENT_BACK_MS
   }
 
   get begun(): number {
@@ -51,6 +69,7 @@ export class HandoffWatch {
       const to = member.supervisor['runner']['children'].get(termKey(childId))?.moving?.to
       if (to !== undefined) this.latest.set(childId, { childId, from: member, to })
     }
+    if (step === 'forwarding') this.onForwarding(childId, member)
     this.oracle.tell(`child ${childId} is at ${step} on ${member.name}`)
     const handoff = this.latest.get(childId)
     if (handoff) this.onStep(step, handoff)

@@ -43,6 +43,7 @@ export class Ledgers {
     this.ties = new TieLedger(oracle, (pid) => this.lives.head(pid))
     this.calls = new CallLedger(oracle)
     this.names = new NameLedger(oracle)
+    this.handoffs.onForwarding = (id, on) => this.lives.forwards(id as number, on)
     this.grants.onSuccession = (from, to) => {
       this.lives.succeeded(from, to)
       this.names.moved(from, to)
@@ -52,6 +53,7 @@ export class Ledgers {
   made(member: ClusterMember): void {
     member.onCut = (node) => this.cutOff(member, node)
     this.grants.made(member)
+    this.lives.made(member)
     this.handoffs.watch(member)
     this.deaths.watch(member)
     this.rows.watch(member)
@@ -82,8 +84,7 @@ export class Ledgers {
 
   /** Something begins that lasts for `ms`. */
   disrupted(ms: number): void {
-    this.disruptions.happened()
-    this.oracle.cluster.simulation.after(ms, 'over', () => this.disruptions.happened())
+    this.oracle.cluster.simulation.after(ms, 'over', this.disruptions.begins())
   }
 
   /** While everything goes on. */

@@ -25,10 +25,16 @@ export interface Life {
   /** It was started to take over from another and has not been granted the id. */
   isWaiting: boolean
   successor: Life | undefined
+  movedAt: number
+  isForwarding: boolean
 }
 
-/** How long a cause may take to have its effect. */
+/** How long a refusal excuses that a child was not moved. */
 const ECHO_MS = 60_000
+/** How long it may take until who is told to end has ended, and is there again. */
+const TOLD_MS = 20_000
+/** How long it may take until all nodes have heard of a move. */
+const NEWS_MS = 2_000
 /** How long after a disruption a drain may still suffer from it. */
 const SETTLED_MS = 15_000
 /** A split is noticed, and its loser stopped, within this long after it has healed. */
@@ -58,6 +64,15 @@ export class LifeLedger {
     private readonly isWanted: (id: number) => boolean,
   ) {}
 
+  made(member: ClusterMember): void {
+    const { moves } = member.node.kernel
+    const goOn = moves.goOn.bind(moves)
+    moves.goOn = (pid: Pid) => {
+      this.goesOn(pid)
+      goOn(pid)
+    }
+  }
+
   // What processes tell.
 
   /** Its `init` runs. `state` is the list that it will keep. */
@@ -76,6 +91,8 @@ export class LifeLedger {
       handoff: 'never asked',
       isWaiting,
       successor: undefined,
+      movedAt: 0,
+      isForwarding: false,
     }
     this.lives.set(pidKey(pid), life)
     const lives = this.byId.get(id)
@@ -109,11 +126,34 @@ export class LifeLedger {
     life.handoff = came
   }
 
+  /**
+   * It is let go to work on where it is. Rightly so although another one had taken over, if that one's
+   * node is gone, or cut off and held for dead.
+   */
+  goesOn(pid: Pid): void {
+    const life = this.living(pid)
+    const { successor } = life ?? {}
+    if (!life || !successor) return
+    const { home } = successor
+    const isKnown = life.home.node.scopes.views.current.creationOf(home.name) === home.creation
+    if (home.alive && isKnown) {
+      this.oracle.breaks('I13', `${name(life)} goes on, and ${successor.pid} had taken over`)
+    }
+    life.successor = undefined
+    successor.line = {}
+  }
+
+  /** The latest life of a child on that node passes on from here. */
+  forwards(id: number, on: ClusterMember): void {
+    const life = this.byId.get(id)?.findLast(({ home, successor }) => home === on && successor)
+    if (life && this.oracle.isAlive(life.pid)) life.isForwarding = true
+  }
+
   // What others do to children.
 
   /** Somebody tells it to end, by whatever way; it may be started anew after it. */
   tell(id: number): void {
-    this.told.set(id, this.oracle.now + ECHO_MS)
+    this.told.set(id, this.oracle.now + TOLD_MS)
   }
 
   /** It is about to refuse to move: an error, or too slow. */
@@ -135,12 +175,13 @@ export class LifeLedger {
     }
     this.moved++
     old.successor = fresh
+    old.movedAt = this.oracle.now
     fresh.isWaiting = false
-    fresh.line = old.line
-    if (old.handoff === 'gave its state') {
-      this.movedWithState++
-      fresh.carriedOut = [...old.carriedOut]
-    }
+    const hasEnded = !this.oracle.isAlive(from)
+    // What waited in the mailbox of one that ended while it was held is lost.
+    if (!hasEnded) fresh.line = old.line
+    fresh.carriedOut = inherited(old, fresh.state, hasEnded)
+    if (fresh.carriedOut.length > 0) this.movedWithState++
     this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
     this.compare(fresh, `took over from ${from}`)
   }
@@ -169,6 +210,13 @@ export class LifeLedger {
 
   lineOf(pid: Pid): object | undefined {
     return this.lives.get(pidKey(pid))?.line
+  }
+
+  /** Whether it has just moved, so that a member need not know of it yet. */
+  isNewsTo({ readyAt }: ClusterMember, pid: Pid): boolean {
+    const life = this.lives.get(pidKey(pid))
+    if (!life?.successor || life.movedAt < readyAt) return false
+    return this.oracle.now - life.movedAt < NEWS_MS
   }
 
   /** Who works in the stead of a process now: itself, if it has not moved. */
@@ -217,12 +265,13 @@ export class LifeLedger {
   }
 
   private ended(life: Life, reason: unknown): void {
+    if (life.successor && !life.isForwarding) life.successor.line = {}
     if (!life.home.alive || life.successor || life.isWaiting) return
     const { id, home } = life
     const what = `${name(life)} ended with ${describe(reason)}`
     this.oracle.tell(what)
     if (this.wasTold(id) || !this.isWanted(id)) return
-    if (reason === 'name_conflict') {
+    if (reason === 'name_conflict' || reason === 'killed') {
       if (!this.disruptions.within(CONFLICT_MS)) {
         this.oracle.breaks('I14', `${what}, and there was no split`)
       }
@@ -236,6 +285,15 @@ export class LifeLedger {
     if (this.oracle.now - (this.refused.get(id) ?? Number.NEGATIVE_INFINITY) < ECHO_MS) return
     this.oracle.breaks('I14', `${what} on ${home.name}, which left while nothing failed`)
   }
+}
+
+/**
+ * What a successor must have in its state. If the old process is gone, that may be what it gave away
+ * at an earlier moment: a request that was long on its way.
+ */
+function inherited(old: Life, state: readonly number[], hasEnded: boolean): number[] {
+  if (hasEnded) return old.carriedOut.slice(0, state.length)
+  return old.handoff === 'gave its state' ? [...old.carriedOut] : []
 }
 
 const name = ({ id, pid }: Life): string => `child ${id} as ${pid}`

@@ -46,6 +46,9 @@ const SETTLE_MS = 25_000
 /** How soon a node that is replaced must be back, and how long until the next one. */
 const REPLACED_MS = 30_000
 const BETWEEN_MS = 2_000
+/** How long children are called and sent to all the time meanwhile, and how often. */
+const RUSH_MS = 4_000
+const RUSH_EVERY_MS = 20
 const CHECK_EVERY_MS = 2_000
 /** Mean times between two operations, and between two faults: each seed has its own pace. */
 const WORK_EVERY_MS = [100, 200, 400, 800] as const
@@ -110,19 +113,24 @@ class Scenario {
   private async replaceAll(): Promise<void> {
     this.oracle.tell('-- no more faults')
     this.whims.active = false
+    this.workload.gentle = true
     await this.pass(SETTLE_MS)
     for (const [index, name] of this.cluster.names.entries()) {
+      if (this.oracle.breach) return
       this.oracle.tell(`-- ${name} is replaced`)
       const before = this.cluster.members[index]
+      this.workload.rush(RUSH_MS, RUSH_EVERY_MS)
+      await this.pass(RUSH_MS / 10)
       this.faults.replace(index)
       const isBack = (): boolean => {
         const member = this.cluster.members[index]
         return member !== before && member?.ready === true
       }
       const until = this.oracle.now + REPLACED_MS
-      while (!isBack() && this.oracle.now < until) await this.pass(BETWEEN_MS)
+      while (!isBack() && !this.oracle.breach && this.oracle.now < until) {
+        await this.pass(BETWEEN_MS)
+      }
       if (!isBack()) this.oracle.breaks('I11', `${name} is not replaced after ${REPLACED_MS} ms`)
-      if (this.oracle.breach) return
       await this.pass(BETWEEN_MS)
     }
   }

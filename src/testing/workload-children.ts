@@ -17,6 +17,12 @@ const CHILDREN = 30
 const PIDS = 4
 const CALL_MS = 5_000
 const SLOWLY_MS = 600
+/** Messages of one stream, and how long between two of them. */
+const POUR_MAX = 12
+const PAUSE_MS = 30
+/** Load on a child that moves: from how many nodes, and for how long. */
+const SENDERS = 3
+const LOAD_MS = 200
 /** How long after a disruption calls may still suffer from it. */
 const SETTLED_MS = 15_000
 
@@ -41,13 +47,19 @@ export class WorkloadChildren {
       startRace: () => this.startRace(),
       terminateChild: (member) => this.terminate(member),
       endChild: (member) => this.end(member),
-      callChild: (member) => this.call(member),
-      'callChild, too': (member) => this.call(member),
-      pourToChild: (member) => this.pour(member),
-      'pourToChild, too': (member) => this.pour(member),
-      moveChild: (member) => this.move(member),
+      callChild: (member) => this.call(member, this.childId()),
+      'callChild, too': (member) => this.call(member, this.childId()),
+      pourToChild: (member) => this.pour(member, this.childId()),
+      moveChild: (member) => this.move(member, this.childId()),
+      moveUnderLoad: (member) => this.moveUnderLoad(member),
       rebalance: (member) => this.rebalance(member),
     }
+  }
+
+  /** Something to a child, whichever: as much of it as there can be while nodes are replaced. */
+  busy(member: ClusterMember): void {
+    if (this.parts.random.chance(0.6)) this.call(member, this.childId())
+    else this.pour(member, this.childId())
   }
 
   /** A pid that some child has or had. */
@@ -125,10 +137,27 @@ export class WorkloadChildren {
 
   // Moves.
 
-  private move(member: ClusterMember): void {
-    const { cluster, random } = this.parts
+  /** While the child is called, and sent to, from several nodes. */
+  private moveUnderLoad(member: ClusterMember): void {
+    const { cluster, random, on } = this.parts
     const id = this.childId()
+    for (const other of random.shuffled(cluster.working).slice(0, SENDERS)) {
+      on(other, () => this.pour(other, id))
+      for (let calls = 0; calls < SENDERS; calls++) {
+        cluster.simulation.after(random.below(LOAD_MS), 'load', () => {
+          on(other, () => this.call(other, id))
+        })
+      }
+    }
+    cluster.simulation.after(random.below(LOAD_MS / 2), 'load', () => {
+      on(member, () => this.move(member, id))
+    })
+  }
+
+  private move(member: ClusterMember, id: number): void {
+    const { cluster, random } = this.parts
     const to = random.pick(cluster.living).name
+    this.parts.ledgers.handoffs.movedByHand.set(id, this.parts.ledgers.oracle.now)
     follow(
       member,
       member.supervisor.moveChild(id, to),
@@ -150,10 +179,9 @@ export class WorkloadChildren {
 
   // Calls and messages.
 
-  private call(member: ClusterMember): void {
+  private call(member: ClusterMember, id: number): void {
     const { ledgers, random } = this.parts
     const { calls, disruptions } = ledgers
-    const id = this.childId()
     const way = random.pick(['handle', 'handle', 'key', 'pid'] as const)
     const to = this.address(member, id, way)
     if (!to) return
@@ -205,16 +233,16 @@ export class WorkloadChildren {
   }
 
   /** Numbered messages of a worker, by all addresses that may lead to the child now. */
-  private pour(member: ClusterMember): void {
+  private pour(member: ClusterMember, id: number): void {
     const { random, ledgers } = this.parts
     const from = this.parts.ownWorker(member)
     if (!from) return
-    const id = this.childId()
     const pids = ledgers.children.pids(id).slice(-PIDS)
-    const addresses = Array.from({ length: 1 + random.below(6) }, () => {
+    const addresses = Array.from({ length: 1 + random.below(POUR_MAX) }, () => {
       const way = random.pick(['handle', 'handle', 'key', 'pid'] as const)
       return way === 'pid' && pids.length > 0 ? random.pick(pids) : way
     })
-    verbs(member).cast(from, 'pourToChild', id, addresses)
+    const pauseMs = random.chance(0.3) ? 0 : random.float() * PAUSE_MS
+    verbs(member).cast(from, 'pourToChild', id, addresses, pauseMs)
   }
 }

@@ -15,6 +15,8 @@ import { pidKey } from './oracle.js'
 const isStream = (message: unknown): message is StreamMessage =>
   typeof message === 'object' && message !== null && 'stream' in message
 
+type Address = 'handle' | 'key' | Pid
+
 /** One class per simulation: what it reports to is its own. */
 export function workerClass(ledgers: Ledgers): ServerModule {
   class Worker extends GenServer {
@@ -54,12 +56,16 @@ export function workerClass(ledgers: Ledgers): ServerModule {
     }
 
     /** A message by each of the addresses: `handle`, `key`, or a pid. */
-    pourToChild(id: number, addresses: readonly ('handle' | 'key' | Pid)[]): void {
+    async pourToChild(id: number, addresses: readonly Address[], pauseMs: number): Promise<void> {
       const home = ledgers.oracle.home(this.self)
-      if (home) for (const address of addresses) this.sendToChild(home, id, address)
+      if (!home) return
+      for (const address of addresses) {
+        this.sendToChild(home, id, address)
+        if (pauseMs > 0) await this.citadel.sleep(pauseMs)
+      }
     }
 
-    private sendToChild(home: ClusterMember, id: number, address: 'handle' | 'key' | Pid): void {
+    private sendToChild(home: ClusterMember, id: number, address: Address): void {
       const { streams } = ledgers
       const { supervisor, citadel } = home
       const key = childKey(id)
@@ -75,7 +81,7 @@ export function workerClass(ledgers: Ledgers): ServerModule {
       if (by !== 'handle' && isDoubtful) return
       if (pid && !streams.leads(home, id, pid)) return
       const message = streams.next(this.self, id, by, isDoubtful)
-      if (this.citadel.send(to as Pid, message)) streams.wasSent(id, message)
+      if (this.citadel.send(to as Pid, message)) streams.wasSent(id, pid, message)
     }
 
     crash(): void {

@@ -18,6 +18,7 @@ const GROUPS = 8
 const WORKERS_PER_NODE = 6
 /** Workers that are remembered: the living, and some of the dead, who are asked too. */
 const WORKERS_MAX = 200
+const ENDS_CHILDREN: ReadonlySet<string> = new Set(['terminateChild', 'endChild'])
 const CALL_TIMEOUTS_MS = [300, 1_000, 5_000] as const
 
 export class Workload {
@@ -25,6 +26,8 @@ export class Workload {
   readonly counts: Record<string, number> = {}
   private readonly workers: Pid[] = []
   private readonly operations: readonly (readonly [name: string, operation: Operation])[]
+  /** True: from now on nobody ends a child. */
+  gentle = false
   private readonly children: WorkloadChildren
   private running = false
 
@@ -61,6 +64,21 @@ export class Workload {
     this.running = false
   }
 
+  /** For so long all nodes are busy with children, on top of everything else. */
+  rush(forMs: number, everyMs: number): void {
+    const { simulation } = this.cluster
+    const until = simulation.now + forMs
+    const next = (): void => {
+      const { working } = this.cluster
+      if (!this.running || simulation.now >= until) return
+      if (working.length > 0) {
+        this.on(this.random.pick(working), (member) => this.children.busy(member))
+      }
+      simulation.after(this.random.float() * 2 * everyMs, 'work', next)
+    }
+    next()
+  }
+
   /** A node is up: its workers start. */
   joined(member: ClusterMember): void {
     for (let index = 0; index < WORKERS_PER_NODE; index++) this.spawn(member)
@@ -70,6 +88,7 @@ export class Workload {
     const { working } = this.cluster
     if (working.length === 0) return
     const [name, operation] = this.random.pick(this.operations)
+    if (this.gentle && ENDS_CHILDREN.has(name)) return
     this.counts[name] = (this.counts[name] ?? 0) + 1
     this.on(this.random.pick(working), operation)
   }
