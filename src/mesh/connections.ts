@@ -6,7 +6,7 @@
 import type { Address, Connection, ConnectionHandlers, Listener } from '../base/transport.js'
 import type { World } from '../base/world.js'
 import { Dial, type DialFailure } from './dial.js'
-import { type Established, Greeting } from './greeting.js'
+import { deaf, type Established, Greeting } from './greeting.js'
 import type { HandshakeStatus } from './handshake.js'
 import { isNodeName } from './node-name.js'
 import type { Peer } from './peer.js'
@@ -28,7 +28,7 @@ export interface ConnectionsOwner {
   refused(reason: string, message: string): void
 }
 
-/** Inbound connections that have not proved themselves, at most; more are closed at once. */
+/** Inbound connections that have not proved themselves, at most; for a newer one an old one goes. */
 const GREETINGS_MAX = 256
 
 export class Connections {
@@ -90,10 +90,11 @@ export class Connections {
   }
 
   private accept(connection: Connection): ConnectionHandlers {
-    if (this.closing || this.greetings.size >= GREETINGS_MAX) {
+    if (this.closing) {
       connection.destroy()
       return deaf
     }
+    if (this.greetings.size >= GREETINGS_MAX) this.makeRoom()
     const { world, self, cookie } = this.options
     const greeting: Greeting = new Greeting(
       { world, self, cookie },
@@ -113,6 +114,22 @@ export class Connections {
     this.greetings.add(greeting)
     greeting.start(connection)
     return greeting
+  }
+
+  /** A handshake takes a moment: who has been at it longest is the least likely to be a node. */
+  private makeRoom(): void {
+    const [eldest] = this.greetings
+    let goes = eldest
+    for (const greeting of this.greetings) {
+      if (greeting.claimed !== undefined) continue
+      goes = greeting
+      break
+    }
+    if (!goes) return
+    this.greetings.delete(goes)
+    goes.abandon()
+    const most = `${GREETINGS_MAX} connections at once have not shown who they are`
+    this.owner.refused('crowded', `${most}; the one that took longest was closed`)
   }
 
   /** Of two that dial each other at once, the one with the greater name goes on. */
@@ -148,6 +165,3 @@ export class Connections {
     return established.dialled === this.options.self.name > established.node
   }
 }
-
-/** For a connection that is being closed. */
-const deaf: ConnectionHandlers = { received() {}, closed() {} }

@@ -28,7 +28,7 @@ export interface EpmdServerOptions {
   host?: string
   /** Names held at once; further ones are refused. */
   namesMax?: number
-  /** Connections at once, those of names included; further ones are closed. */
+  /** Connections at once, those of names included; for a further one the oldest without goes. */
   connectionsMax?: number
   /** How long a connection may take to send its request. */
   requestTimeoutMs?: number
@@ -43,7 +43,7 @@ export class EpmdServer {
   readonly #log: Logger
   readonly #limits: typeof LIMITS
   readonly #entries = new Map<string, EpmdEntry>()
-  readonly #connections = new Set<Connection>()
+  readonly #guests = new Set<Guest>()
   #listener: Listener | undefined
   #creation: number
 
@@ -75,20 +75,33 @@ export class EpmdServer {
   /** Stops listening and closes all connections: whoever was registered notices. */
   async close(): Promise<void> {
     await this.#listener!.close()
-    for (const connection of this.#connections) connection.destroy()
+    for (const { connection } of this.#guests) connection.destroy()
   }
 
   #accept(connection: Connection): ConnectionHandlers {
-    if (this.#connections.size >= this.#limits.connectionsMax) {
+    if (!this.#hasRoom()) {
       connection.destroy()
       return { received() {}, closed() {} }
     }
-    this.#connections.add(connection)
-    return new Guest(connection, {
+    const newcomer = new Guest(connection, {
       deadline: (task) => this.#clock.after(this.#limits.requestTimeoutMs, task),
       asks: (request, guest) => this.#answer(request, guest),
-      leaves: (guest) => this.#leave(connection, guest),
+      leaves: (guest) => this.#leave(guest),
     })
+    this.#guests.add(newcomer)
+    return newcomer
+  }
+
+  /** Made, if need be, by closing the oldest that holds no name: asking takes a moment only. */
+  #hasRoom(): boolean {
+    if (this.#guests.size < this.#limits.connectionsMax) return true
+    for (const guest of this.#guests) {
+      if (guest.entry !== undefined) continue
+      this.#guests.delete(guest)
+      guest.connection.destroy()
+      return true
+    }
+    return false
   }
 
   #answer(request: EpmdRequest, guest: Guest): void {
@@ -132,8 +145,8 @@ export class EpmdServer {
     return isWide ? this.#creation : 1 + (this.#creation % 3)
   }
 
-  #leave(connection: Connection, guest: Guest): void {
-    this.#connections.delete(connection)
+  #leave(guest: Guest): void {
+    this.#guests.delete(guest)
     if (guest.entry !== undefined) this.#entries.delete(guest.entry.name)
   }
 }

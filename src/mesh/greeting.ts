@@ -49,6 +49,9 @@ export interface GreetingOptions {
   peerName?: string
 }
 
+/** For a connection that is being closed. */
+export const deaf: ConnectionHandlers = { received() {}, closed() {} }
+
 export class Greeting implements ConnectionHandlers {
   /** The peer of an acceptor, once it has said its name. Not proved. */
   claimed: string | undefined
@@ -83,6 +86,7 @@ export class Greeting implements ConnectionHandlers {
   /** Ends it without a word to the owner. */
   abandon(): void {
     this.deadline?.cancel()
+    this.next = deaf
     this.connection?.destroy()
   }
 

@@ -46,6 +46,7 @@ export class Neighbours {
   /** How many members have come up so far: tells whether a peer was told of all. */
   private upCount = 0
   private timer: Timer | undefined
+  private tickedAt = Number.NEGATIVE_INFINITY
   private state: 'new' | 'running' | 'stopped' = 'new'
 
   constructor(
@@ -348,15 +349,23 @@ export class Neighbours {
     const now = this.clock.now()
     if (this.doubt.notice(now)) this.wake(now)
     const doubting = this.doubt.doubting(now)
+    // After a pause of this node's own, an introduction may wait unread in a socket.
+    if (now - this.tickedAt <= 2 * this.settings.times.checkMs) this.judgeUnknown(now)
+    this.tickedAt = now
     this.checkLinks(now, doubting)
     this.step({ type: 'tick', doubting })
     this.waiters.tick(now, (node) => this.connections.isPending(node))
   }
 
+  private judgeUnknown(now: number): void {
+    for (const peer of this.connections.peers.values()) {
+      if (peer.kind === 'unknown' && now >= peer.introducedBy) this.pingAnswered(peer)
+    }
+  }
+
   private checkLinks(now: number, doubting: boolean): void {
     let status: Encoded | undefined
     for (const peer of this.connections.peers.values()) {
-      if (peer.kind === 'unknown' && now >= peer.introducedBy) this.pingAnswered(peer)
       if (!peer.check(now, doubting)) continue
       if (peer.kind !== 'citadel') {
         peer.tick(now)

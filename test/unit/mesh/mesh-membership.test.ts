@@ -240,6 +240,22 @@ describe('a node that stands still', () => {
     expect(a.saw('dead', b.name) + b.saw('dead', a.name)).toBe(0)
   })
 
+  test('at any moment while it connects does not take the other for an Erlang node', async () => {
+    for (let afterMs = 0; afterMs < 8; afterMs += 0.25) {
+      const world = new World()
+      const [a, b] = [await world.add(0), await world.add(1)]
+      const connected = a.mesh.connect(b.name)
+      await world.simulation.runFor(afterMs)
+      world.programs[1]!.stall(1_200)
+      // The EPMD stands still with it, so that a dial may give up.
+      if (!(await world.simulation.settle(connected))) {
+        expect(await world.simulation.settle(a.mesh.connect(b.name))).toBe(true)
+      }
+      await world.whole()
+      expect([afterMs, b.saw('beamUp', a.name)]).toEqual([afterMs, 0])
+    }
+  })
+
   test('for almost the limit loses nobody, although it has heard nothing for longer', async () => {
     const world = new World()
     const patient = { times: { citadelSilentMs: 20_000 } }
