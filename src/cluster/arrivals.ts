@@ -80,7 +80,8 @@ export class Arrivals {
       pid: undefined,
       force: false,
       over,
-      timeoutMs: handoffMs,
+      // Whoever decides may be frozen: the old process is to go on before its node gives up waiting.
+      timeoutMs: handoffMs / 2,
     }
     let hasWon = false
     const outcome = await scopes.claim(request, (epoch) => {

@@ -74,7 +74,8 @@ export class LocalCluster {
       logger: log,
       ...node,
     })
-    if (first && !(await citadel.connect(first))) throw new Error(`${name} found nobody`)
+    // The node that kept the port mapper may have just stopped: another one takes that over.
+    if (first) await eventually(() => citadel.connect(first), { what: `${name} finds ${first}` })
     return { citadel, log }
   }
 
