@@ -307,6 +307,7 @@ export class Node {
   private claimChanged(scope: string, { after }: ClaimChange): void {
     if (!after?.pid || !scope.startsWith(SUPERVISOR_CLAIMS)) return
     const from = predecessorOf(after)
+    this.kernel.moves.stays(after.pid)
     if (from) this.kernel.moves.learned(from, after.pid)
   }
 

@@ -443,8 +443,7 @@ export class ChildRunner {
     if (before?.origin === own && after && after.origin !== own) {
       if (child && !this.departures.overtaken(child, after)) this.beginStop(child, 'name_conflict')
     }
-    // The child had moved, its new node is gone, and what is left is the claim of the old process.
-    if (after?.origin === own && !child) this.children.forgetClaim(id)
+    if (!child && (after?.origin === own || before?.origin.dead)) this.departures.forget(id)
   }
 
   private specChanged(row: SpecRow): void {

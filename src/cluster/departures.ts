@@ -94,6 +94,17 @@ export class Departures {
     return true
   }
 
+  /** The new node of a child that has moved from here is gone: what the old process has is void. */
+  forget(id: string): void {
+    const { claims, scopes, rows, processes } = this.parts
+    const claim = claims.own.rows.get(id) as Claim | undefined
+    if (!claim) return
+    scopes.deleteOwn(claims, id, 'normal')
+    if (!claim.pid) return
+    rows.release(claim.pid)
+    processes.exit(claim.pid, 'noconnection')
+  }
+
   private async quiet(
     { childId }: Child,
     { pid }: Departure,

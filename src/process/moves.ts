@@ -192,6 +192,16 @@ export class Moves {
     } else this.#sendMarker(from, to)
   }
 
+  /**
+   * A process has its id, or has it again: after a split, what was heard of its move was that of the
+   * losing side. One that passes on from here has moved for good.
+   */
+  stays(pid: Pid): void {
+    const { redirects, name } = this.#parts.core
+    const process = pid.node === name ? this.#find(pid) : undefined
+    if (process?.status !== 'moved') redirects.forget(pid)
+  }
+
   /** Whom a process of this node, which is held as yet, is to take over from. */
   predecessor(pid: Pid): Pid | undefined {
     const process = this.#find(pid)

@@ -49,6 +49,10 @@ export class Redirects {
     return true
   }
 
+  forget(from: Pid): void {
+    if (this.#step(from) !== undefined) this.#nodes.get(from.node)?.delete(from.key)
+  }
+
   #step(pid: Pid): Pid | undefined {
     const entry = this.#nodes.get(pid.node)?.get(pid.key)
     return entry?.from.equals(pid) === true ? entry.to : undefined
