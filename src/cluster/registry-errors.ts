@@ -31,6 +31,14 @@ export function notRegistered(key: unknown): CitadelError {
   )
 }
 
+export function movedMeanwhile(key: unknown, pid: Pid): CitadelError {
+  return new CitadelError(
+    'unavailable',
+    `${pid} has moved while ${showKey(key)} was asked for; try again.`,
+    { pid },
+  )
+}
+
 /** The home did not say yes. */
 export function undecided(key: unknown, type: 'unavailable' | 'timeout'): CitadelError {
   const sentence =

@@ -275,11 +275,19 @@ export class Registry {
     const write = (epoch: number): boolean => this.write(id, key, pid, epoch, force, meta)
     const request = { scope: REGISTRY_SCOPE, id, pid, force, timeoutMs }
     const outcome = await this.scopes.claim(request, write)
+    const successor = this.processes.successor(pid)
+    // It has moved while the key was asked for.
+    if (outcome.type === 'granted' && successor && !this.owns(id, pid))
+      return this.register(key, successor, { force, meta, timeoutMs })
     this.check(key, pid, outcome)
     await this.scopes.changed()
   }
 
-  /** Writes a granted claim, unless the process has died meanwhile. */
+  private owns(id: string, pid: Pid): boolean {
+    return this.scope.table.find(id)?.pid?.equals(pid) === true
+  }
+
+  /** Writes a granted claim, unless the process has died or moved meanwhile. */
   private write(
     id: string,
     key: unknown,
@@ -288,7 +296,7 @@ export class Registry {
     force: boolean,
     meta: unknown,
   ): boolean {
-    if (!this.processes.isAlive(pid)) return false
+    if (!this.processes.isAlive(pid) || this.processes.successor(pid)) return false
     const { own, table } = this.scope
     const before = table.find(id)
     const claim: Claim = { id, key, pid, epoch, forced: force, meta, origin: own, mark: 0 }
@@ -387,12 +395,13 @@ export class Registry {
 
   /** A claim of this node has lost its key to another node's: by force, or after a split. */
   private ownLost({ id, before, after }: ClaimChange): void {
-    if (after?.pid && after.origin === this.scope.own && this.processes.successor(after.pid)) {
+    if (!before || !after) return
+    const isLeft = before.origin !== this.scope.own && after.origin === this.scope.own
+    if (isLeft && after.pid && this.processes.successor(after.pid)) {
       // The owner that came after the move is gone: the claim from before it means nothing.
       this.scopes.deleteOwn(this.scope, id, 'moved')
       return
     }
-    if (!before || !after) return
     // A key that has moved: the old claim stays until all members know the new one.
     if (before.pid && this.processes.successor(before.pid)) return
     if (before.origin !== this.scope.own || after.origin === this.scope.own) return

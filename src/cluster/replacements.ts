@@ -7,7 +7,13 @@ import type { Pid } from '../term/pid.js'
 import type { Claim } from './claim-table.js'
 import type { KeyWaits } from './key-waits.js'
 import type { ProcessPort } from './process-port.js'
-import { noProcess, notRegistered, ownedByOther, undecided } from './registry-errors.js'
+import {
+  movedMeanwhile,
+  noProcess,
+  notRegistered,
+  ownedByOther,
+  undecided,
+} from './registry-errors.js'
 import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
@@ -68,6 +74,7 @@ export class Replacements {
     const { scopes, scope, processes } = this.parts
     const owner = this.ownerBefore(id, key, oldPid)
     if (!processes.isAlive(newPid)) throw noProcess(newPid)
+    if (processes.successor(newPid)) throw movedMeanwhile(key, newPid)
     const { epoch: over } = owner
     const request = { scope: scope.replica.scope, id, pid: newPid, force: false, over, timeoutMs }
     let isWritten = false

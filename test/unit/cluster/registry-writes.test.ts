@@ -293,6 +293,28 @@ describe('registry.replace', () => {
 })
 
 describe('A key of a process that moves', () => {
+  it('2 nodes: a process that moves while it is registered has the key on its new node, on every table', async () => {
+    for (let wait = 0; wait < 12; wait++) {
+      const two = await cluster('a', 'b')
+      const [a, b] = [two.node('a'), two.node('b')]
+      const [old, came] = [a.processes.make(), b.processes.make()]
+      const works = [0, 1, 2, 3].map((key) => a.registry.register(key, old, { meta: key }))
+      await two.run(wait)
+      const keys = a.registry.keysOf(old)
+      for (const { processes } of two.nodes.values()) processes.moved.set(old.toString(), came)
+      const brought = keys.map((key) => b.registry.bring(key, came))
+      expect((await outcome(two, Promise.all([...works, ...brought]), 500)).end).toBe('ok')
+      for (const { registry } of two.nodes.values()) {
+        expect([...registry.keys()].sort()).toEqual([0, 1, 2, 3])
+        for (const key of [0, 1, 2, 3]) {
+          expect(registry.lookup(key)).toMatchObject({ pid: came, meta: key })
+        }
+      }
+      const rowsOfA = b.claims.replica.origin('a')?.rows.keys() ?? []
+      expect([...rowsOfA]).toEqual([...a.claims.own.rows.keys()])
+    }
+  })
+
   it('3 nodes: comes along right after it was registered, although its home has not heard of it', async () => {
     for (let seed = 1; seed <= 30; seed++) {
       const three = new ScopeCluster(seed, 40)
