@@ -67,7 +67,7 @@ export class ChildRunner {
   private readonly arrivals: Arrivals
   private readonly restarts: Restarts
   private readonly moves = new Set<Promise<string | undefined>>()
-  /** How many have come that the old node thought to belong here, and this one does not. */
+  /** How many have come or started that belonged elsewhere by the time they were here. */
   misplaced = 0
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
@@ -94,7 +94,7 @@ export class ChildRunner {
     this.departures = new Departures({
       ...shared,
       departed: (child) => this.children.release(child),
-      keeps: (child, epoch) => this.keeps(child, epoch),
+      keeps: (child, epoch) => this.children.keep(child, epoch),
       ended: (child, reason) => this.ended(child, reason),
       pause: (ms) => new Promise((resolve) => world.clock.after(ms, resolve)),
     })
@@ -107,7 +107,8 @@ export class ChildRunner {
       start: (child) => this.startProcess(child),
       discard: (child) => this.children.discard(child),
       terminate: ({ id, childId }) => this.terminate(id, childId),
-      respecify: (child, recipe) => this.respecify(child, recipe),
+      respecify: ({ id, childId }, recipe) =>
+        this.write({ id, childId, recipe, version: 0, author: this.node, learnedAt: 0 }),
     })
     this.unsubscribe = this.subscribe()
     for (const row of this.specs.table.rows.values()) this.noteOrphan(row.id)
@@ -162,9 +163,7 @@ export class ChildRunner {
     recipe: ChildRecipe,
     versionMax = 0,
   ): Promise<Pid | undefined> {
-    for (let work = this.starting.get(id); work; work = this.starting.get(id)) {
-      await work.catch(() => undefined)
-    }
+    await this.notStarting(id)
     const running = this.runningAs(id, childId, recipe.token)
     if (running) return running
     if (this.leaving || !this.belongsHere(id, recipe)) return undefined
@@ -249,10 +248,9 @@ export class ChildRunner {
 
   /** The request of a node that hands a child over; rejects if this one does not get it. */
   async takeOver(offer: HandoffOffer): Promise<Pid> {
-    if (this.starting.has(offer.id)) {
-      throw new CitadelError('unavailable', `It is just being started on ${this.node}.`)
-    }
     const { id, childId, pid: from, state } = offer
+    // A start that loses against the running child, as that of a static one.
+    await this.notStarting(id)
     try {
       const pid = await this.begin(id, this.arrivals.takeOver(offer))
       const moved = { id: childId, from: from.node, node: this.node, pid }
@@ -290,11 +288,6 @@ export class ChildRunner {
     return child
   }
 
-  private keeps(child: Child, epoch: number): void {
-    child.epoch = epoch
-    this.children.writeClaim(child)
-  }
-
   // --- starting
 
   /** The process that this request, or an earlier copy of it, has started; others are in its way. */
@@ -303,6 +296,13 @@ export class ChildRunner {
     if (pid && this.specs.table.rows.get(id)?.recipe?.token !== token)
       throw alreadyStarted(childId, pid)
     return pid
+  }
+
+  /** Resolves when no start of the id is under way here. */
+  private async notStarting(id: string): Promise<void> {
+    for (let work = this.starting.get(id); work; work = this.starting.get(id)) {
+      await work.catch(() => undefined)
+    }
   }
 
   private begin(id: string, work: Promise<Pid>): Promise<Pid> {
@@ -318,7 +318,9 @@ export class ChildRunner {
     const child = await this.claim(spec, first)
     if (!first && child.recipe.restart === 'temporary') return this.letGo(child)
     try {
-      return await this.startProcess(child)
+      const pid = await this.startProcess(child)
+      if (!this.belongsHere(spec.id, child.recipe)) this.misplaced++
+      return pid
     } catch (error) {
       if (first || child.stopping) this.children.discard(child)
       else this.restarts.restart(child, error)
@@ -354,11 +356,6 @@ export class ChildRunner {
     })
     if (!child) throw refused(spec.childId, outcome)
     return child
-  }
-
-  /** The child is to be started otherwise from now on, by whoever adopts it. */
-  private respecify({ id, childId }: Child, recipe: ChildRecipe): void {
-    this.write({ id, childId, recipe, version: 0, author: this.node, learnedAt: 0 })
   }
 
   private async startProcess(child: Child): Promise<Pid> {

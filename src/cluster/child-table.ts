@@ -69,6 +69,12 @@ export class ChildTable {
     this.scopes.putClaim(this.claims, claim)
   }
 
+  /** It stays here after all, with a new epoch. */
+  keep(child: Child, epoch: number): void {
+    child.epoch = epoch
+    this.writeClaim(child)
+  }
+
   ownClaim(id: string): Claim | undefined {
     return this.claims.own.rows.get(id) as Claim | undefined
   }
