@@ -140,9 +140,10 @@ describe('over real connections', () => {
     open.push({ stop: () => first.close() })
     const crowd = crowdAt(server.address)
     await eventually(() => crowd.turnedAway > STRANGERS, { timeoutMs: 20_000 })
-    const late = await client.register({ name: 'late', port: 2 })
+    // On a machine that stands still more of them may come at once than there is room for.
+    const late = await eventually(() => client.register({ name: 'late', port: 2 }))
     open.push({ stop: () => late.close() })
-    expect(await client.lookup('late')).toEqual({ name: 'late', port: 2 })
+    expect(await eventually(() => client.lookup('late'))).toEqual({ name: 'late', port: 2 })
     expect(server.names().map(({ name }) => name)).toEqual(['first', 'late'])
   })
 })
