@@ -82,6 +82,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
 
     add(token: number): number {
       ledgers.calls.carriedOut(token)
+      ledgers.oracle.tell(`${this.self} carries out call ${token} of child ${this.id}`)
       this.tokens.push(token)
       lives.carriesOut(this.self, token)
       return token

@@ -134,9 +134,7 @@ export class LifeLedger {
     const life = this.living(pid)
     const { successor } = life ?? {}
     if (!life || !successor) return
-    const { home } = successor
-    const isKnown = life.home.node.scopes.views.current.creationOf(home.name) === home.creation
-    if (home.alive && isKnown) {
+    if (!isSplit(life, successor)) {
       this.oracle.breaks('I13', `${name(life)} goes on, and ${successor.pid} had taken over`)
     }
     life.successor = undefined
@@ -145,8 +143,12 @@ export class LifeLedger {
 
   /** The latest life of a child on that node passes on from here. */
   forwards(id: number, on: ClusterMember): void {
-    const life = this.byId.get(id)?.findLast(({ home, successor }) => home === on && successor)
-    if (life && this.oracle.isAlive(life.pid)) life.isForwarding = true
+    const life = this.byId.get(id)?.findLast(({ home, isWaiting }) => home === on && !isWaiting)
+    if (!life || !this.oracle.isAlive(life.pid)) return
+    life.isForwarding = true
+    // After a split there may be a successor of which it hears only now.
+    const to = on.supervisor.lookup(id)
+    life.successor ??= to && this.lives.get(pidKey(to))
   }
 
   // What others do to children.
@@ -174,6 +176,9 @@ export class LifeLedger {
       this.oracle.breaks('I13', `${what}, and was by ${old.successor.pid}`)
     }
     this.moved++
+    this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
+    if (old.handoff === 'gave its state') this.movedWithState++
+    if (isSplit(old, fresh)) return this.splitOff(old, fresh)
     old.successor = fresh
     old.movedAt = this.oracle.now
     fresh.isWaiting = false
@@ -181,9 +186,14 @@ export class LifeLedger {
     // What waited in the mailbox of one that ended while it was held is lost.
     if (!hasEnded) fresh.line = old.line
     fresh.carriedOut = inherited(old, fresh.state, hasEnded)
-    if (fresh.carriedOut.length > 0) this.movedWithState++
-    this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
     this.compare(fresh, `took over from ${from}`)
+  }
+
+  /** The new node is held for dead by the old one, which may go on: there are two of it now. */
+  private splitOff(old: Life, fresh: Life): void {
+    fresh.isWaiting = false
+    fresh.carriedOut = old.carriedOut.slice(0, fresh.state.length)
+    this.compare(fresh, `took over from ${old.pid}, apart from it`)
   }
 
   // Drains.
@@ -294,6 +304,14 @@ export class LifeLedger {
 function inherited(old: Life, state: readonly number[], hasEnded: boolean): number[] {
   if (hasEnded) return old.carriedOut.slice(0, state.length)
   return old.handoff === 'gave its state' ? [...old.carriedOut] : []
+}
+
+/** The old node holds the new one for dead, rightly or not. */
+function isSplit(old: Life, { home }: Life): boolean {
+  if (!home.alive) return true
+  return (
+    old.home.alive && old.home.node.scopes.views.current.creationOf(home.name) !== home.creation
+  )
 }
 
 const name = ({ id, pid }: Life): string => `child ${id} as ${pid}`

@@ -44,9 +44,10 @@ export class NameLedger {
     this.disturbedUntil.set(key, this.oracle.now + ECHO_MS)
   }
 
-  /** Whether somebody is known to have it. */
+  /** Whether a living process is known to have it. */
   has(key: string): boolean {
-    return this.owners.has(key)
+    const pid = this.owners.get(key)
+    return pid !== undefined && this.oracle.isAlive(pid)
   }
 
   /** The process was told that it has lost the key, and lives on. */

@@ -189,6 +189,7 @@ export class WorkloadChildren {
     const { count } = disruptions
     const what = `the call of child ${id} by its ${way} by ${member.name}`
     const token = calls.begin(member, what, CALL_MS)
+    this.parts.note(member, `calls child ${id} by its ${way} (${token})`)
     follow(
       member,
       this.ask(member, to, token),
