@@ -34,7 +34,7 @@ async function run(options: Options): Promise<void> {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1
   } finally {
-    fleet.killAll()
+    await fleet.close()
   }
 }
 

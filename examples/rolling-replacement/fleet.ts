@@ -13,9 +13,11 @@ const WAIT_MS = 60_000
 const LOOK_EVERY_MS = 100
 /** How much longer than its budget a node may take to end. */
 const ENDING_MS = 15_000
+/** How long a program may take to end when nobody asks it any more. */
+const LINGER_MS = 3_000
 
 export class Fleet {
-  readonly #programs = new Set<{ kill(signal: NodeJS.Signals): void }>()
+  readonly #programs = new Set<Pick<Program<unknown>, 'process' | 'ended'>>()
   readonly #environment: NodeJS.ProcessEnv
   readonly #budgetMs: number
   readonly #say: (line: string) => void
@@ -28,7 +30,7 @@ export class Fleet {
       CITADEL_COOKIE: randomBytes(16).toString('hex'),
       ERL_EPMD_PORT: String(epmdPort),
     }
-    process.once('exit', () => this.killAll())
+    process.once('exit', () => this.#killAll())
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => process.exit(1))
     }
@@ -53,8 +55,17 @@ export class Fleet {
     return within(limitMs, `${node.name} has ended`, node.ended)
   }
 
-  killAll(): void {
-    for (const program of this.#programs) program.kill('SIGKILL')
+  /** Programs end by themselves when the conductor lets go of them. */
+  async close(): Promise<void> {
+    const programs = [...this.#programs]
+    for (const { process } of programs) if (process.connected) process.disconnect()
+    const late = setTimeout(() => this.#killAll(), LINGER_MS)
+    await Promise.all(programs.map(({ ended }) => ended))
+    clearTimeout(late)
+  }
+
+  #killAll(): void {
+    for (const { process } of this.#programs) process.kill('SIGKILL')
   }
 
   async #start<T>(name: string, file: string, ...args: string[]): Promise<Program<T>> {

@@ -32,6 +32,6 @@ async function run(options: ReplacementOptions): Promise<void> {
     process.exitCode = 1
   } finally {
     progress.end()
-    fleet.killAll()
+    await fleet.close()
   }
 }
