@@ -348,3 +348,44 @@ describe('two nodes: the old instance', () => {
     expect(kernel.isAlive(old as Pid)).toBe(false)
   })
 })
+
+describe('two nodes: what a peer passes on', () => {
+  it('and makes no sense closes the connection', async () => {
+    const { old, kernels, b } = await setUp()
+    const nonsense: unknown[] = [
+      undefined,
+      'forward',
+      [],
+      ['forward'],
+      ['forward', 'pid', 1],
+      ['marker', old],
+      ['marker', 'pid', A],
+      ['markers', old, []],
+      ['markers', [old], ['pid']],
+      ['something', 'of', 'a later release'],
+    ]
+    for (const term of nonsense) {
+      expect(() => kernels.a.kernel.moves.receive(term, b.self)).toThrow('does not know')
+    }
+    expect(await b.call(old, 'where')).toBe(A)
+  })
+
+  it('for a process that is not there is dropped, and a call of it refused', async () => {
+    const { old, toB, a, b } = await setUp()
+    const to = await toB()
+    b.exit(to, 'kill')
+    a.send(old, 'into the void')
+    a.cast(old, 'note', 1)
+    expect(await fault(a.call(old, 'where'))).toMatchObject({ code: 'noproc' })
+  })
+
+  it('of markers for processes that never moved changes nothing', async () => {
+    const { old, kernels, b, c } = await setUp()
+    const { moves } = kernels.a.kernel
+    moves.receive(['markers', [old], []], c.self)
+    moves.receive(['markers', [], [old]], c.self)
+    moves.receive(['marker', old, C], b.self)
+    await rest()
+    expect(await c.call(old, 'all')).toEqual([])
+  })
+})
