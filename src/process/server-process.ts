@@ -5,7 +5,7 @@
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import { describeReason } from './exit-reason.js'
-import { fromOfTerm, requestTerm } from './gen-protocol.js'
+import { fromOfTerm, refOfTag, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
 import type { Method, MethodTable } from './method-table.js'
 import { type Detour, type Host, isThenable, Process } from './process.js'
@@ -60,6 +60,8 @@ export class ServerProcess extends Process {
   #birth: Birth | undefined
   #holder: Holder | undefined = undefined
   #hearsAborted = false
+  /** Who waits for an answer of the process that it takes over from. */
+  #callers: ReadonlyMap<string, Call> | undefined = undefined
   /** Whom it takes over from, until it handles messages. */
   predecessor: Pid | undefined = undefined
 
@@ -216,6 +218,9 @@ export class ServerProcess extends Process {
     if (this.status !== 'held') return
     this.status = 'ready'
     this.predecessor = undefined
+    // From now on they are its own: they are told if it ends, and waited for if it moves on.
+    for (const call of this.#callers?.values() ?? []) if (!call.answered) this.hold(call)
+    this.#callers = undefined
     this.#hearsAborted =
       wasAsked && (this.#server as unknown as Lifecycle).handoffAborted !== undefined
     if (this.#hearsAborted || this.mailbox !== undefined) this.host.enqueue(this)
@@ -316,8 +321,7 @@ export class ServerProcess extends Process {
     const server = this.#server as unknown as Lifecycle
     try {
       if (state !== undefined && server.takeover === undefined) throw noTakeover(this.kind)
-      const own = replaceParts(state, fromOfTerm)
-      const taken = state === undefined ? undefined : server.takeover?.(own)
+      const taken = state === undefined ? undefined : server.takeover?.(this.#withCallers(state))
       if (isThenable(taken)) {
         taken.then(
           () => this.#begun('held'),
@@ -327,6 +331,20 @@ export class ServerProcess extends Process {
     } catch (error) {
       this.#initFailed(error)
     }
+  }
+
+  /** Callers that wait for an answer come along in the state, each perhaps in several places. */
+  #withCallers(state: unknown): unknown {
+    const callers = new Map<string, Call>()
+    this.#callers = callers
+    return replaceParts(state, (part) => {
+      const call = fromOfTerm(part)
+      if (call === undefined) return undefined
+      const key = `${refOfTag(call.tag)}`
+      const known = callers.get(key)
+      if (known === undefined) callers.set(key, call)
+      return known ?? call
+    })
   }
 
   #begun(status: 'ready' | 'held'): void {
