@@ -56,7 +56,9 @@ export function presentEvent(claim: Claim): RegistryEvent | undefined {
 }
 
 export class ChangeReader {
-  /** Old claims of keys that have moved, told as ended with the claim that came after them. */
+  /** Old claims of keys that have moved. */
+  private readonly left = new WeakSet<Claim>()
+  /** Of these, those told as ended with the claim that came after them. */
   private readonly outlived = new WeakSet<Claim>()
 
   constructor(
@@ -86,7 +88,8 @@ export class ChangeReader {
   /** The claim, unless it is an old one of a process that has moved on, and that owned it, ended. */
   private living(claim: Claim | undefined, before: Claim | undefined): Claim | undefined {
     if (!claim?.pid || !before) return claim
-    const isOld = beats(before, claim) && this.successor(claim.pid) !== undefined
+    const hasLeft = this.left.has(claim) || this.successor(claim.pid) !== undefined
+    const isOld = hasLeft && beats(before, claim)
     const isAgain = this.isOutlived(before) && before.origin === claim.origin
     if (!isOld && !(isAgain && before.epoch === claim.epoch)) return claim
     this.outlived.add(claim)
@@ -104,7 +107,10 @@ export class ChangeReader {
   private taken(before: Owned, after: Owned, reason: ChangeReason): RegistryReason {
     // What had lost is left, because the winner went.
     if (beats(before, after)) return removed(reason)
-    if (this.hasMoved(before.pid, after.pid)) return 'moved'
+    if (this.hasMoved(before.pid, after.pid)) {
+      this.left.add(before)
+      return 'moved'
+    }
     if (before.origin.dead) return appeared(reason)
     if (after.forced) return 'replaced'
     const isOwnLost = before.origin === this.own && after.origin !== this.own

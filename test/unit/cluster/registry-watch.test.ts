@@ -236,6 +236,8 @@ describe('registry.watch', () => {
     expect(b.registry.lookup('x')?.meta).toBe(1)
     // The old node still has its claim.
     expect(a.claims.own.rows.size).toBe(1)
+    // With the new process its node forgets where the old one went.
+    three.node('c').processes.moved.clear()
     b.processes.end(came)
     await three.run(50)
     for (const one of heard) expect(told(one)).toEqual(['unregistered x b1 process_down'])
