@@ -199,6 +199,32 @@ describe('registry.watch', () => {
     ]).toContainEqual(rest)
   })
 
+  it('2 nodes: what went while they were cut off for long is told without a reason, the rest not again', async () => {
+    const two = await cluster('a', 'b')
+    const b = two.node('b')
+    const [one, other] = [b.processes.make(), b.processes.make()]
+    await done(two, b.registry.register('x', one))
+    await done(two, b.registry.register('y', other))
+    const heard = listen(two.node('a'))
+    two.cut('a', 'b')
+    await two.run(50)
+    b.processes.end(one)
+    // More than the log keeps, so that a snapshot comes.
+    for (let n = 0; n < 500; n++) {
+      void b.registry.update('y', n)
+      await two.run(1)
+    }
+    two.connect('a', 'b')
+    await two.run(3_000)
+    expect(heard.events.at(-1)?.reason).not.toBe('present')
+    expect(told(heard).sort()).toEqual([
+      'registered x b1 present',
+      'registered y b2 present',
+      'unregistered x b1 unregistered',
+      'updated y b2 updated (b2)',
+    ])
+  })
+
   it('2 nodes: after a split the loser is told as a conflict, on both nodes', async () => {
     const two = await cluster('a', 'b')
     const [a, b] = [two.node('a'), two.node('b')]
