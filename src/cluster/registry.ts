@@ -368,7 +368,10 @@ export class Registry {
     return keys
   }
 
-  /** A process that has come from another node takes over a key of its old self. */
+  /**
+   * A process that has come from another node takes over a key of its old self. It asks until that is
+   * decided, since the old node keeps the key for it only until this resolves.
+   */
   async bring([key, over, meta]: MovingKey, pid: Pid): Promise<void> {
     const id = termKey(key)
     const request = { scope: REGISTRY_SCOPE, id, pid, force: false, over, timeoutMs: TIMEOUT_MS }
@@ -378,8 +381,13 @@ export class Registry {
       const latest = before?.epoch === over ? before.meta : meta
       return this.write(id, key, pid, epoch, false, latest ?? undefined)
     }
-    const outcome = await this.scopes.claim(request, write)
-    if (outcome.type === 'taken') this.processes.notify(pid, new KeyLost(key, outcome.pid))
+    while (this.processes.isAlive(pid)) {
+      const outcome = await this.scopes.claim(request, write)
+      if (outcome.type === 'granted') return
+      if (outcome.type !== 'taken') continue
+      this.processes.notify(pid, new KeyLost(key, outcome.pid))
+      return
+    }
   }
 
   /** Ends all subscriptions and waits: the node stops. */
