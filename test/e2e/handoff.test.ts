@@ -224,7 +224,12 @@ describe('moveChild', () => {
     await Promise.allSettled(moving)
     await Promise.all(ending)
     await cluster.eachOnce([])
-    expect(first.workers.counts()).toMatchObject({ specs: 0, running: 0, orphans: 0 })
+    for (const { workers } of cluster.nodes) {
+      await eventually(() => {
+        expect(workers.counts()).toMatchObject({ specs: 0, running: 0, orphans: 0 })
+        return true
+      })
+    }
     // Their ids are free.
     await start(second, ids)
     await cluster.eachOnce(ids)
