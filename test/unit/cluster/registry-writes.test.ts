@@ -293,6 +293,28 @@ describe('registry.replace', () => {
 })
 
 describe('A key of a process that moves', () => {
+  it('3 nodes: waits for a home that cannot be reached, and then comes along', async () => {
+    const three = await cluster('a', 'b', 'c')
+    const [a, b] = [three.node('a'), three.node('b')]
+    const [old, came] = [a.processes.make(), b.processes.make()]
+    // Of some of them c is the home.
+    const names = Array.from({ length: 10 }, (_, i) => i)
+    await outcome(three, Promise.all(names.map((name) => a.registry.register(name, old))))
+    three.cut('b', 'c')
+    await three.run(20)
+    for (const { processes } of three.nodes.values()) processes.moved.set(old.toString(), came)
+    const brought = a.registry.keysOf(old).map((key) => b.registry.bring(key, came))
+    await three.run(8_000)
+    const late = names.filter((name) => b.registry.findByKey(name)?.equals(old))
+    expect(late.length).toBeGreaterThan(0)
+    three.connectAll()
+    expect((await outcome(three, Promise.all(brought), 2_000)).end).toBe('ok')
+    for (const { registry, processes } of three.nodes.values()) {
+      for (const name of names) expect(registry.findByKey(name)).toEqual(came)
+      expect(processes.sent).toEqual([])
+    }
+  })
+
   it('2 nodes: a process that moves while it is registered has the key on its new node, on every table', async () => {
     for (let wait = 0; wait < 12; wait++) {
       const two = await cluster('a', 'b')
