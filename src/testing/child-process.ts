@@ -72,6 +72,8 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
       lives.born(id, this.self, this.tokens)
       const home = ledgers.oracle.home(this.self)
       if (!home) return
+      // Comes first of all, but not before the child is this process's.
+      this.citadel.send(this.self, 'begin')
       const isArrival = home.node.kernel.moves.predecessor(this.self) !== undefined
       if (isArrival) await this.whim('init')
       else if (whims.comesTrue(SLOW)) await this.citadel.sleep(whims.ms(SLOW_MS))
@@ -108,6 +110,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
     }
 
     handleInfo(message: unknown): void {
+      lives.works(this.self, 'handled a message')
       if (message === 'tick') this.answerAll()
       else if (message instanceof KeyLost) ledgers.names.takenOver(`${message.key}`, this.self)
       else if (isChildMessage(message)) ledgers.streams.arrived(this.id, this.self, message)

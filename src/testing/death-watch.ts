@@ -20,6 +20,8 @@ interface Excuse {
 
 export class DeathWatch {
   deaths = 0
+  /** When a start of a node was last held for dead, by any other. */
+  private readonly held = new Map<string, number>()
   private excuses: Excuse[] = []
 
   constructor(private readonly oracle: Oracle) {}
@@ -35,6 +37,12 @@ export class DeathWatch {
   /** Nothing, in one direction at least, between two nodes for `ms`. */
   cut(one: string, other: string, ms: number): void {
     this.excuse([one, other], ms)
+  }
+
+  /** Whether somebody took it for dead a moment ago. */
+  heldForDead({ name, creation }: ClusterMember): boolean {
+    const at = this.held.get(`${name} ${creation}`)
+    return at !== undefined && this.oracle.now - at < AFTERMATH_MS
   }
 
   private excuse(nodes: readonly string[], ms: number): void {
@@ -53,6 +61,7 @@ export class DeathWatch {
     this.oracle.tell(`${by.name}: ${event.node} is ${event.type} (${event.creation})`)
     if (event.type !== 'dead') return
     this.deaths++
+    this.held.set(`${event.node} ${event.creation}`, this.oracle.now)
     const victim = this.oracle.cluster.memberNamed(event.node)
     if (victim?.creation !== event.creation || victim.leaving) return
     if (this.isExcused(by.name, event.node)) return

@@ -8,31 +8,8 @@ import { InStream } from '../cluster/in-stream.js'
 import { Replica } from '../cluster/replica.js'
 import type { Put } from '../cluster/table.js'
 import { Monitors } from '../process/monitors.js'
-
-export interface Defect {
-  readonly name: string
-  /** What is wrong with it, in a sentence. */
-  readonly what: string
-  /** Makes the mistake; answers how to take it back. */
-  plant(): () => void
-}
-
-type Methods = Record<string, (...args: never[]) => unknown>
-
-/** Replaces a method of a class, whatever TypeScript thinks of its being private. */
-function replace(
-  owner: { prototype: object },
-  method: string,
-  wrong: (right: (...args: never[]) => unknown) => (...args: never[]) => unknown,
-): () => void {
-  const methods = owner.prototype as Methods
-  const right = methods[method]
-  if (typeof right !== 'function') throw new Error(`there is no method ${method} to break`)
-  methods[method] = wrong(right)
-  return () => {
-    methods[method] = right
-  }
-}
+import { type Defect, replace } from './defect.js'
+import { HANDOFF_DEFECTS } from './handoff-defects.js'
 
 const staleUpdate: Defect = {
   name: 'stale-update',
@@ -140,6 +117,7 @@ export const DEFECTS: readonly Defect[] = [
   grantedTwice,
   downLost,
   lateSnapshot,
+  ...HANDOFF_DEFECTS,
 ]
 
 export function defectNamed(name: string): Defect {

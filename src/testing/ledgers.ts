@@ -34,11 +34,13 @@ export class Ledgers {
   constructor(readonly oracle: Oracle) {
     this.disruptions = new Disruptions(oracle)
     this.children = new ChildLedger(oracle)
-    this.lives = new LifeLedger(oracle, this.disruptions, (id) => this.children.isWanted(id))
+    this.deaths = new DeathWatch(oracle)
+    this.lives = new LifeLedger(oracle, this.disruptions, this.deaths, (id) =>
+      this.children.isWanted(id),
+    )
     this.streams = new ChildStreams(oracle, this.disruptions, this.lives)
     this.handoffs = new HandoffWatch(oracle)
     this.grants = new GrantWatch(oracle)
-    this.deaths = new DeathWatch(oracle)
     this.rows = new RowWatch(oracle, [REGISTRY_SCOPE, GROUPS_SCOPE, CHILDREN_SCOPE])
     this.ties = new TieLedger(oracle, (pid) => this.lives.head(pid))
     this.calls = new CallLedger(oracle)

@@ -5,6 +5,7 @@
  */
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
+import type { DeathWatch } from './death-watch.js'
 import type { Disruptions } from './disruptions.js'
 import { type Oracle, pidKey } from './oracle.js'
 
@@ -60,6 +61,7 @@ export class LifeLedger {
   constructor(
     private readonly oracle: Oracle,
     private readonly disruptions: Disruptions,
+    private readonly deaths: DeathWatch,
     /** Whether the child is to run, as far as anybody knows. */
     private readonly isWanted: (id: number) => boolean,
   ) {}
@@ -103,9 +105,20 @@ export class LifeLedger {
 
   /** It carries out a call. */
   carriesOut(pid: Pid, token: number): void {
-    const life = this.living(pid)
+    const life = this.works(pid, `carried out call ${token}`)
     if (!life) return
-    const what = `${name(life)} carried out call ${token}`
+    life.carriedOut.push(token)
+    if (life.state.length !== life.carriedOut.length || life.state.at(-1) !== token) {
+      const has = `has ${life.state.length} calls in its state`
+      this.oracle.breaks('I12', `${name(life)} carried out call ${token} and ${has}`)
+    }
+  }
+
+  /** It handles a message. */
+  works(pid: Pid, did: string): Life | undefined {
+    const life = this.living(pid)
+    if (!life) return undefined
+    const what = `${name(life)} ${did}`
     if (life.isWaiting) this.oracle.breaks('I13', `${what} before it was granted the child`)
     if (life.successor) {
       this.oracle.breaks('I13', `${what} after ${life.successor.pid} had taken over`)
@@ -113,10 +126,7 @@ export class LifeLedger {
     if (life.handoff === 'asked' || life.handoff === 'gave its state') {
       this.oracle.breaks('I13', `${what} after handoff() and without handoffAborted()`)
     }
-    life.carriedOut.push(token)
-    if (life.state.length !== life.carriedOut.length || life.state.at(-1) !== token) {
-      this.oracle.breaks('I12', `${what} and has ${life.state.length} in its state`)
-    }
+    return life
   }
 
   handoff(pid: Pid, came: Handoff): void {
@@ -134,7 +144,7 @@ export class LifeLedger {
     const life = this.living(pid)
     const { successor } = life ?? {}
     if (!life || !successor) return
-    if (!isSplit(life, successor)) {
+    if (!this.isSplit(successor)) {
       this.oracle.breaks('I13', `${name(life)} goes on, and ${successor.pid} had taken over`)
     }
     life.successor = undefined
@@ -143,11 +153,13 @@ export class LifeLedger {
 
   /** The latest life of a child on that node passes on from here. */
   forwards(id: number, on: ClusterMember): void {
-    const life = this.byId.get(id)?.findLast(({ home, isWaiting }) => home === on && !isWaiting)
+    const to = on.supervisor.lookup(id)
+    const life = this.byId
+      .get(id)
+      ?.findLast(({ home, isWaiting, pid }) => home === on && !isWaiting && !to?.equals(pid))
     if (!life || !this.oracle.isAlive(life.pid)) return
     life.isForwarding = true
     // After a split there may be a successor of which it hears only now.
-    const to = on.supervisor.lookup(id)
     life.successor ??= to && this.lives.get(pidKey(to))
   }
 
@@ -171,14 +183,14 @@ export class LifeLedger {
   succeeded(from: Pid, to: Pid): void {
     const [old, fresh] = [this.lives.get(pidKey(from)), this.lives.get(pidKey(to))]
     if (!old || !fresh || old.successor === fresh) return
+    this.moved++
+    this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
+    if (old.handoff === 'gave its state') this.movedWithState++
+    if (this.isSplit(fresh)) return this.splitOff(old, fresh)
     if (old.successor) {
       const what = `${name(old)} is succeeded by ${to}`
       this.oracle.breaks('I13', `${what}, and was by ${old.successor.pid}`)
     }
-    this.moved++
-    this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
-    if (old.handoff === 'gave its state') this.movedWithState++
-    if (isSplit(old, fresh)) return this.splitOff(old, fresh)
     old.successor = fresh
     old.movedAt = this.oracle.now
     fresh.isWaiting = false
@@ -259,6 +271,11 @@ export class LifeLedger {
     return this.oracle.home(pid) && this.lives.get(pidKey(pid))
   }
 
+  /** The new node is gone, or was held for dead a moment ago: then both sides may go on. */
+  private isSplit({ home }: Life): boolean {
+    return !home.alive || this.deaths.heldForDead(home)
+  }
+
   private isWorking(life: Life): boolean {
     return !life.successor && this.oracle.isAlive(life.pid)
   }
@@ -304,14 +321,6 @@ export class LifeLedger {
 function inherited(old: Life, state: readonly number[], hasEnded: boolean): number[] {
   if (hasEnded) return old.carriedOut.slice(0, state.length)
   return old.handoff === 'gave its state' ? [...old.carriedOut] : []
-}
-
-/** The old node holds the new one for dead, rightly or not. */
-function isSplit(old: Life, { home }: Life): boolean {
-  if (!home.alive) return true
-  return (
-    old.home.alive && old.home.node.scopes.views.current.creationOf(home.name) !== home.creation
-  )
 }
 
 const name = ({ id, pid }: Life): string => `child ${id} as ${pid}`

@@ -96,7 +96,9 @@ export class TieLedger {
         `${describe(tie)} was told twice: ${tie.told.map(String).join(', ')}`,
       )
     }
-    if (!this.isAlive(tie) || this.hasMoved(tie) || reason === 'noconnection') return
+    if (!this.isAlive(tie) || this.hasMoved(tie)) return
+    // A child that moved in a split: the monitor followed the side that has lost.
+    if (reason === 'noconnection' || reason === 'name_conflict') return
     this.oracle.breaks('I6', `${describe(tie)} was told ${String(reason)} of a living process`)
   }
 }

@@ -17,12 +17,12 @@ const CHILDREN = 30
 const PIDS = 4
 const CALL_MS = 5_000
 const SLOWLY_MS = 600
-/** Messages of one stream, and how long between two of them. */
-const POUR_MAX = 12
-const PAUSE_MS = 30
-/** Load on a child that moves: from how many nodes, and for how long. */
+/** At most so many messages of one stream, with at most so long between two of them. */
+const POUR = [12, 30] as const
+/** The same to a child that moves just then: from how many nodes, and how long that takes. */
+const POUR_MOVING = [60, 3] as const
 const SENDERS = 3
-const LOAD_MS = 200
+const LOAD_MS = 100
 /** How long after a disruption calls may still suffer from it. */
 const SETTLED_MS = 15_000
 
@@ -142,7 +142,7 @@ export class WorkloadChildren {
     const { cluster, random, on } = this.parts
     const id = this.childId()
     for (const other of random.shuffled(cluster.working).slice(0, SENDERS)) {
-      on(other, () => this.pour(other, id))
+      on(other, () => this.pour(other, id, POUR_MOVING))
       for (let calls = 0; calls < SENDERS; calls++) {
         cluster.simulation.after(random.below(LOAD_MS), 'load', () => {
           on(other, () => this.call(other, id))
@@ -234,16 +234,20 @@ export class WorkloadChildren {
   }
 
   /** Numbered messages of a worker, by all addresses that may lead to the child now. */
-  private pour(member: ClusterMember, id: number): void {
+  private pour(
+    member: ClusterMember,
+    id: number,
+    [most, pauseMax]: readonly [number, number] = POUR,
+  ): void {
     const { random, ledgers } = this.parts
     const from = this.parts.ownWorker(member)
     if (!from) return
     const pids = ledgers.children.pids(id).slice(-PIDS)
-    const addresses = Array.from({ length: 1 + random.below(POUR_MAX) }, () => {
+    const addresses = Array.from({ length: 1 + random.below(most) }, () => {
       const way = random.pick(['handle', 'handle', 'key', 'pid'] as const)
       return way === 'pid' && pids.length > 0 ? random.pick(pids) : way
     })
-    const pauseMs = random.chance(0.3) ? 0 : random.float() * PAUSE_MS
+    const pauseMs = random.chance(0.3) ? 0 : random.float() * pauseMax
     verbs(member).cast(from, 'pourToChild', id, addresses, pauseMs)
   }
 }
