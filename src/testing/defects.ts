@@ -2,9 +2,10 @@
  * Mistakes made on purpose, to show that the simulator would see them: each changes one method of
  * one real class, in the simulator's own process only. Nothing in the library knows of them.
  */
-import { ChildRunner } from '../cluster/child-runner.js'
+
 import { Home } from '../cluster/home.js'
 import { InStream } from '../cluster/in-stream.js'
+import { Orphans } from '../cluster/orphans.js'
 import { Replica } from '../cluster/replica.js'
 import type { Put } from '../cluster/table.js'
 import { Monitors } from '../process/monitors.js'
@@ -34,12 +35,12 @@ const orphanDropped: Defect = {
   plant: () => {
     let adoptions = 0
     return replace(
-      ChildRunner,
+      Orphans,
       'adoptOne',
       (right) =>
-        function (this: { orphans: Set<string> }, ...args: never[]) {
+        function (this: { ids: Set<string> }, ...args: never[]) {
           if (++adoptions % DROPPED_EVERY !== 0) return right.apply(this, args)
-          return this.orphans.delete((args[0] as unknown as { id: string }).id)
+          return this.ids.delete(args[0] as unknown as string)
         },
     )
   },
