@@ -231,7 +231,7 @@ export class Moves {
       this.#marked(first, second)
     } else if (what === 'markers' && arePids(first) && arePids(second)) {
       for (const pid of first) this.#passMarkerOn(pid, from.node)
-      for (const pid of second) this.#marked(pid, from.node)
+      for (const pid of second) this.#marked(pid, from.node, true)
     } else throw unknownMessage()
   }
 
@@ -306,11 +306,13 @@ export class Moves {
     } else this.#parts.arrived(process, message)
   }
 
-  #marked(pid: Pid, node: string): void {
+  /** `directly`: not through the old process. If its own node says so, it is dead, and passes on nothing. */
+  #marked(pid: Pid, node: string, directly = false): void {
     const process = this.#find(pid)
     const gate = process && this.#gates.get(process)
     if (process === undefined || gate === undefined) return
-    gate.marked(node)
+    if (directly && gate.via === node) gate.openAll()
+    else gate.marked(node)
     this.#dropIfOpen(process, gate)
   }
 

@@ -80,7 +80,8 @@ export class Wires {
   }
 
   #router(self: string): Router {
-    const connected = (node: string) => this.kernels.has(node) && !this.cut.has(`${self}>${node}`)
+    const connected = (node: string) =>
+      node !== self && this.kernels.has(node) && !this.cut.has(`${self}>${node}`)
     const kernel = (node: string) => this.kernels.get(node)!.kernel
     return {
       kind: (node) => (connected(node) ? (this.beams.has(node) ? 'beam' : 'citadel') : undefined),

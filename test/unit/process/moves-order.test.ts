@@ -173,6 +173,24 @@ describe('three nodes: what waits for the old way is let in', () => {
     expect(await b.call(to, 'all')).toEqual(numbers(6, 10))
   })
 
+  it('at once when the old process was killed while it was to move: nothing comes by it any more', async () => {
+    for (const early of [[B, C], []]) {
+      const clock = new ManualClock()
+      const { moving, old, a, b, c } = await setUp({ clock })
+      const state = await calmly(clock, moving.hold(old as Pid))
+      const arriving = moving.arrive(Ledger, state, old as Pid, B)
+      const to = (await calmly(clock, arriving)) as Pid<Ledger>
+      a.exit(old, 'kill')
+      moving.admit(old as Pid, to as Pid)
+      // Their markers come to a node that knows neither the process any more nor where it is.
+      moving.learn(old as Pid, to as Pid, early)
+      await calm(clock)
+      moving.learn(old as Pid, to as Pid)
+      const calls = [a, b, c].map((node) => node.call(to, 'note', 1))
+      expect(await calmly(clock, Promise.all(calls))).toEqual([1, 1, 1])
+    }
+  })
+
   it('when its sender is gone, as far as it had come', async () => {
     const { wires, moving, old, b, c } = await setUp()
     wires.stick(C, A)
