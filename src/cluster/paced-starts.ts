@@ -12,6 +12,8 @@ const CHECK_EVERY = 16
 
 export class PacedStarts {
   private begun = 0
+  /** When this turn's share of time is used up. */
+  private until = 0
   /** Those from `next` on wait. */
   private queue: (() => void)[] = []
   private next = 0
@@ -22,7 +24,7 @@ export class PacedStarts {
   /** Runs `start` now, or after all that wait already. */
   run(start: () => void): void {
     this.arm()
-    if (this.next < this.queue.length || this.begun >= STARTS_PER_TURN) {
+    if (this.next < this.queue.length || this.isUsedUp) {
       this.queue.push(start)
       return
     }
@@ -30,9 +32,15 @@ export class PacedStarts {
     start()
   }
 
+  private get isUsedUp(): boolean {
+    if (this.begun >= STARTS_PER_TURN) return true
+    return this.begun % CHECK_EVERY === CHECK_EVERY - 1 && this.clock.now() >= this.until
+  }
+
   private arm(): void {
     if (this.armed) return
     this.armed = true
+    this.until = this.clock.now() + SLICE_MS
     this.clock.soon(() => this.nextTurn())
   }
 
