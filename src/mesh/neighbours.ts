@@ -71,9 +71,11 @@ export class Neighbours {
         connected: (peer, old) => this.peerConnected(peer, old),
         dialFailed: (dial, failure) => this.dialFailed(dial, failure),
         refused: (reason, message) => {
-          // Two nodes that dial each other at once: one of the two connections goes, by design.
-          if (reason !== 'simultaneous')
-            this.quiet.warn(reason, `a connection was refused: ${message}`)
+          const what = `a connection was refused: ${message}`
+          // Two nodes that dial each other at once: one of the two connections goes, by design, and
+          // whoever hangs up knows why itself.
+          if (reason === 'simultaneous' || reason === 'closed') this.log.debug(what)
+          else this.quiet.warn(reason, what)
         },
       },
     )
