@@ -57,7 +57,8 @@ export class ClusterSimulation {
   }
 
   memberNamed(name: string): ClusterMember | undefined {
-    return this.living.find((member) => member.name === name)
+    const member = this.members[this.names.indexOf(name)]
+    return member?.alive ? member : undefined
   }
 
   /** Starts the node of a host, with a new creation. */

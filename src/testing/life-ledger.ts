@@ -36,6 +36,8 @@ const ECHO_MS = 60_000
 const TOLD_MS = 20_000
 /** How long it may take until all nodes have heard of a move. */
 const NEWS_MS = 2_000
+/** A node that was away is back so soon after the disruption is over. */
+const AWAY_MS = 3_000
 /** How long after a disruption a drain may still suffer from it. */
 const SETTLED_MS = 15_000
 /** A split is noticed, and its loser stopped, within this long after it has healed. */
@@ -183,10 +185,11 @@ export class LifeLedger {
   succeeded(from: Pid, to: Pid): void {
     const [old, fresh] = [this.lives.get(pidKey(from)), this.lives.get(pidKey(to))]
     if (!old || !fresh || old.successor === fresh) return
+    const hasEnded = !this.oracle.isAlive(from)
     this.moved++
     this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
     if (old.handoff === 'gave its state') this.movedWithState++
-    if (this.isSplit(fresh)) return this.splitOff(old, fresh)
+    if (!hasEnded && this.isSplit(fresh)) return this.splitOff(old, fresh)
     if (old.successor) {
       const what = `${name(old)} is succeeded by ${to}`
       this.oracle.breaks('I13', `${what}, and was by ${old.successor.pid}`)
@@ -194,7 +197,6 @@ export class LifeLedger {
     old.successor = fresh
     old.movedAt = this.oracle.now
     fresh.isWaiting = false
-    const hasEnded = !this.oracle.isAlive(from)
     // What waited in the mailbox of one that ended while it was held is lost.
     if (!hasEnded) fresh.line = old.line
     fresh.carriedOut = inherited(old, fresh.state, hasEnded)
@@ -234,10 +236,13 @@ export class LifeLedger {
     return this.lives.get(pidKey(pid))?.line
   }
 
-  /** Whether it has just moved, so that a member need not know of it yet. */
+  /**
+   * Whether it has just moved, so that a member need not know of it yet. One that was away when it
+   * moved is not waited for.
+   */
   isNewsTo({ readyAt }: ClusterMember, pid: Pid): boolean {
     const life = this.lives.get(pidKey(pid))
-    if (!life?.successor || life.movedAt < readyAt) return false
+    if (!life?.successor || life.movedAt < readyAt || this.disruptions.within(AWAY_MS)) return false
     return this.oracle.now - life.movedAt < NEWS_MS
   }
 
@@ -294,6 +299,8 @@ export class LifeLedger {
   private ended(life: Life, reason: unknown): void {
     if (life.successor && !life.isForwarding) life.successor.line = {}
     if (!life.home.alive || life.successor || life.isWaiting) return
+    // After a split it may pass on to a process of which nobody else knows that it took over.
+    if (reason !== null && typeof reason === 'object' && 'moved' in reason) return
     const { id, home } = life
     const what = `${name(life)} ended with ${describe(reason)}`
     this.oracle.tell(what)

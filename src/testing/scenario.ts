@@ -47,8 +47,8 @@ const SETTLE_MS = 25_000
 const REPLACED_MS = 30_000
 const BETWEEN_MS = 2_000
 /** How long children are called and sent to all the time meanwhile, and how often. */
-const RUSH_MS = 4_000
-const RUSH_EVERY_MS = 20
+const RUSH_MS = 3_000
+const RUSH_EVERY_MS = 40
 const CHECK_EVERY_MS = 2_000
 /** Mean times between two operations, and between two faults: each seed has its own pace. */
 const WORK_EVERY_MS = [100, 200, 400, 800] as const
@@ -94,7 +94,7 @@ class Scenario {
   }
 
   async run(): Promise<void> {
-    const { minutes = 10 } = this.options
+    const { minutes = 8 } = this.options
     for (let index = 0; index < this.cluster.names.length; index++) this.faults.startNode(index)
     await this.cluster.simulation.runUntil(() => this.cluster.allReady, READY_MS, 'the start')
     const pace = this.cluster.simulation.random.fork('pace')

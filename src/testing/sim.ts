@@ -129,7 +129,7 @@ function readSettings(): Settings {
     .option('--from <n>', 'the first of several seeds', count, 1)
     .option('--seeds <k>', 'how many seeds', count, 200)
     .option('--nodes <n>', 'nodes per cluster', count, 5)
-    .option('--minutes <n>', 'simulated minutes with faults', count, 10)
+    .option('--minutes <n>', 'simulated minutes with faults', count, 8)
     .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 1)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
     .option('--verbose', 'with --seed: print all that happens')

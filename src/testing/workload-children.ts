@@ -18,10 +18,10 @@ const PIDS = 4
 const CALL_MS = 5_000
 const SLOWLY_MS = 600
 /** At most so many messages of one stream, with at most so long between two of them. */
-const POUR = [12, 30] as const
+const POUR = [8, 30] as const
 /** The same to a child that moves just then: from how many nodes, and how long that takes. */
-const POUR_MOVING = [60, 3] as const
-const SENDERS = 3
+const POUR_MOVING = [24, 3] as const
+const SENDERS = 2
 const LOAD_MS = 100
 /** How long after a disruption calls may still suffer from it. */
 const SETTLED_MS = 15_000
@@ -182,6 +182,7 @@ export class WorkloadChildren {
   private call(member: ClusterMember, id: number): void {
     const { ledgers, random } = this.parts
     const { calls, disruptions } = ledgers
+    if (this.isPointless(id)) return
     const way = random.pick(['handle', 'handle', 'key', 'pid'] as const)
     const to = this.address(member, id, way)
     if (!to) return
@@ -206,6 +207,11 @@ export class WorkloadChildren {
       },
     )
     if (isSafe) calls.safe++
+  }
+
+  /** It is not to run: to find that out again and again shows nothing new. */
+  private isPointless(id: number): boolean {
+    return !this.parts.ledgers.children.isWanted(id) && this.parts.random.chance(0.9)
   }
 
   /** It runs, and nobody has told it to end. */
@@ -241,7 +247,7 @@ export class WorkloadChildren {
   ): void {
     const { random, ledgers } = this.parts
     const from = this.parts.ownWorker(member)
-    if (!from) return
+    if (!from || this.isPointless(id)) return
     const pids = ledgers.children.pids(id).slice(-PIDS)
     const addresses = Array.from({ length: 1 + random.below(most) }, () => {
       const way = random.pick(['handle', 'handle', 'key', 'pid'] as const)
