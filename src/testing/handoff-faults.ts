@@ -8,7 +8,7 @@ import type { ClusterSimulation } from './cluster-simulation.js'
 import type { Handoff, HandoffWatch } from './handoff-watch.js'
 import type { SeededRandom } from './seeded-random.js'
 
-const STEPS: readonly HandoffStep[] = [
+export const HANDOFF_STEPS: readonly HandoffStep[] = [
   'quiet',
   'state',
   'sent',
@@ -66,7 +66,7 @@ export class HandoffFaults {
   private draw(): void {
     const { random } = this
     this.plan = {
-      step: random.pick(STEPS),
+      step: random.pick(HANDOFF_STEPS),
       side: random.pick(SIDES),
       blow: random.pick(BLOWS),
       inTheMiddle: random.chance(0.5),

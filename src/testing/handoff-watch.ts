@@ -5,6 +5,7 @@
 import type { ChildEvent } from '../cluster/child-events.js'
 import type { HandoffStep } from '../cluster/handoff-offer.js'
 import { termKey } from '../term/key.js'
+import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { Oracle } from './oracle.js'
 
@@ -24,13 +25,15 @@ export class HandoffWatch {
   stayed = 0
   onStep: (step: HandoffStep, handoff: Handoff) => void = () => {}
   /** Told when the old process is about to pass on what comes. */
-  onForwarding: (childId: unknown, on: ClusterMember) => void = () => {}
+  onForwarding: (pid: Pid, on: ClusterMember) => void = () => {}
   /** When children were last told to go to some node, wherever they belong. */
   readonly movedByHand = new Map<unknown, number>()
   /** When a member last came or went. */
   membersChangedAt = 0
   /** The latest handoff of each child. */
   private readonly latest = new Map<unknown, Handoff>()
+  /** The process of each child that a member is handing over, or was last. */
+  private readonly leaving = new Map<ClusterMember, Map<unknown, Pid>>()
 
   constructor(private readonly oracle: Oracle) {}
 
@@ -65,13 +68,19 @@ export class HandoffWatch {
 
   private step(member: ClusterMember, step: HandoffStep, childId: unknown): void {
     this.steps.set(step, (this.steps.get(step) ?? 0) + 1)
-    if (step === 'quiet') {
-      const to = member.supervisor['runner']['children'].get(termKey(childId))?.moving?.to
-      if (to !== undefined) this.latest.set(childId, { childId, from: member, to })
-    }
-    if (step === 'forwarding') this.onForwarding(childId, member)
+    if (step === 'quiet') this.begins(member, childId)
+    const pid = this.leaving.get(member)?.get(childId)
+    if (step === 'forwarding' && pid) this.onForwarding(pid, member)
     this.oracle.tell(`child ${childId} is at ${step} on ${member.name}`)
     const handoff = this.latest.get(childId)
     if (handoff) this.onStep(step, handoff)
+  }
+
+  private begins(member: ClusterMember, childId: unknown): void {
+    const moving = member.supervisor['runner']['children'].get(termKey(childId))?.moving
+    if (!moving) return
+    this.latest.set(childId, { childId, from: member, to: moving.to })
+    const leaving = this.leaving.get(member) ?? new Map<unknown, Pid>()
+    this.leaving.set(member, leaving.set(childId, moving.pid))
   }
 }

@@ -45,7 +45,7 @@ export class Ledgers {
     this.ties = new TieLedger(oracle, (pid) => this.lives.head(pid))
     this.calls = new CallLedger(oracle)
     this.names = new NameLedger(oracle)
-    this.handoffs.onForwarding = (id, on) => this.lives.forwards(id as number, on)
+    this.handoffs.onForwarding = (pid, on) => this.lives.forwards(pid, on)
     this.grants.onSuccession = (from, to) => {
       this.lives.succeeded(from, to)
       this.names.moved(from, to)

@@ -146,23 +146,20 @@ export class LifeLedger {
     const life = this.living(pid)
     const { successor } = life ?? {}
     if (!life || !successor) return
-    if (!this.isSplit(successor)) {
+    if (!this.isSplit(successor) && this.oracle.isAlive(this.head(pid))) {
       this.oracle.breaks('I13', `${name(life)} goes on, and ${successor.pid} had taken over`)
     }
     life.successor = undefined
     successor.line = {}
   }
 
-  /** The latest life of a child on that node passes on from here. */
-  forwards(id: number, on: ClusterMember): void {
-    const to = on.supervisor.lookup(id)
-    const life = this.byId
-      .get(id)
-      ?.findLast(({ home, isWaiting, pid }) => home === on && !isWaiting && !to?.equals(pid))
-    if (!life || !this.oracle.isAlive(life.pid)) return
+  /** It passes on from here. After a split that may be to the winner of the other side. */
+  forwards(pid: Pid, on: ClusterMember): void {
+    const life = this.living(pid)
+    if (!life || !this.oracle.isAlive(pid)) return
     life.isForwarding = true
-    // After a split there may be a successor of which it hears only now.
-    life.successor ??= to && this.lives.get(pidKey(to))
+    const to = on.supervisor.lookup(life.id)
+    if (to && !to.equals(pid)) life.successor ??= this.lives.get(pidKey(to))
   }
 
   // What others do to children.
@@ -189,7 +186,8 @@ export class LifeLedger {
     this.moved++
     this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
     if (old.handoff === 'gave its state') this.movedWithState++
-    if (!hasEnded && this.isSplit(fresh)) return this.splitOff(old, fresh)
+    const isSplit = this.isSplit(fresh) || (old.successor && this.isSplit(old.successor))
+    if (!hasEnded && isSplit) return this.splitOff(old, fresh)
     if (old.successor) {
       const what = `${name(old)} is succeeded by ${to}`
       this.oracle.breaks('I13', `${what}, and was by ${old.successor.pid}`)
@@ -282,7 +280,7 @@ export class LifeLedger {
   }
 
   private isWorking(life: Life): boolean {
-    return !life.successor && this.oracle.isAlive(life.pid)
+    return !life.successor && !life.isForwarding && this.oracle.isAlive(life.pid)
   }
 
   private compare(life: Life, did: string): void {
@@ -298,9 +296,7 @@ export class LifeLedger {
 
   private ended(life: Life, reason: unknown): void {
     if (life.successor && !life.isForwarding) life.successor.line = {}
-    if (!life.home.alive || life.successor || life.isWaiting) return
-    // After a split it may pass on to a process of which nobody else knows that it took over.
-    if (reason !== null && typeof reason === 'object' && 'moved' in reason) return
+    if (!life.home.alive || life.successor || life.isForwarding || life.isWaiting) return
     const { id, home } = life
     const what = `${name(life)} ended with ${describe(reason)}`
     this.oracle.tell(what)

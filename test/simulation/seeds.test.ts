@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { HANDOFF_STEPS } from '../../src/testing/handoff-faults.js'
 import { runSeed } from '../../src/testing/seed-run.js'
 import { failureOf } from '../../src/testing/sim-report.js'
 
@@ -22,7 +23,13 @@ const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1)
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0)
 
+/** Either side of a handoff at each of its steps. */
+const STRUCK = HANDOFF_STEPS.flatMap((step) => [`${step}, old side`, `${step}, new side`])
+
 describe('five simulated nodes under faults for eight minutes', () => {
+  const strikes = new Map<string, number>()
+  let done = 0
+
   test.each(seeds)(
     'seed %i keeps every invariant, and does so twice in the same way',
     async (seed) => {
@@ -31,8 +38,17 @@ describe('five simulated nodes under faults for eight minutes', () => {
       expect(result.replayed).toBe(result.hash)
       expect(sum(result.faults)).toBeGreaterThanOrEqual(FAULTS_MIN)
       expect(result.simulatedMs).toBeGreaterThanOrEqual(560_000)
+      for (const [what, count] of Object.entries(result.strikes)) {
+        strikes.set(what, (strikes.get(what) ?? 0) + count)
+      }
+      done++
     },
   )
+
+  test('both sides of a handoff are struck at each of its steps', () => {
+    if (done < SEEDS) return
+    for (const what of STRUCK) expect(strikes.get(what) ?? 0, what).toBeGreaterThan(0)
+  })
 
   test('different seeds are different runs, and everything that is watched happens', async () => {
     const one = await runSeed(3, OPTIONS, false)
