@@ -47,8 +47,8 @@ const SETTLE_MS = 25_000
 const REPLACED_MS = 30_000
 const BETWEEN_MS = 2_000
 /** How long children are called and sent to all the time meanwhile, and how often. */
-const RUSH_MS = 3_000
-const RUSH_EVERY_MS = 40
+const RUSH_MS = 4_000
+const RUSH_EVERY_MS = 25
 const CHECK_EVERY_MS = 2_000
 /** Mean times between two operations, and between two faults: each seed has its own pace. */
 const WORK_EVERY_MS = [100, 200, 400, 800] as const
@@ -115,6 +115,8 @@ class Scenario {
     this.whims.active = false
     this.workload.gentle = true
     await this.pass(SETTLE_MS)
+    this.workload.callAll()
+    await this.pass(BETWEEN_MS)
     for (const [index, name] of this.cluster.names.entries()) {
       if (this.oracle.breach) return
       this.oracle.tell(`-- ${name} is replaced`)
@@ -133,6 +135,8 @@ class Scenario {
       if (!isBack()) this.oracle.breaks('I11', `${name} is not replaced after ${REPLACED_MS} ms`)
       await this.pass(BETWEEN_MS)
     }
+    this.workload.callAll()
+    await this.pass(BETWEEN_MS)
   }
 
   result(): ScenarioResult {

@@ -20,8 +20,8 @@ const SLOWLY_MS = 600
 /** At most so many messages of one stream, with at most so long between two of them. */
 const POUR = [8, 30] as const
 /** The same to a child that moves just then: from how many nodes, and how long that takes. */
-const POUR_MOVING = [24, 3] as const
-const SENDERS = 2
+const POUR_MOVING = [40, 3] as const
+const SENDERS = 3
 const LOAD_MS = 100
 /** How long after a disruption calls may still suffer from it. */
 const SETTLED_MS = 15_000
@@ -53,6 +53,14 @@ export class WorkloadChildren {
       moveChild: (member) => this.move(member, this.childId()),
       moveUnderLoad: (member) => this.moveUnderLoad(member),
       rebalance: (member) => this.rebalance(member),
+    }
+  }
+
+  /** Each child is called once, by its handle, and by its key if it has one. */
+  callAll(member: ClusterMember): void {
+    for (let id = 0; id < CHILDREN; id++) {
+      this.call(member, id, 'handle')
+      if (childKey(id) !== undefined) this.call(member, id, 'key')
     }
   }
 
@@ -179,11 +187,11 @@ export class WorkloadChildren {
 
   // Calls and messages.
 
-  private call(member: ClusterMember, id: number): void {
+  private call(member: ClusterMember, id: number, by?: Way): void {
     const { ledgers, random } = this.parts
     const { calls, disruptions } = ledgers
     if (this.isPointless(id)) return
-    const way = random.pick(['handle', 'handle', 'key', 'pid'] as const)
+    const way = by ?? random.pick(['handle', 'handle', 'key', 'pid'] as const)
     const to = this.address(member, id, way)
     if (!to) return
     const isSafe = way !== 'pid' && this.isUntroubled(id, way)
@@ -225,7 +233,7 @@ export class WorkloadChildren {
   private ask(member: ClusterMember, to: unknown, token: number): Promise<unknown> {
     const { random } = this.parts
     const citadel = verbs(member)
-    if (random.chance(0.15)) return citadel.call(to, 'addLater', token)
+    if (random.chance(0.25)) return citadel.call(to, 'addLater', token)
     if (random.chance(0.8)) return citadel.call(to, 'add', token)
     return citadel.call(to, 'addSlowly', token, random.below(SLOWLY_MS))
   }

@@ -64,6 +64,13 @@ export class Workload {
     this.running = false
   }
 
+  /** Every node calls every child. */
+  callAll(): void {
+    for (const member of this.cluster.working) {
+      this.on(member, (working) => this.children.callAll(working))
+    }
+  }
+
   /** For so long all nodes are busy with children, on top of everything else. */
   rush(forMs: number, everyMs: number): void {
     const { simulation } = this.cluster
