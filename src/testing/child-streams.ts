@@ -121,7 +121,8 @@ export class ChildStreams {
   }
 
   private compare({ message: last, to: before }: Last, to: Pid, message: ChildMessage): void {
-    const { count } = this.disruptions
+    const { count, goesOn } = this.disruptions
+    if (goesOn) return
     if (last.disruptions !== count || message.disruptions !== count) return
     if (last.doubts !== message.doubts) return
     const line = this.numberOf(this.lives.lineOf(to))

@@ -33,8 +33,13 @@ export class Disruptions {
     this.happened()
   }
 
+  /** Whether one goes on now. */
+  get goesOn(): boolean {
+    return this.present.size > 0
+  }
+
   /** Whether there was one, or one went on, in the last `ms`. */
   within(ms: number): boolean {
-    return this.present.size > 0 || this.clock.now - this.lastAt < ms
+    return this.goesOn || this.clock.now - this.lastAt < ms
   }
 }

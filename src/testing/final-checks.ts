@@ -33,6 +33,19 @@ export function checkSettled(
   }
 }
 
+/** Some time after the last fault: what a child had that moved, and died there, leads nowhere. */
+export function checkHeirs({ oracle, lives }: Ledgers, living: readonly ClusterMember[]): void {
+  for (const { name, node } of living) {
+    for (const [scope, { own }] of node.scopes['scopes']) {
+      for (const { id, pid } of own.rows.values() as Iterable<Row & { pid?: Pid }>) {
+        if (!pid || !oracle.isAlive(pid) || oracle.isAlive(lives.head(pid))) continue
+        const what = `${id} of ${pid}, which passes on to ${lives.head(pid)}, and that has ended`
+        oracle.breaks('I2', `${name} holds ${what} (${scope})`)
+      }
+    }
+  }
+}
+
 function checkMeshed({ oracle }: Ledgers, living: readonly ClusterMember[]): void {
   const names = living.map(({ name }) => name).sort()
   for (const member of living) {

@@ -7,7 +7,7 @@ import type { ServerModule } from '../cluster/process-port.js'
 import { childProcesses, Whims } from './child-process.js'
 import { ClusterSimulation } from './cluster-simulation.js'
 import { type FaultKind, Faults } from './faults.js'
-import { checkSettled } from './final-checks.js'
+import { checkHeirs, checkSettled } from './final-checks.js'
 import type { Breach } from './invariants.js'
 import { Ledgers } from './ledgers.js'
 import { drawManner, type Manner } from './manner.js'
@@ -115,6 +115,7 @@ class Scenario {
     this.whims.active = false
     this.workload.gentle = true
     await this.pass(SETTLE_MS)
+    checkHeirs(this.ledgers, this.cluster.living)
     this.workload.callAll()
     await this.pass(BETWEEN_MS)
     for (const [index, name] of this.cluster.names.entries()) {
