@@ -112,6 +112,19 @@ export class ChildLedger {
     }
   }
 
+  /** Some time after the last fault, while work goes on: what has to run, runs. */
+  checkRunning(): void {
+    for (const { id, running, echoUntil } of this.records.values()) {
+      if (running.size > 0 || echoUntil > this.oracle.now || !this.mustRun(id)) continue
+      const living = this.pids(id).filter((pid) => this.oracle.isAlive(pid))
+      const alive = this.alive(id)
+      // One that moves just now is held on both sides.
+      const isMoving = alive.length === 0 && living.some((pid) => this.oracle.isHeld(pid))
+      if (alive.length === 1 || isMoving) continue
+      this.oracle.breaks('I4', `child ${id}: it should run by now, it runs as [${alive.join(' ')}]`)
+    }
+  }
+
   check(): void {
     for (const { id, expect } of this.records.values()) {
       const alive = this.alive(id)

@@ -2,6 +2,7 @@
  * What an all-knowing observer of a simulated cluster keeps: the story so far (the last events that
  * matter) and the first invariant that was broken. The watchers and ledgers tell it.
  */
+import type { ProcessStatus } from '../process/process.js'
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { ClusterSimulation } from './cluster-simulation.js'
@@ -55,11 +56,22 @@ export class Oracle {
 
   /** Alive, and neither held nor only passing on what comes for a process that has moved. */
   isWorking(pid: Pid): boolean {
+    const status = this.statusOf(pid)
+    return status !== undefined && status !== 'held' && status !== 'moved'
+  }
+
+  /** On its way from one node to another, on either of them. */
+  isHeld(pid: Pid): boolean {
+    return this.statusOf(pid) === 'held'
+  }
+
+  /** Undefined: it is not alive. */
+  private statusOf(pid: Pid): ProcessStatus | undefined {
     const home = this.home(pid)
-    if (!home?.isAlive(pid)) return false
+    if (!home?.isAlive(pid)) return undefined
     for (const { pid: one, status } of home.node.kernel.processes()) {
-      if (one.equals(pid)) return status !== 'held' && status !== 'moved'
+      if (one.equals(pid)) return status
     }
-    return false
+    return undefined
   }
 }

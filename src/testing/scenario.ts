@@ -116,6 +116,7 @@ class Scenario {
     this.workload.gentle = true
     await this.pass(SETTLE_MS)
     checkHeirs(this.ledgers, this.cluster.living)
+    this.ledgers.children.checkRunning()
     this.workload.callAll()
     await this.pass(BETWEEN_MS)
     for (const [index, name] of this.cluster.names.entries()) {
