@@ -42,7 +42,7 @@ export class Ledgers {
     this.handoffs = new HandoffWatch(oracle)
     this.grants = new GrantWatch(oracle)
     this.rows = new RowWatch(oracle, [REGISTRY_SCOPE, GROUPS_SCOPE, CHILDREN_SCOPE])
-    this.ties = new TieLedger(oracle, (pid) => this.lives.head(pid))
+    this.ties = new TieLedger(oracle, this.lives)
     this.calls = new CallLedger(oracle)
     this.names = new NameLedger(oracle)
     this.handoffs.onForwarding = (pid, on) => this.lives.forwards(pid, on)

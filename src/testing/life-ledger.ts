@@ -28,6 +28,8 @@ export interface Life {
   successor: Life | undefined
   movedAt: number
   isForwarding: boolean
+  /** It moved in a split: there were two of it. */
+  hasSplit: boolean
 }
 
 /** How long a refusal excuses that a child was not moved. */
@@ -97,6 +99,7 @@ export class LifeLedger {
       successor: undefined,
       movedAt: 0,
       isForwarding: false,
+      hasSplit: false,
     }
     this.lives.set(pidKey(pid), life)
     const lives = this.byId.get(id)
@@ -150,6 +153,7 @@ export class LifeLedger {
       this.oracle.breaks('I13', `${name(life)} goes on, and ${successor.pid} had taken over`)
     }
     life.successor = undefined
+    life.hasSplit = true
     successor.line = {}
   }
 
@@ -203,6 +207,7 @@ export class LifeLedger {
 
   /** The new node is held for dead by the old one, which may go on: there are two of it now. */
   private splitOff(old: Life, fresh: Life): void {
+    old.hasSplit = true
     fresh.isWaiting = false
     fresh.carriedOut = old.carriedOut.slice(0, fresh.state.length)
     this.compare(fresh, `took over from ${old.pid}, apart from it`)
@@ -242,6 +247,11 @@ export class LifeLedger {
     const life = this.lives.get(pidKey(pid))
     if (!life?.successor || life.movedAt < readyAt || this.disruptions.within(AWAY_MS)) return false
     return this.oracle.now - life.movedAt < NEWS_MS
+  }
+
+  /** Whether one side of a split heard, rightly, of an end that the other side had not seen. */
+  hasSplit(pid: Pid): boolean {
+    return this.lives.get(pidKey(pid))?.hasSplit === true
   }
 
   /** Who works in the stead of a process now: itself, if it has not moved. */
@@ -305,7 +315,7 @@ export class LifeLedger {
       if (!this.disruptions.within(CONFLICT_MS)) {
         this.oracle.breaks('I14', `${what}, and there was no split`)
       }
-    } else if (home.leaving && !home.closing) this.wasLeft(life, what)
+    } else if (home.leaving) this.wasLeft(life, what)
     else this.oracle.breaks('I14', `${what}, and nobody told it to`)
   }
 

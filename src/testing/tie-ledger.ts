@@ -7,6 +7,7 @@
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { ClusterMember } from './cluster-member.js'
+import type { LifeLedger } from './life-ledger.js'
 import { type Oracle, pidKey } from './oracle.js'
 
 interface Tie {
@@ -25,8 +26,7 @@ export class TieLedger {
 
   constructor(
     private readonly oracle: Oracle,
-    /** Who works in the stead of a process now. */
-    private readonly headOf: (pid: Pid) => Pid,
+    private readonly lives: LifeLedger,
   ) {}
 
   monitored(owner: Pid, target: Pid, ref: Ref): void {
@@ -80,12 +80,12 @@ export class TieLedger {
   }
 
   private hasMoved({ target }: Tie): boolean {
-    return !this.headOf(target).equals(target)
+    return !this.lives.head(target).equals(target)
   }
 
   /** Itself, or who took over from it. */
   private isAlive({ target }: Tie): boolean {
-    return this.oracle.isAlive(target) || this.oracle.isAlive(this.headOf(target))
+    return this.oracle.isAlive(target) || this.oracle.isAlive(this.lives.head(target))
   }
 
   private told(tie: Tie, reason: unknown): void {
@@ -96,9 +96,9 @@ export class TieLedger {
         `${describe(tie)} was told twice: ${tie.told.map(String).join(', ')}`,
       )
     }
-    if (!this.isAlive(tie) || this.hasMoved(tie)) return
-    // A child that moved in a split: the monitor followed the side that has lost.
-    if (reason === 'noconnection' || reason === 'name_conflict') return
+    if (!this.isAlive(tie) || this.hasMoved(tie) || reason === 'noconnection') return
+    // The monitor followed the other side of a split.
+    if (this.lives.hasSplit(tie.target)) return
     this.oracle.breaks('I6', `${describe(tie)} was told ${String(reason)} of a living process`)
   }
 }
