@@ -432,7 +432,8 @@ export class ChildRunner {
 
   // --- the tables have changed
 
-  private claimChanged({ id, before, after }: ClaimChange): void {
+  private claimChanged(change: ClaimChange): void {
+    const { id, before, after } = change
     if (after) this.orphans.delete(id)
     else this.noteOrphan(id)
     const { own } = this.claims
@@ -440,7 +441,7 @@ export class ChildRunner {
     if (before?.origin === own && after && after.origin !== own) {
       if (child && !this.departures.overtaken(child, after)) this.beginStop(child, 'name_conflict')
     }
-    if (!child && (after?.origin === own || before?.origin.dead)) this.departures.forget(id)
+    if (!child) this.departures.noticed(change)
   }
 
   private specChanged(row: SpecRow): void {

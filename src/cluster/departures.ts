@@ -8,7 +8,7 @@ import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
 import { type Child, type Departure, whenCalled } from './child.js'
 import type { ChildEvents } from './child-events.js'
-import type { Claim } from './claim-table.js'
+import type { Claim, ClaimChange } from './claim-table.js'
 import { type HandoffOffer, type HandoffStep, predecessorOf } from './handoff-offer.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort } from './process-port.js'
@@ -94,15 +94,26 @@ export class Departures {
     return true
   }
 
-  /** The new node of a child that has moved from here is gone: what the old process has is void. */
-  forget(id: string): void {
+  /**
+   * A claim of a child that is not here has changed. If it had moved from here, and its new process
+   * is gone before that node could say that all is known, what the old process has is void.
+   */
+  noticed({ id, before, after }: ClaimChange): void {
+    const { claims, processes } = this.parts
+    const own = claims.own.rows.get(id) as Claim | undefined
+    if (!own) return
+    if (after?.origin === claims.own || before?.origin.dead) return this.forget(own)
+    const heir = own.pid && processes.successor(own.pid)
+    if (!heir || !before?.pid?.equals(heir) || after?.pid?.equals(heir)) return
+    if (!after || !predecessorOf(after)?.equals(heir)) this.forget(own)
+  }
+
+  private forget({ id, pid }: Claim): void {
     const { claims, scopes, rows, processes } = this.parts
-    const claim = claims.own.rows.get(id) as Claim | undefined
-    if (!claim) return
     scopes.deleteOwn(claims, id, 'normal')
-    if (!claim.pid) return
-    rows.release(claim.pid)
-    processes.exit(claim.pid, 'noconnection')
+    if (!pid) return
+    rows.release(pid)
+    processes.exit(pid, 'noconnection')
   }
 
   private async quiet(
