@@ -307,6 +307,8 @@ export class LifeLedger {
   private ended(life: Life, reason: unknown): void {
     if (life.successor && !life.isForwarding) life.successor.line = {}
     if (!life.home.alive || life.successor || life.isForwarding || life.isWaiting) return
+    // It passed on, and was not needed any more, all in one turn.
+    if (reason !== null && typeof reason === 'object' && 'moved' in reason) return
     const { id, home } = life
     const what = `${name(life)} ended with ${describe(reason)}`
     this.oracle.tell(what)

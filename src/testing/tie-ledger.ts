@@ -61,7 +61,7 @@ export class TieLedger {
 
   check(): void {
     for (const tie of this.ties.values()) {
-      if (!this.oracle.isAlive(tie.owner)) continue
+      if (!this.oracle.isAlive(tie.owner) || this.lives.hasSplit(tie.target)) continue
       const hasMoved = this.hasMoved(tie)
       const ended = !this.isAlive(tie)
       const cut = !hasMoved && tie.home.cutsOf(tie.target.node) > tie.cuts

@@ -23,6 +23,8 @@ const POUR = [8, 30] as const
 const POUR_MOVING = [40, 3] as const
 const SENDERS = 3
 const LOAD_MS = 100
+/** How long it may take until a node that comes has all rows. */
+const NEW_MS = 1_000
 /** How long after a disruption calls may still suffer from it. */
 const SETTLED_MS = 15_000
 
@@ -194,7 +196,7 @@ export class WorkloadChildren {
     const way = by ?? random.pick(['handle', 'handle', 'key', 'pid'] as const)
     const to = this.address(member, id, way)
     if (!to) return
-    const isSafe = way !== 'pid' && this.isUntroubled(id, way)
+    const isSafe = way !== 'pid' && this.isUntroubled(member, id, way)
     const { count } = disruptions
     const what = `the call of child ${id} by its ${way} by ${member.name}`
     const token = calls.begin(member, what, CALL_MS)
@@ -223,8 +225,10 @@ export class WorkloadChildren {
   }
 
   /** It runs, and nobody has told it to end. */
-  private isUntroubled(id: number, way: Way): boolean {
-    const { children, lives, names, disruptions } = this.parts.ledgers
+  private isUntroubled({ readyAt }: ClusterMember, id: number, way: Way): boolean {
+    const { children, lives, names, disruptions, oracle } = this.parts.ledgers
+    // One that has just come may lack rows of others.
+    if (oracle.now - readyAt < NEW_MS) return false
     if (!children.mustRun(id) || lives.wasTold(id) || !lives.line(id)) return false
     if (disruptions.within(SETTLED_MS)) return false
     return way === 'handle' || names.has(childKey(id)!)
