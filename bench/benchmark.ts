@@ -7,6 +7,8 @@ export type Command = readonly [name: string, ...args: (number | string)[]]
 /** One side: so many OS processes on loopback, prepared by these commands. */
 export interface Side {
   readonly nodes: number
+  /** On every node before it knows of the others. */
+  readonly alone?: readonly Command[]
   /** On every node, before `setup` on the first. */
   readonly setupEach?: readonly Command[]
   readonly setup?: readonly Command[]
@@ -31,8 +33,12 @@ export interface Benchmark {
   readonly name: string
   readonly ours: Side
   readonly erlang?: Side
-  /** Each round breaks our cluster, so each gets a new one; all figures are asked of it, in order. */
-  readonly fresh?: boolean
+  /**
+   * All figures are asked in order in each round, as the first does the work and the others tell of it.
+   * What breaks a cluster gets a new one for each round, of our side or of both; with `newcomer`
+   * each round starts a further node on each side, which knows of nobody, and asks that.
+   */
+  readonly together?: 'same' | 'new-ours' | 'new-both' | 'newcomer'
   readonly figures: readonly Figure[]
 }
 

@@ -25,17 +25,15 @@ export async function startCitadel(
   nodeFlags: readonly string[],
 ): Promise<Cluster> {
   const epmdPort = await machine.freePort()
-  const names = Array.from({ length: side.nodes }, (_, i) => `n${i + 1}@127.0.0.1`)
-  const nodes: BenchNode[] = []
-  for (const name of names) {
+  const start = (name: string): BenchNode => {
     const child = machine.start(
       process.execPath,
       ['--expose-gc', ...nodeFlags, PROGRAM, name, String(epmdPort)],
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
     )
-    nodes.push({ child, ask: (command) => ask(child, command) })
+    return { child, ask: (command) => ask(child, command) }
   }
-  return new Cluster(machine, nodes).prepare(side, names)
+  return new Cluster({ machine, prefix: 'n', start }).prepare(side)
 }
 
 interface Answer {

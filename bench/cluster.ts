@@ -11,22 +11,33 @@ export interface BenchNode {
 
 const PATIENCE_MS = 120_000
 
+export interface ClusterParts {
+  readonly machine: Machine
+  /** Of node names: so many of these letters, `n1@127.0.0.1` and on. */
+  readonly prefix: string
+  start(name: string): BenchNode
+  /** Other processes that end with the cluster. */
+  readonly others?: readonly ChildProcess[]
+}
+
 export class Cluster {
-  constructor(
-    private readonly machine: Machine,
-    private readonly nodes: readonly BenchNode[],
-    /** Other processes that end with the cluster. */
-    private readonly others: readonly ChildProcess[] = [],
-  ) {}
+  private readonly nodes: BenchNode[] = []
+  private started = 0
+
+  constructor(private readonly parts: ClusterParts) {}
 
   /** Runs a command on the first node. Rejects when it fails, or its process ends or says nothing. */
   async ask(command: Command): Promise<number> {
     return withinPatience(this.nodes[0]!, command)
   }
 
-  /** Connects the first node to the others and prepares them. */
-  async prepare(side: Side, names: readonly string[]): Promise<this> {
+  /** Starts the nodes, connects them and prepares them. */
+  async prepare(side: Side): Promise<this> {
+    const names = Array.from({ length: side.nodes }, () => this.startNode())
     for (const node of this.nodes) await withinPatience(node, ['ready'])
+    for (const command of side.alone ?? []) {
+      await Promise.all(this.nodes.map((node) => withinPatience(node, command)))
+    }
     for (let i = 0; i < names.length - 1; i++) {
       await withinPatience(this.nodes[i]!, ['connect', ...names.slice(i + 1)])
     }
@@ -37,9 +48,23 @@ export class Cluster {
     return this
   }
 
+  /** A further node, which knows of nobody yet, as a cluster of its own to ask and to close. */
+  async newcomer(): Promise<Cluster> {
+    const alone = new Cluster({ ...this.parts, others: [] })
+    alone.started = this.started++
+    return alone.prepare({ nodes: 1 })
+  }
+
   async close(): Promise<void> {
-    const children = [...this.nodes.map(({ child }) => child), ...this.others]
-    await Promise.all(children.map((child) => this.machine.stop(child)))
+    const { machine, others = [] } = this.parts
+    const children = [...this.nodes.map(({ child }) => child), ...others]
+    await Promise.all(children.map((child) => machine.stop(child)))
+  }
+
+  private startNode(): string {
+    const name = `${this.parts.prefix}${++this.started}@127.0.0.1`
+    this.nodes.push(this.parts.start(name))
+    return name
   }
 }
 

@@ -32,15 +32,14 @@ export async function startErlang(machine: Machine, side: Side): Promise<Cluster
   }
   const options = { env, cwd: machine.scratch }
   const epmd = machine.start('epmd', [], { ...options, stdio: 'ignore' })
-  const names = Array.from({ length: side.nodes }, (_, i) => `e${i + 1}@127.0.0.1`)
-  const nodes = names.map((name) => {
-    const child = machine.start('erl', flags(machine, name), {
-      ...options,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    return benchNode(child)
-  })
-  return new Cluster(machine, nodes, [epmd]).prepare(side, names)
+  const start = (name: string): BenchNode =>
+    benchNode(
+      machine.start('erl', flags(machine, name), {
+        ...options,
+        stdio: ['pipe', 'pipe', 'inherit'],
+      }),
+    )
+  return new Cluster({ machine, prefix: 'e', start, others: [epmd] }).prepare(side)
 }
 
 const flags = ({ scratch }: Machine, name: string): string[] => [

@@ -28,49 +28,76 @@ export async function measure(
   rounds: number,
   progress: (text: string) => void,
 ): Promise<Result[]> {
-  const erlang = benchmark.erlang && (await sides.erlang?.(benchmark))
+  const { together, figures } = benchmark
+  const startErlang = async (): Promise<Cluster | undefined> =>
+    benchmark.erlang && (await sides.erlang?.(benchmark))
+  const ours = isNew(together) ? undefined : await sides.ours(benchmark)
+  const erlang = together === 'new-both' ? undefined : await startErlang()
   try {
-    if (benchmark.fresh) return await measureFresh(benchmark, sides, erlang, rounds, progress)
-    const ours = await sides.ours(benchmark)
-    try {
+    if (ours && !together) {
       const results: Result[] = []
-      for (const figure of benchmark.figures) {
+      for (const figure of figures) {
         results.push(await measureFigure(figure, ours, erlang, rounds, progress))
       }
       return results
-    } finally {
-      await ours.close()
     }
+    const start = async (): Promise<Pair> => {
+      if (together === 'newcomer') {
+        return { ours: await ours!.newcomer(), erlang: await erlang?.newcomer() }
+      }
+      return {
+        ours: ours ?? (await sides.ours(benchmark)),
+        erlang: erlang ?? (await startErlang()),
+      }
+    }
+    const keep = [ours, erlang]
+    return await measureTogether(benchmark, rounds, progress, start, keep)
   } finally {
+    await ours?.close()
     await erlang?.close()
   }
 }
 
-/** Every round in a cluster of its own. There is no warm-up: nobody fails over twice either. */
-async function measureFresh(
-  { figures, ...benchmark }: Benchmark,
-  sides: Sides,
-  erlang: Cluster | undefined,
+const isNew = (together: Benchmark['together']): boolean =>
+  together === 'new-ours' || together === 'new-both'
+
+interface Pair {
+  readonly ours: Cluster
+  readonly erlang: Cluster | undefined
+}
+
+/** Each round takes all figures of one pair, and ends what is not to be kept. */
+async function measureTogether(
+  { figures, together }: Benchmark,
   rounds: number,
   progress: (text: string) => void,
+  start: () => Promise<Pair>,
+  keep: readonly (Cluster | undefined)[],
 ): Promise<Result[]> {
   const taken = figures.map(() => ({ ours: [] as number[], erlang: [] as number[] }))
   const count = Math.min(rounds, ...figures.map(({ roundsMax }) => roundsMax ?? rounds))
-  for (let round = 1; round <= count; round++) {
-    const ours = await sides.ours({ figures, ...benchmark })
+  // A cluster that is new each time has no warm-up: nobody fails over twice either.
+  for (let round = together === 'same' ? 0 : 1; round <= count; round++) {
+    const pair = await start()
     try {
       for (const [at, figure] of figures.entries()) {
-        const [mine, theirs] = await ask(figure, ours, erlang)
-        progress(`${figure.name}: round ${round} of ${count}: ${told(figure, mine, theirs)}`)
+        const [mine, theirs] = await ask(figure, pair.ours, pair.erlang)
+        progress(`${figure.name}: ${label(round, count)}: ${told(figure, mine, theirs)}`)
+        if (round === 0) continue
         taken[at]!.ours.push(mine)
         if (theirs !== undefined) taken[at]!.erlang.push(theirs)
       }
     } finally {
-      await ours.close()
+      for (const cluster of [pair.ours, pair.erlang]) {
+        if (!keep.includes(cluster)) await cluster?.close()
+      }
     }
   }
   return figures.map((figure, at) => result(figure, taken[at]!))
 }
+
+const label = (round: number, count: number): string =>
+  round === 0 ? 'warm-up' : `round ${round} of ${count}`
 
 async function measureFigure(
   figure: Figure,
@@ -83,8 +110,7 @@ async function measureFigure(
   const count = Math.min(rounds, figure.roundsMax ?? rounds)
   for (let round = 0; round <= count; round++) {
     const [mine, theirs] = await ask(figure, ours, erlang)
-    const label = round === 0 ? 'warm-up' : `round ${round} of ${count}`
-    progress(`${figure.name}: ${label}: ${told(figure, mine, theirs)}`)
+    progress(`${figure.name}: ${label(round, count)}: ${told(figure, mine, theirs)}`)
     if (round === 0) continue
     taken.ours.push(mine)
     if (theirs !== undefined) taken.erlang.push(theirs)

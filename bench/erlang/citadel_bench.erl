@@ -73,6 +73,65 @@ run(lookup_hot, [Entries, Total]) ->
 run(register, [Callers, Total]) ->
     rate(Total, fun() -> in_parallel(Callers, Total, fun register_one/1) end);
 
+run(watch_names, []) ->
+    Main = self(),
+    register(seen, spawn(fun() -> seen(#{}) end)),
+    spawn(other(), fun() ->
+        {ok, _} = mnesia:subscribe({table, names, simple}),
+        Main ! watching,
+        tell_seen()
+    end),
+    receive watching -> 1 end;
+run(propagate, [Total]) ->
+    Names = [<<"seen:", (integer_to_binary(erlang:unique_integer()))/binary>> || _ <- lists:seq(1, Total)],
+    Times = [propagated(Name) || Name <- Names],
+    Seen = [begin seen ! {self(), Name}, receive {seen, At} -> At end end || Name <- Names],
+    Us = fun(Delays) -> list_to_tuple(lists:sort([clock_us(Delay) || Delay <- Delays])) end,
+    put(call, Us([At - Called || {At, {Called, _}} <- lists:zip(Seen, Times)])),
+    put(answer, Us([At - Answered || {At, {_, Answered}} <- lists:zip(Seen, Times)])),
+    Total;
+run(propagation, [Since, Percent, Total]) ->
+    Total > 0 andalso run(propagate, [Total]),
+    Delays = get(Since),
+    element(size(Delays) * Percent div 100 + 1, Delays);
+
+run(join_rows, [First, Rows]) ->
+    Start = erlang:monotonic_time(),
+    pong = net_adm:ping(First),
+    ok = mnesia:start(),
+    {ok, _} = mnesia:change_config(extra_db_nodes, [First]),
+    {atomic, ok} = mnesia:add_table_copy(names, node(), ram_copies),
+    ok = mnesia:wait_for_tables([names], 60000),
+    Rows = mnesia:table_info(names, size),
+    Took = since(Start, erlang:monotonic_time()),
+    %% So that the ones that stay do not keep a replica here in mind.
+    {atomic, ok} = mnesia:del_table_copy(names, node()),
+    Took;
+
+run(watch_nodes, []) ->
+    spawn(fun() ->
+        {ok, _} = mnesia:subscribe(system),
+        clean()
+    end),
+    1;
+run(kill_owner, [Names]) ->
+    [Second, Third] = lists:sort(nodes()),
+    Main = self(),
+    spawn(Third, fun() ->
+        [ok = mnesia:dirty_write({names, name(I), spawn(timer, sleep, [infinity])}) || I <- lists:seq(1, Names)],
+        Main ! written,
+        timer:sleep(infinity)
+    end),
+    receive written -> ok end,
+    [wait_for_size(Node, Names) || Node <- [node(), Second]],
+    Pid = rpc:call(Third, os, getpid, []),
+    spawn(Second, fun() -> Main ! {gone, emptied()} end),
+    spawn(fun() -> Main ! {gone, emptied()} end),
+    Start = os:perf_counter(),
+    os:cmd("kill -9 " ++ Pid),
+    Gone = [receive {gone, At} -> At end || _ <- [1, 2]],
+    clock_us(lists:max(Gone) - Start) / 1000;
+
 run(supervisors, []) ->
     [{ok, _} = rpc:call(Node, ?MODULE, start_supervisor, []) || Node <- [node() | nodes()]],
     1;
@@ -104,6 +163,51 @@ run(restarts_p99, [Total]) ->
 run(restarts_last, []) -> get(restarts_last).
 
 %% ---- work
+
+%% The clock that all programs of a machine share.
+clock_us(Time) -> erlang:convert_time_unit(Time, perf_counter, nanosecond) / 1000.
+
+propagated(Name) ->
+    Called = os:perf_counter(),
+    register_as(Name),
+    {Called, os:perf_counter()}.
+
+%% On the node that sees: a stamp for each name as it comes, and then back to the first node.
+tell_seen() ->
+    receive
+        {mnesia_table_event, {write, {names, Name, Owner}, _}} ->
+            {seen, node(Owner)} ! {Name, os:perf_counter()},
+            tell_seen()
+    end.
+
+seen(Seen) ->
+    receive
+        {Pid, Name} when is_pid(Pid), is_map_key(Name, Seen) ->
+            Pid ! {seen, map_get(Name, Seen)},
+            seen(Seen);
+        {Name, At} when is_binary(Name) -> seen(Seen#{Name => At})
+    end.
+
+clean() ->
+    receive
+        {mnesia_system_event, {mnesia_down, Down}} ->
+            Lost = mnesia:dirty_select(names, [{{names, '$1', '$2'}, [{'==', {node, '$2'}, Down}], ['$1']}]),
+            [ok = mnesia:dirty_delete(names, Name) || Name <- Lost],
+            clean();
+        _ -> clean()
+    end.
+
+wait_for_size(Node, Size) ->
+    case rpc:call(Node, mnesia, table_info, [names, size]) of
+        Size -> ok;
+        _ -> timer:sleep(5), wait_for_size(Node, Size)
+    end.
+
+emptied() ->
+    case mnesia:table_info(names, size) of
+        0 -> os:perf_counter();
+        _ -> timer:sleep(1), emptied()
+    end.
 
 %% Milliseconds for so many children of this node to go on as children of another, with their state.
 hand_over(Parallel, Total) ->
@@ -192,7 +296,9 @@ look_up_hot(_, 0) -> ok;
 look_up_hot(Name, Left) -> [_] = mnesia:dirty_read(names, Name), look_up_hot(Name, Left - 1).
 
 register_one(_) ->
-    Name = <<"fresh:", (integer_to_binary(erlang:unique_integer([positive])))/binary>>,
+    register_as(<<"fresh:", (integer_to_binary(erlang:unique_integer([positive])))/binary>>).
+
+register_as(Name) ->
     Self = self(),
     {atomic, ok} = mnesia:transaction(fun() ->
         case mnesia:read(names, Name, write) of

@@ -2,12 +2,16 @@
 import { Citadel } from '../../src/citadel.js'
 import type { Command } from '../benchmark.js'
 import { failoverCommands } from './failover.js'
+import { joinCommands } from './joining.js'
 import { localCommands } from './local.js'
 import { moveCommands } from './moves.js'
 import { nodeCommands, REMOTE, Remote } from './nodes.js'
+import { ownerCommands } from './owner-death.js'
+import { propagationCommands } from './propagation.js'
 import { registryCommands } from './registry.js'
 import { remoteCommands } from './remote.js'
 import { Child, Worker } from './servers.js'
+import { stallCommands } from './stalls.js'
 import { supervisorCommands } from './supervisor.js'
 
 export type Run = (citadel: Citadel, ...args: never[]) => Promise<number>
@@ -20,6 +24,10 @@ const commands: Readonly<Record<string, Run>> = {
   ...supervisorCommands,
   ...moveCommands,
   ...failoverCommands,
+  ...propagationCommands,
+  ...joinCommands,
+  ...ownerCommands,
+  ...stallCommands,
 }
 
 const [name, epmdPort] = process.argv.slice(2)

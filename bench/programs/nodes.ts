@@ -44,8 +44,12 @@ export const nodeCommands = {
   },
 }
 
-export async function until(holds: () => boolean, otherwise: string): Promise<void> {
-  const deadline = performance.now() + 10_000
+export async function until(
+  holds: () => boolean,
+  otherwise: string,
+  waitMs = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + waitMs
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(otherwise)
     await new Promise((resolve) => setTimeout(resolve, 5))

@@ -1,7 +1,8 @@
 /** Commands on the registry. */
+import type { CitadelError } from '../../src/base/errors.js'
 import type { Citadel } from '../../src/citadel.js'
 import type { Pid } from '../../src/term/pid.js'
-import { inParallel, perSecond } from './nodes.js'
+import { inParallel, perSecond, runOn } from './nodes.js'
 import { Worker } from './servers.js'
 
 const OWNERS = 1_000
@@ -43,6 +44,20 @@ export const registryCommands = {
     await inParallel(callers, total, (i) =>
       citadel.registry.register(`fresh:${fresh++}`, registrars[i % callers]!),
     )
-    return perSecond(total, startedAt)
+    const rate = perSecond(total, startedAt)
+    for (const node of citadel.nodes()) await runOn(citadel, node, 'refused', `fresh:${fresh - 1}`)
+    return rate
+  },
+
+  /** Whether this node refuses a key that another one has given out: what is measured is unique. */
+  async refused(citadel: Citadel, key: string): Promise<number> {
+    const pid = await citadel.spawn(Worker)
+    const outcome = await citadel.registry.register(key, pid).then(
+      () => 'granted',
+      (error: CitadelError) => error.code,
+    )
+    citadel.exit(pid, 'kill')
+    if (outcome !== 'already_registered') throw new Error(`${key} is not unique: ${outcome}`)
+    return 1
   },
 }

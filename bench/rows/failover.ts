@@ -13,7 +13,7 @@ export const failover: Benchmark = {
   name: 'failover',
   ours: { nodes: 3, setupEach: [['join_failover']], setup: [['fill_failover', CHILDREN]] },
   erlang: { nodes: 1, setup: [['fill_restarts', OF_ONE_NODE]] },
-  fresh: true,
+  together: 'new-ours',
   figures: [
     {
       name: 'failover of 10k children on 3 nodes, p99',
