@@ -2,7 +2,7 @@
 import { CitadelError } from '../base/errors.js'
 import type { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
-import type { ClaimOutcome } from './claimant.js'
+import type { ClaimOutcome } from './arbiter.js'
 import { showKey } from './show-key.js'
 import type { ChildRecipe } from './spec-table.js'
 

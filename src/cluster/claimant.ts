@@ -5,29 +5,11 @@
  * needs. A grant counts only if the view is still the one it was asked under; else it begins again.
  */
 import type { Pid } from '../term/pid.js'
+import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
 import type { Claim, ClaimTable } from './claim-table.js'
 import { type Home, homeOf } from './home.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { ViewTracker } from './view.js'
-
-export type ClaimOutcome =
-  | { type: 'granted'; epoch: number }
-  | { type: 'taken'; pid: Pid }
-  /** The deadline passed while the home could not be asked, or while another was about to get it. */
-  | { type: 'unavailable' | 'timeout' }
-
-export interface Claiming {
-  readonly scope: string
-  readonly id: string
-  readonly pid: Pid | undefined
-  readonly force: boolean
-  /** Takes the key from a claim with exactly this epoch, or if it is free. */
-  readonly over?: number
-  /** On the clock that the driver hands in. */
-  readonly deadline: number
-  /** When granted, writes the claim before it returns, or answers false if it has no use for it. */
-  done(outcome: ClaimOutcome): boolean
-}
 
 interface Attempt {
   readonly claim: Claiming
@@ -52,8 +34,7 @@ const DOUBTS_MAX = 3
 /** How long a claim waits for a home that lost its connection: long enough for a reset to heal. */
 const HOME_PATIENCE_MS = 1_000
 
-export class Claimant {
-  /** What is to be sent, by home. The driver takes it. */
+export class Claimant implements Arbiter {
   readonly requests = new Map<string, ClaimRequest[]>()
   readonly releases = new Map<string, number[]>()
   private readonly asking = new Map<number, Attempt>()
@@ -98,6 +79,10 @@ export class Claimant {
     return oldest
   }
 
+  answer(node: string, creation: number, request: ClaimRequest): ClaimAnswer {
+    return this.home.answer(node, creation, request)
+  }
+
   answered(answers: readonly ClaimAnswer[], now: number): void {
     for (const answer of answers) {
       const attempt = this.asking.get(answer[0])
@@ -105,14 +90,12 @@ export class Claimant {
     }
   }
 
-  /** The connection to `node` is gone: what it was asked, it may not have heard. */
-  homeLost(node: string, now: number): void {
+  nodeLost(node: string, now: number): void {
     for (const attempt of [...this.asking.values()]) {
       if (attempt.asked.at(-1) === node) this.retry(attempt, now)
     }
   }
 
-  /** The view changed or settled, or a home is back: whatever waits may go on now. */
   wake(now: number): void {
     for (const attempt of [...this.waiting]) {
       this.waiting.delete(attempt)
@@ -144,7 +127,9 @@ export class Claimant {
     }
   }
 
-  /** The node stops: nothing that waits will be decided. */
+  /** The claim's row goes, and that is all: homes look at rows. */
+  freed(): void {}
+
   stop(): void {
     for (const attempt of [...this.asking.values(), ...this.waiting]) {
       this.end(attempt, { type: 'unavailable' })

@@ -11,8 +11,9 @@ import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import type { Pid } from '../term/pid.js'
 import { Acknowledgements } from './acknowledgements.js'
+import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
 import { type Claim, type ClaimChange, ClaimTable, claimPut } from './claim-table.js'
-import { Claimant, type Claiming, type ClaimOutcome } from './claimant.js'
+import { Claimant } from './claimant.js'
 import { deletionOf } from './deletion.js'
 import { dropReservations, Home } from './home.js'
 import { PacedStarts } from './paced-starts.js'
@@ -57,8 +58,7 @@ export class Scopes {
   readonly clock: Clock
   readonly views: ViewTracker
   private readonly scopes = new Map<string, Scope>()
-  private readonly home: Home
-  private readonly claimant: Claimant
+  private readonly arbiter: Arbiter
   private readonly starts: PacedStarts
   private readonly up = new Set<string>()
   /** Reports of members whose earlier rows have not all arrived. */
@@ -81,7 +81,6 @@ export class Scopes {
     this.clock = clock
     this.views = new ViewTracker(mesh.name, mesh.creation)
     const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
-    this.home = new Home(this.views, tables)
     this.starts = new PacedStarts(options.clock)
     this.slowWork = new SlowWork({
       clock: options.clock,
@@ -93,7 +92,7 @@ export class Scopes {
         return this.send(node, message)
       },
     })
-    this.claimant = new Claimant(this, this.views, this.home, tables, {
+    this.arbiter = new Claimant(this, this.views, new Home(this.views, tables), tables, {
       reachable: (node) => this.up.has(node),
       synced: (node) => this.synced(node),
     })
@@ -110,7 +109,7 @@ export class Scopes {
     this.tickTimer?.cancel()
     this.retryTimer?.timer.cancel()
     this.tickTimer = undefined
-    this.claimant.stop()
+    this.arbiter.stop()
     this.acknowledgements.releaseAll()
   }
 
@@ -190,7 +189,7 @@ export class Scopes {
       const { timeoutMs, ...rest } = request
       const claim = { ...rest, deadline: this.now() + timeoutMs, done }
       this.starts.run(() => {
-        this.claimant.start(claim, this.now())
+        this.arbiter.start(claim, this.now())
         this.changed()
       })
     })
@@ -255,7 +254,7 @@ export class Scopes {
 
   /** Most messages are updates that want no answer. */
   private hasOutput(): boolean {
-    if (this.claimant.hasOutput) return true
+    if (this.arbiter.hasOutput) return true
     for (const { replica } of this.scopes.values()) if (replica.outgoing.length > 0) return true
     return false
   }
@@ -276,7 +275,7 @@ export class Scopes {
       default:
         return
     }
-    this.claimant.wake(this.now())
+    this.arbiter.wake(this.now())
     this.tellView()
     this.changed()
   }
@@ -296,7 +295,7 @@ export class Scopes {
     this.lateReports.delete(node)
     this.views.forget(node)
     for (const { replica } of this.scopes.values()) replica.memberDown(node)
-    this.claimant.homeLost(node, this.now())
+    this.arbiter.nodeLost(node, this.now())
     this.acknowledgements.lost(node)
     if (this.up.size === 0) this.acknowledgements.releaseAll()
   }
@@ -337,12 +336,14 @@ export class Scopes {
         return this.replica(message[1]).offered(node, message[2])
       case 'q': {
         const creation = this.members.get(node)!
-        const answers = message[1].map((request) => this.home.answer(node, creation, request))
+        const answers = message[1].map((request) =>
+          this.arbiter.answer(node, creation, request, this.now()),
+        )
         this.send(node, ['g', answers])
         return
       }
       case 'g':
-        return this.claimant.answered(message[1], this.now())
+        return this.arbiter.answered(message[1], this.now())
       case 'r':
         return this.released(node, message[1])
     }
@@ -380,7 +381,7 @@ export class Scopes {
     this.lateReports.delete(node)
     const wasSettled = this.views.settled
     this.views.report(node, view)
-    if (this.views.settled && !wasSettled) this.claimant.wake(this.now())
+    if (this.views.settled && !wasSettled) this.arbiter.wake(this.now())
     this.tellView()
   }
 
@@ -402,7 +403,7 @@ export class Scopes {
     for (const { kind, table } of this.scopes.values()) {
       if (kind === 's') (table as Scope<'s'>['table']).forgetTombstones(now - TOMBSTONE_MS)
     }
-    this.claimant.tick(now)
+    this.arbiter.tick(now)
     this.sendHeads()
     this.tellView()
     this.changed()
@@ -421,23 +422,23 @@ export class Scopes {
       this.drain(replica)
     }
     this.flushClaims()
-    const at = this.claimant.nextTick
+    const at = this.arbiter.nextTick
     if (at !== undefined) this.armRetry(at)
   }
 
   private flushClaims(): void {
-    for (const [node, requests] of this.claimant.requests) {
+    for (const [node, requests] of this.arbiter.requests) {
       // In parts, so that the home, and this node when it gets the answers, can do other work between.
       for (let i = 0; i < requests.length; i += CLAIMS_PER_MESSAGE) {
         this.send(node, ['q', requests.slice(i, i + CLAIMS_PER_MESSAGE)])
       }
     }
-    this.claimant.requests.clear()
-    for (const [node, requests] of this.claimant.releases) {
+    this.arbiter.requests.clear()
+    for (const [node, requests] of this.arbiter.releases) {
       if (node === this.node) this.released(node, requests)
       else this.send(node, ['r', requests])
     }
-    this.claimant.releases.clear()
+    this.arbiter.releases.clear()
   }
 
   private armRetry(at: number): void {
@@ -445,7 +446,7 @@ export class Scopes {
     this.retryTimer?.timer.cancel()
     const timer = this.options.clock.after(Math.max(0, at - this.now()), () => {
       this.retryTimer = undefined
-      this.claimant.tick(this.now())
+      this.arbiter.tick(this.now())
       this.changed()
     })
     this.retryTimer = { at, timer }
@@ -471,7 +472,7 @@ export class Scopes {
         const mark = table instanceof ClaimTable ? table.epochMax : living
         return [name, replica.out.seq, replica.applied(node), mark, all] as const
       })
-      this.send(node, ['h', this.views.current.id, heads, this.claimant.oldestRequest()])
+      this.send(node, ['h', this.views.current.id, heads, this.arbiter.oldestRequest()])
     }
   }
 

@@ -3,6 +3,7 @@
  * gone (I2), and nothing is left over from what happened (I10).
  */
 
+import type { Claimant } from '../cluster/claimant.js'
 import type { Row } from '../cluster/origin.js'
 import { REGISTRY_SCOPE } from '../cluster/registry.js'
 import type { ScopeKind } from '../cluster/scope.js'
@@ -142,7 +143,7 @@ function checkPlaces({ oracle, handoffs }: Ledgers, member: ClusterMember): void
 
 function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
   const { scopes, kernel } = member.node
-  const claimant = scopes['claimant']
+  const claimant = scopes['arbiter'] as Claimant
   const runner = member.supervisor['runner']
   const leftovers: Record<string, number> = {
     'claims being asked': claimant['asking'].size,

@@ -5,8 +5,9 @@
  * epoch, and the owner with that epoch lives on for a while; by force a key may be taken from its
  * owner, who hears of it a little later. Of handoffs it tells who succeeds whom.
  */
+
+import type { Claiming } from '../cluster/arbiter.js'
 import type { Claim, ClaimChange } from '../cluster/claim-table.js'
-import type { Claiming } from '../cluster/claimant.js'
 import { predecessorOf } from '../cluster/handoff-offer.js'
 import type { Scope } from '../cluster/scope.js'
 import type { Scopes } from '../cluster/scopes.js'

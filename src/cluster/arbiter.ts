@@ -1,0 +1,53 @@
+/**
+ * Who decides that a key is this node's, as the driver of the scopes sees it. One of these: `Claimant`
+ * (mesh), with a quorum, or etcd. Each is told of everything and uses what it needs.
+ */
+import type { Pid } from '../term/pid.js'
+import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
+
+export type ClaimOutcome =
+  | { type: 'granted'; epoch: number }
+  | { type: 'taken'; pid: Pid }
+  /** The deadline passed while the home could not be asked, or while another was about to get it. */
+  | { type: 'unavailable' | 'timeout' }
+
+export interface Claiming {
+  readonly scope: string
+  readonly id: string
+  readonly pid: Pid | undefined
+  readonly force: boolean
+  /** Takes the key from a claim with exactly this epoch, or if it is free. */
+  readonly over?: number
+  /** On the clock that the driver hands in. */
+  readonly deadline: number
+  /** When granted, writes the claim before it returns, or answers false if it has no use for it. */
+  done(outcome: ClaimOutcome): boolean
+}
+
+export interface Arbiter {
+  /** What is to be sent to other nodes, by node. The driver takes it. */
+  readonly requests: Map<string, ClaimRequest[]>
+  readonly releases: Map<string, number[]>
+  /** Begins a claim; `done` is called once, a second after its deadline at the latest. */
+  start(claim: Claiming, now: number): void
+  /** This node's word on the request of another one. */
+  answer(node: string, creation: number, request: ClaimRequest, now: number): ClaimAnswer
+  /** The words of other nodes. */
+  answered(answers: readonly ClaimAnswer[], now: number): void
+  /** The connection to `node` is gone: what it was asked, it may not have heard. */
+  nodeLost(node: string, now: number): void
+  /** The view changed or settled, or a node is back: whatever waits may go on now. */
+  wake(now: number): void
+  /** Carries on with what waits, and ends what is past its deadline. */
+  tick(now: number): void
+  /** When `tick` is wanted next, besides once a second; undefined: nothing waits. */
+  readonly nextTick: number | undefined
+  /** Something is to be sent, or waits for `tick`. */
+  readonly hasOutput: boolean
+  /** The oldest request that still waits for an answer, or the next one to be made. */
+  oldestRequest(): number
+  /** A claim of this node's own is gone from the table: the key is free. */
+  freed(scope: string, id: string, epoch: number): void
+  /** The node stops: nothing that waits will be decided. */
+  stop(): void
+}
