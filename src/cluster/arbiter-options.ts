@@ -1,0 +1,102 @@
+/**
+ * What users may write for `arbiter`, checked. A mistake is a `bad_argument` that shows how it is
+ * meant.
+ */
+import { CitadelError } from '../base/errors.js'
+
+export interface QuorumOptions {
+  /**
+   * The most nodes that ever run at the same time, those that are cut off or being replaced included.
+   * A side with fewer than floor(size / 2) + 1 of them takes no keys and stops its owners.
+   */
+  readonly size: number
+  /** How long owners may work without a sign of a majority; 6,000 ms unless given. */
+  readonly leaseMs?: number
+}
+
+export interface EtcdTls {
+  /** Certificates of who signed the servers' ones, as PEM; the system's unless given. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  /** This node's own certificate and key, where the servers ask for them. */
+  readonly cert?: string | Uint8Array
+  readonly key?: string | Uint8Array
+  readonly servername?: string
+}
+
+export interface EtcdOptions {
+  /** `http://` or `https://` with host and port, one for each server. */
+  readonly endpoints: readonly string[]
+  /** What all keys in etcd begin with; `citadel/` unless given. Clusters that share an etcd need one each. */
+  readonly prefix?: string
+  /** How long a node that vanishes keeps its keys; 6 s unless given. */
+  readonly ttlSeconds?: number
+  readonly tls?: EtcdTls
+  readonly username?: string
+  readonly password?: string
+}
+
+/** Who decides that a key is yours: docs/guarantees.md says what each promises. */
+export type ArbiterOption =
+  | 'mesh'
+  | ({ readonly type: 'mesh' } & { readonly quorum?: QuorumOptions })
+  | ({ readonly type: 'etcd' } & EtcdOptions)
+
+/** The same, with its defaults. */
+export type ArbiterSettings =
+  | { readonly type: 'mesh' }
+  | { readonly type: 'quorum'; readonly size: number; readonly leaseMs: number }
+  | ({ readonly type: 'etcd' } & Required<
+      Pick<EtcdOptions, 'endpoints' | 'prefix' | 'ttlSeconds'>
+    > &
+      Pick<EtcdOptions, 'tls' | 'username' | 'password'>)
+
+const LEASE_MS = 6_000
+const LEASE_MIN_MS = 3_000
+const TTL_SECONDS = 6
+const TTL_MIN_SECONDS = 3
+const PREFIX = 'citadel/'
+
+export function arbiterSettings(option: ArbiterOption = 'mesh'): ArbiterSettings {
+  if (option === 'mesh') return { type: 'mesh' }
+  if (typeof option !== 'object' || option === null) throw notUnderstood(option)
+  if (option.type === 'mesh') return option.quorum ? quorum(option.quorum) : { type: 'mesh' }
+  if (option.type === 'etcd') return etcd(option)
+  throw notUnderstood(option)
+}
+
+/** What nodes of one cluster must have in common, as a feature that they tell each other. */
+export function arbiterFeature(settings: ArbiterSettings): string | undefined {
+  if (settings.type === 'mesh') return undefined
+  if (settings.type === 'quorum') return `arbiter:quorum:${settings.size}:${settings.leaseMs}`
+  return `arbiter:etcd:${settings.prefix}`
+}
+
+function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
+  if (!Number.isInteger(size) || size < 1) {
+    throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${String(size)}`)
+  }
+  if (!(leaseMs >= LEASE_MIN_MS && Number.isFinite(leaseMs))) {
+    throw wrong(`quorum.leaseMs is at least ${LEASE_MIN_MS} ms, not ${String(leaseMs)}`)
+  }
+  return { type: 'quorum', size, leaseMs }
+}
+
+function etcd(options: EtcdOptions): ArbiterSettings {
+  const { endpoints, prefix = PREFIX, ttlSeconds = TTL_SECONDS, tls, username, password } = options
+  const isUrl = (text: unknown) => typeof text === 'string' && /^https?:\/\/[^/]+\/?$/.test(text)
+  if (!Array.isArray(endpoints) || endpoints.length === 0 || !endpoints.every(isUrl)) {
+    throw wrong("etcd needs endpoints: ['http://127.0.0.1:2379'], one for each server")
+  }
+  if (typeof prefix !== 'string' || prefix === '') throw wrong('prefix is a string, not empty')
+  if (!Number.isInteger(ttlSeconds) || ttlSeconds < TTL_MIN_SECONDS) {
+    throw wrong(`ttlSeconds is a whole number from ${TTL_MIN_SECONDS}, not ${String(ttlSeconds)}`)
+  }
+  return { type: 'etcd', endpoints, prefix, ttlSeconds, tls, username, password }
+}
+
+const wrong = (what: string): CitadelError => new CitadelError('bad_argument', `arbiter: ${what}.`)
+
+const notUnderstood = (option: unknown): CitadelError =>
+  wrong(
+    `there are 'mesh', { type: 'mesh', quorum: { size: 3 } } and { type: 'etcd', endpoints: [...] }, not ${JSON.stringify(option)}`,
+  )
