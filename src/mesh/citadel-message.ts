@@ -41,7 +41,9 @@ export function readCitadelTerm(term: unknown): CitadelMessage | undefined {
     case 'status': {
       const unreachable = list(term.unreachable, readId)
       const agrees = list(term.agrees, readId)
-      return unreachable && agrees && { type: 'status', opinion: { unreachable, agrees } }
+      if (!unreachable || !agrees) return undefined
+      const doubt = term.doubting === true ? { doubting: true } : {}
+      return { type: 'status', opinion: { unreachable, agrees, ...doubt } }
     }
     case 'goodbye':
     case 'disconnect':

@@ -7,7 +7,7 @@ import type { Address, Connection, ConnectionHandlers, Listener } from '../base/
 import type { World } from '../base/world.js'
 import { Dial, type DialFailure } from './dial.js'
 import { deaf, type Established, Greeting } from './greeting.js'
-import type { HandshakeStatus } from './handshake.js'
+import { HANDSHAKE_TIMEOUT_MS, type HandshakeStatus } from './handshake.js'
 import { isNodeName } from './node-name.js'
 import type { Peer } from './peer.js'
 
@@ -56,8 +56,10 @@ export class Connections {
     if (this.closing || this.peers.has(node) || this.dials.has(node)) return
     const { world, self, cookie } = this.options
     const lookup = useEpmd ? this.options.lookup : undefined
+    // What got stuck when the network was cut must not stand in the way when it is whole again.
+    const handshakeMs = Math.min(HANDSHAKE_TIMEOUT_MS, 2 * timeoutMs)
     const dial = new Dial(
-      { world, self, cookie, node, addresses, lookup, timeoutMs },
+      { world, self, cookie, node, addresses, lookup, timeoutMs, handshakeMs },
       {
         isGreeting: (name) => this.isGreeting(name),
         isConnected: (name) => this.peers.has(name),

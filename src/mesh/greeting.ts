@@ -47,6 +47,8 @@ export interface GreetingOptions {
   cookie: string
   /** The node dialled; absent for an acceptor. */
   peerName?: string
+  /** How long the handshake may take; 5 s unless given. */
+  handshakeMs?: number
 }
 
 /** For a connection that is being closed. */
@@ -77,9 +79,8 @@ export class Greeting implements ConnectionHandlers {
 
   start(connection: Connection): void {
     this.connection = connection
-    this.deadline = this.options.world.clock.after(HANDSHAKE_TIMEOUT_MS, () =>
-      this.step({ type: 'deadline' }),
-    )
+    const { world, handshakeMs = HANDSHAKE_TIMEOUT_MS } = this.options
+    this.deadline = world.clock.after(handshakeMs, () => this.step({ type: 'deadline' }))
     this.step({ type: 'start' })
   }
 

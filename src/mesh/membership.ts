@@ -2,8 +2,8 @@
  * "Unreachable is not dead", as a pure machine: what this node holds of every other Citadel node.
  * A closed or silent link makes a member unreachable, and it is redialled. It is dead only when its
  * last address refuses, another creation answers there, it said goodbye, or it has been silent for
- * the limit and every member still reached agrees; members that are leaving have no say. Events in,
- * effects out as data.
+ * the limit, could not be dialled since, and every member still reached agrees; members that are
+ * leaving or have had no opinion for long have no say. Events in, effects out as data.
  */
 import { type Capability, offersLeaving } from './capability.js'
 import type { MeshEvent } from './mesh-event.js'
@@ -23,7 +23,7 @@ export interface MembershipTimes {
 export const defaultMembershipTimes: MembershipTimes = {
   silentMs: 4_500,
   redialMs: 1_000,
-  deadRedialMs: 5_000,
+  deadRedialMs: 3_000,
   forgetMs: 3_600_000,
 }
 
@@ -72,6 +72,8 @@ export interface Member {
   redialAt: number
   /** Failed since it was lost. */
   failures: number
+  /** Rounds that this node has gone through, without doubt, since it was lost. */
+  rounds: number
   /** When its present or last connection came up. */
   upAt: number
   /** Connections in a row that broke as soon as they were up. */
@@ -82,10 +84,19 @@ export interface Member {
 const STILLBORN_MS = 20
 const STILLBORN_MAX = 10
 
+/**
+ * A link may be silent although the way is free again: TCP repeats later and later. So a member
+ * whose link was given up is dialled, and is dead only if that brings nothing within these rounds.
+ * They are counted, not timed: a round has been through the event loop, where answers are read.
+ */
+const CONFIRM_ROUNDS = 2
+/** In silent limits: a stall that must kill nobody, and the doubt after it, do not cost the say. */
+const SAY_LIMITS = 2
+
 export class Membership {
   private readonly table = new Map<string, Member>()
   private readonly held = new Set<string>()
-  private readonly opinions = new Opinions()
+  private readonly opinions: Opinions
   private effects: MembershipEffect[] = []
   private doubting = false
   private leaving = false
@@ -95,7 +106,9 @@ export class Membership {
     private readonly times: MembershipTimes,
     /** From 0 to 1: spreads the redials of many nodes. */
     private readonly chance: () => number,
-  ) {}
+  ) {
+    this.opinions = new Opinions(SAY_LIMITS * times.silentMs)
+  }
 
   step(event: MembershipEvent, now: number): MembershipEffect[] {
     this.effects = []
@@ -119,9 +132,9 @@ export class Membership {
     return member !== undefined && isMember(member) && offersLeaving(member.capability)
   }
 
-  /** What the members are told every round. While this node doubts itself it says nothing. */
+  /** What the members are told every round. While this node doubts itself it says just that. */
   opinion(now: number): Opinion {
-    if (this.doubting) return { unreachable: [], agrees: [] }
+    if (this.doubting) return { unreachable: [], agrees: [], doubting: true }
     const unreachable: MemberId[] = []
     for (const { node, creation, status } of this.table.values()) {
       if (status === 'unreachable' && !this.held.has(node)) unreachable.push({ node, creation })
@@ -191,7 +204,7 @@ export class Membership {
     member.heardAt = now
     if (!known) {
       member.upAt = now
-      this.opinions.forget(node)
+      this.opinions.reached(node, now)
       this.emit({ type: 'up', node, creation, capability })
       this.tellOpinion(now)
     } else if (!sameOffer(known, capability)) {
@@ -231,6 +244,7 @@ export class Membership {
     member.status = 'unreachable'
     member.heardAt = heardAt
     member.failures = 0
+    member.rounds = 0
     this.emit({ type: 'unreachable', node, creation: member.creation })
     member.stillborn = now - member.upAt < STILLBORN_MS ? member.stillborn + 1 : 0
     if (member.stillborn > STILLBORN_MAX) this.redialLater(member, now)
@@ -276,6 +290,7 @@ export class Membership {
     const caughtUp = this.doubting && !doubting
     this.doubting = doubting
     for (const member of this.table.values()) {
+      if (!doubting) member.rounds++
       if (member.status === 'connected' || member.dialling || now < member.redialAt) continue
       if (this.held.has(member.node)) continue
       if (member.status !== 'unreachable' && now - member.heardAt > this.times.forgetMs) {
@@ -295,16 +310,16 @@ export class Membership {
     if (this.doubting || this.leaving) return
     for (const member of this.table.values()) {
       if (member.status !== 'unreachable' || this.held.has(member.node)) continue
-      if (now - member.heardAt < this.times.silentMs) continue
-      if (this.allAgree(member)) this.bury(member.node, 'keep dialling', now)
+      if (now - member.heardAt < this.times.silentMs || member.rounds < CONFIRM_ROUNDS) continue
+      if (this.allAgree(member, now)) this.bury(member.node, 'keep dialling', now)
     }
   }
 
-  private allAgree(about: MemberId): boolean {
+  private allAgree(about: MemberId, now: number): boolean {
     for (const member of this.table.values()) {
       if (member.status !== 'connected' || member.node === about.node) continue
       // It adopts nothing, and may freeze or be gone at any time: nobody waits for its word.
-      if (offersLeaving(member.capability)) continue
+      if (offersLeaving(member.capability) || !this.opinions.hasSay(member.node, now)) continue
       if (!this.opinions.says(member.node, about)) return false
     }
     return true
@@ -351,6 +366,7 @@ export class Membership {
       dialling: false,
       redialAt: now,
       failures: 0,
+      rounds: 0,
       upAt: now,
       stillborn: 0,
     }

@@ -354,8 +354,9 @@ export class Neighbours {
     // After a pause of this node's own, an introduction may wait unread in a socket.
     if (now - this.tickedAt <= 2 * this.settings.times.checkMs) this.judgeUnknown(now)
     this.tickedAt = now
-    this.checkLinks(now, doubting)
+    // Before links are given up: a round counts for those that were lost before it.
     this.step({ type: 'tick', doubting })
+    this.checkLinks(now, doubting)
     this.waiters.tick(now, (node) => this.connections.isPending(node))
   }
 

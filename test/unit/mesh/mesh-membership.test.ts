@@ -150,6 +150,62 @@ describe('three nodes', () => {
   })
 })
 
+describe('a node that is sick', () => {
+  test('three nodes: one that stalls all the time keeps the other from declaring a dead one dead for 9 s at most', async () => {
+    const world = await World.of(3)
+    const [a, , c] = world.nodes as [MeshNode, MeshNode, MeshNode]
+    const sick = world.programs[1]!
+    const ail = async (ms: number, until: () => boolean = () => false) => {
+      const end = world.simulation.now + ms
+      while (world.simulation.now < end && !until()) {
+        sick.stall(1_700)
+        await world.simulation.runFor(2_000)
+      }
+    }
+    await ail(20_000)
+    expect(world.deaths()).toEqual([])
+    world.simulation.network.powerOff('h3')
+    const offAt = world.simulation.now
+    await ail(20_000, () => a.saw('dead', c.name) === 1)
+    expect(a.saw('dead', c.name)).toBe(1)
+    // It was sick before, so nobody had to wait for it.
+    expect(world.simulation.now - offAt).toBeLessThan(8_000)
+    expect(world.deaths()).toEqual([`${c.name} at ${a.name}`])
+  })
+})
+
+describe('a way that was cut', () => {
+  test('for three seconds, again and again, kills nobody', async () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const world = await World.of(3, seed)
+      for (let round = 0; round < 5; round++) {
+        world.simulation.network.partition([['h1'], ['h2', 'h3']])
+        await world.simulation.runFor(3_000)
+        world.simulation.network.healAll()
+        await world.simulation.runFor(6_000)
+      }
+      expect(world.deaths()).toEqual([])
+    }
+  })
+
+  test('in the middle of a dial is whole again within 5 s of the heal, at whatever moment that comes', async () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const world = await World.of(2, seed)
+      const { network } = world.simulation
+      network.partition([['h1'], ['h2']])
+      await world.simulation.runFor(10_000 + 777 * seed)
+      // A dial may begin, and not end.
+      network.healAll()
+      await world.simulation.runFor(97 * seed)
+      network.partition([['h1'], ['h2']])
+      await world.simulation.runFor(6_000)
+      network.healAll()
+      const whole = () => world.nodes.every((node) => world.reached(node) === 1)
+      expect(await world.timeUntil(whole)).toBeLessThan(5_000)
+    }
+  })
+})
+
 describe('a node that is leaving', () => {
   /** a has lost c, b reaches it. */
   async function oneSeesWhatTheOtherDoesNot(): Promise<[World, MeshNode, MeshNode, MeshNode]> {
