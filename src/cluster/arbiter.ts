@@ -33,7 +33,7 @@ export interface Arbiter {
   /** This node's word on the request of another one. */
   answer(node: string, creation: number, request: ClaimRequest, now: number): ClaimAnswer
   /** The words of other nodes. */
-  answered(answers: readonly ClaimAnswer[], now: number): void
+  answered(node: string, answers: readonly ClaimAnswer[], now: number): void
   /** The connection to `node` is gone: what it was asked, it may not have heard. */
   nodeLost(node: string, now: number): void
   /** The view changed or settled, or a node is back: whatever waits may go on now. */

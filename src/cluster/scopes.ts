@@ -343,7 +343,7 @@ export class Scopes {
         return
       }
       case 'g':
-        return this.arbiter.answered(message[1], this.now())
+        return this.arbiter.answered(node, message[1], this.now())
       case 'r':
         return this.released(node, message[1])
     }
