@@ -1,7 +1,14 @@
 import { defineConfig } from 'vitest/config'
 
-const project = (name: string, include: string[], testTimeout = 10_000) => ({
-  test: { name, include, testTimeout, hookTimeout: testTimeout, pool: 'forks' as const },
+const project = (name: string, include: string[], testTimeout = 10_000, maxWorkers?: number) => ({
+  test: {
+    name,
+    include,
+    testTimeout,
+    hookTimeout: testTimeout,
+    pool: 'forks' as const,
+    ...(maxWorkers === undefined ? {} : { maxWorkers }),
+  },
 })
 
 export default defineConfig({
@@ -20,6 +27,8 @@ export default defineConfig({
       project('simulation', ['test/simulation/**/*.test.ts'], 600_000),
       project('package', ['test/package/**/*.test.ts'], 180_000),
       project('e2e', ['test/e2e/**/*.test.ts'], 180_000),
+      // Alone: what fails here must not fail because the machine is busy with another cluster.
+      project('network', ['test/network/**/*.test.ts'], 180_000, 1),
       project('interop', ['test/interop/**/*.test.ts'], 180_000),
     ],
   },

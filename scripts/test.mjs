@@ -21,9 +21,10 @@ const PROGRAMS = [
   { program: 'redis-cli', packageName: 'redis-tools', subject: 'discovery through Redis' },
   { program: 'erl', packageName: 'erlang-nox', subject: 'talking to a real Erlang' },
   { program: 'epmd', packageName: 'erlang-nox', subject: 'talking to a real EPMD' },
+  { program: 'ip', packageName: 'iproute2', subject: 'nodes in networks of their own' },
   { program: 'openssl', packageName: 'openssl', subject: 'TLS' },
 ]
-const VITEST_PROJECTS = ['unit', 'simulation', 'package', 'e2e', 'interop']
+const VITEST_PROJECTS = ['unit', 'simulation', 'package', 'e2e', 'network', 'interop']
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
 
 const say = (text) => process.stderr.write(`[test] ${text}\n`)
@@ -115,7 +116,7 @@ async function vitest(project, extra, totals) {
     '--passWithNoTests',
     ...['--project', project],
     // Real clusters want the machine for themselves; the others mostly wait or compute alone.
-    ...['--maxWorkers', project === 'e2e' ? '1' : '2'],
+    ...['--maxWorkers', ['e2e', 'network'].includes(project) ? '1' : '2'],
     ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report],
     ...extra,
   ])

@@ -20,6 +20,12 @@ export interface NodeOptions extends Partial<StartCommand['options']> {
   supervise?: boolean
 }
 
+/** Where a node runs: the host of its name, and what its program is started through. */
+export interface Place {
+  readonly host: string
+  readonly through: readonly string[]
+}
+
 interface Waiting {
   resolve(value: unknown): void
   reject(error: Error): void
@@ -42,8 +48,10 @@ export class TestNode {
   constructor(
     readonly name: string,
     env: NodeJS.ProcessEnv,
+    through: readonly string[] = [],
   ) {
-    this.#child = spawn(process.execPath, ['--import', 'tsx', PROGRAM], {
+    const [program, ...words] = [...through, process.execPath, '--import', 'tsx', PROGRAM]
+    this.#child = spawn(program!, words, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced',
       env,
@@ -178,6 +186,8 @@ export class TestNode {
   }
 }
 
+const onLoopback = (_name: string): Place => ({ host: '127.0.0.1', through: [] })
+
 export class TestCluster {
   readonly nodes: TestNode[] = []
   readonly cookie = 'cluster test'
@@ -188,14 +198,15 @@ export class TestCluster {
   private constructor(
     readonly epmdPort: number,
     options: NodeOptions,
+    private readonly place: (name: string) => Place,
   ) {
     this.#folder = scratch('cluster')
     this.#options = options
   }
 
-  /** An empty one: nodes are added with `add`. */
-  static async empty(options: NodeOptions = {}): Promise<TestCluster> {
-    return new TestCluster(await freePort(), options)
+  /** An empty one: nodes are added with `add`. Each is on loopback unless `place` says otherwise. */
+  static async empty(options: NodeOptions = {}, place = onLoopback): Promise<TestCluster> {
+    return new TestCluster(await freePort(), options, place)
   }
 
   /** `size` nodes `n1`, `n2`, ... that are connected, each a member of the supervisor `workers`. */
@@ -236,7 +247,8 @@ export class TestCluster {
   }
 
   #make(name: string): TestNode {
-    return new TestNode(`${name}@127.0.0.1`, this.#environment())
+    const { host, through } = this.place(name)
+    return new TestNode(`${name}@${host}`, this.#environment(), through)
   }
 
   #insert(node: TestNode): void {

@@ -16,6 +16,8 @@ import type {
 import { TcpTransport } from '../../src/mesh/tcp-transport.js'
 
 export class CuttableTransport implements Transport {
+  /** When the last byte of a host came, by its address; milliseconds of the machine's own clock. */
+  readonly heardAt = new Map<string, number>()
   #isCut = false
   readonly #real = new TcpTransport()
   readonly #open = new Set<CuttableConnection>()
@@ -32,7 +34,7 @@ export class CuttableTransport implements Transport {
   listen(at: Address, accept: (connection: Connection) => ConnectionHandlers): Promise<Listener> {
     return this.#real.listen(at, (real) => {
       if (at.port === this.epmdPort) return accept(real)
-      const connection = new CuttableConnection(real.remote)
+      const connection = new CuttableConnection(real.remote, this.heardAt)
       this.#add(connection)
       connection.real = real
       connection.handlers = accept(connection)
@@ -42,7 +44,7 @@ export class CuttableTransport implements Transport {
 
   dial(to: Address, handlers: ConnectionHandlers, options?: { timeoutMs?: number }): Connection {
     if (to.port === this.epmdPort) return this.#real.dial(to, handlers, options)
-    const connection = new CuttableConnection(to)
+    const connection = new CuttableConnection(to, this.heardAt)
     connection.handlers = handlers
     this.#add(connection)
     if (this.#isCut) connection.failLater(options?.timeoutMs ?? 1_000)
@@ -86,7 +88,10 @@ class CuttableConnection implements Connection {
   isOver = false
   #isCut = false
 
-  constructor(readonly remote: Address) {}
+  constructor(
+    readonly remote: Address,
+    private readonly heardAt: Map<string, number>,
+  ) {}
 
   readonly events: ConnectionHandlers = {
     opened: () => {
@@ -94,6 +99,7 @@ class CuttableConnection implements Connection {
       else this.handlers?.opened?.()
     },
     received: (bytes) => {
+      this.heardAt.set(this.remote.host, Number(process.hrtime.bigint()) / 1e6)
       if (!this.#isCut) this.handlers?.received(bytes)
     },
     drained: () => this.handlers?.drained?.(),

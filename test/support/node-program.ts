@@ -19,6 +19,7 @@ import { decodeTerm, encodeTerm } from '../../src/term/codec.js'
 import type { Pid } from '../../src/term/pid.js'
 import { Tuple } from '../../src/term/tuple.js'
 import { CuttableTransport } from './cuttable-transport.js'
+import { Keyed } from './keyed.js'
 import { Carried, Fragile, runningWorkers, Worker } from './workers.js'
 
 /** What a command's body gets to work with. */
@@ -32,6 +33,7 @@ export interface NodeContext {
   readonly Worker: typeof Worker
   readonly Fragile: typeof Fragile
   readonly Carried: typeof Carried
+  readonly Keyed: typeof Keyed
   /** What is to be killed when a handoff gets so far. */
   readonly strikes: Strike[]
   readonly Atom: typeof Atom
@@ -54,7 +56,15 @@ export interface StartCommand {
   type: 'start'
   options: Pick<
     CitadelOptions,
-    'name' | 'cookie' | 'epmdPort' | 'discovery' | 'domain' | 'strictMessages' | 'mailboxMax'
+    | 'name'
+    | 'cookie'
+    | 'epmdPort'
+    | 'discovery'
+    | 'domain'
+    | 'arbiter'
+    | 'insecure'
+    | 'strictMessages'
+    | 'mailboxMax'
   > & {
     /** How it joins `workers`. */
     supervisor?: Pick<SupervisorOptions, 'rebalance' | 'settleMs' | 'movesMax' | 'handoffMs'>
@@ -94,7 +104,7 @@ const logger: Logger = {
 async function start({ options, supervise }: StartCommand): Promise<void> {
   const transport = new CuttableTransport(options.epmdPort!)
   const world = { clock: systemClock, random: systemRandom(), transport }
-  const modules = { Worker, Fragile, Carried }
+  const modules = { Worker, Fragile, Carried, Keyed }
   const { supervisor = {}, ...rest } = options
   const citadel = await Citadel.start({ discovery: false, ...rest, modules, logger, world })
   const events: MeshEvent[] = []
@@ -118,6 +128,7 @@ async function start({ options, supervise }: StartCommand): Promise<void> {
     Worker,
     Fragile,
     Carried,
+    Keyed,
     strikes,
     Atom,
     Tuple,
