@@ -44,6 +44,8 @@ export interface Reservation {
   readonly request: number
   readonly pid: Pid | null
   readonly epoch: number
+  /** The epoch of the claim that it is granted over; 0: none. */
+  readonly over: number
 }
 
 /** The claims of one key: nearly always a single one, else best first. */

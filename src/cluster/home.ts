@@ -29,7 +29,7 @@ export class Home {
     if (refusal) return [number, 'taken', refusal]
     const epoch = Math.max(table.epochMax, epochMax, over) + 1
     table.epochMax = epoch
-    table.reserved.set(id, { node, creation, request: number, pid, epoch })
+    table.reserved.set(id, { node, creation, request: number, pid, epoch, over })
     return [number, 'granted', epoch]
   }
 

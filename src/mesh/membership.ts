@@ -164,7 +164,7 @@ export class Membership {
         this.toldStatus(event.node, event.opinion, now)
         break
       case 'goodbye':
-        this.bury(event.node, 'forget', now)
+        this.bury(event.node, 'goodbye', now)
         break
       case 'disconnect':
         this.hold(event.node)
@@ -187,7 +187,7 @@ export class Membership {
   private answered(node: string, creation: number): void {
     const member = this.table.get(node)
     if (!member || member.creation === creation) return
-    if (isMember(member)) this.emit({ type: 'dead', node, creation: member.creation })
+    if (isMember(member)) this.emitDead(member, true)
     this.table.delete(node)
   }
 
@@ -260,7 +260,7 @@ export class Membership {
     if (member.status === 'connected') return
     member.failures++
     if (this.held.has(node)) return
-    if (refused) this.bury(node, 'forget', now)
+    if (refused) this.bury(node, 'refused', now)
     // Its listener may have gone down just after its connections: once more, at once.
     else if (member.failures === 1) this.dial(member)
     else this.redialLater(member, now)
@@ -311,7 +311,7 @@ export class Membership {
     for (const member of this.table.values()) {
       if (member.status !== 'unreachable' || this.held.has(member.node)) continue
       if (now - member.heardAt < this.times.silentMs || member.rounds < CONFIRM_ROUNDS) continue
-      if (this.allAgree(member, now)) this.bury(member.node, 'keep dialling', now)
+      if (this.allAgree(member, now)) this.bury(member.node, 'silent', now)
     }
   }
 
@@ -325,15 +325,16 @@ export class Membership {
     return true
   }
 
-  private bury(node: string, then: 'forget' | 'keep dialling', now: number): void {
+  /** A silent one is dialled on: a partition may heal. */
+  private bury(node: string, why: 'goodbye' | 'refused' | 'silent', now: number): void {
     const member = this.table.get(node)
     if (!member) return
     const wasMember = isMember(member)
     member.status = 'dead'
     this.opinions.forget(node)
-    if (then === 'forget') this.table.delete(node)
-    else this.redialLater(member, now)
-    if (wasMember) this.emit({ type: 'dead', node, creation: member.creation })
+    if (why === 'silent') this.redialLater(member, now)
+    else this.table.delete(node)
+    if (wasMember) this.emitDead(member, why === 'goodbye')
   }
 
   private dial(member: Member): void {
@@ -372,6 +373,10 @@ export class Membership {
     }
     this.table.set(node, fresh)
     return fresh
+  }
+
+  private emitDead({ node, creation }: Member, certain: boolean): void {
+    this.emit({ type: 'dead', node, creation, certain })
   }
 
   private emit(event: MeshEvent): void {

@@ -256,7 +256,7 @@ export class ScopeCluster {
     const node = this.nodes.get(at)
     const known = node?.knows.get(name)
     if (known?.creation === creation && !known.up) {
-      node!.tell({ type: 'dead', node: name, creation })
+      node!.tell({ type: 'dead', node: name, creation, certain: false })
     }
   }
 
@@ -322,7 +322,7 @@ export class ScopeCluster {
       const { name: node, creation } = from
       const known = to.knows.get(node)
       if (known && known.creation !== creation)
-        to.tell({ type: 'dead', node, creation: known.creation })
+        to.tell({ type: 'dead', node, creation: known.creation, certain: true })
       to.tell({ type: 'up', node, creation, capability: {} as Capability })
     })
   }

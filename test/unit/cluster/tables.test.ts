@@ -97,7 +97,7 @@ describe('ClaimTable', () => {
   it('ends a reservation with the claim it waited for, not with an older one of that node', () => {
     const { table, b, c } = claims()
     const reserve = (): void => {
-      table.reserved.set('k', { node: 'b', creation: 2, request: 7, pid: null, epoch: 5 })
+      table.reserved.set('k', { node: 'b', creation: 2, request: 7, pid: null, epoch: 5, over: 0 })
     }
     reserve()
     table.set(claim(c, 9), 'normal')
