@@ -17,8 +17,9 @@ import { workerClass } from './workload-processes.js'
 
 export interface ScenarioOptions {
   seed: number
-  nodes?: number
-  minutes?: number
+  nodes: number
+  /** Of the faults phase. */
+  minutes: number
   /** Told each line of the story as it happens. */
   listen?: (line: StoryLine) => void
 }
@@ -48,11 +49,11 @@ const REPLACED_MS = 30_000
 const BETWEEN_MS = 2_000
 /** How long children are called and sent to all the time meanwhile, and how often. */
 const RUSH_MS = 4_000
-const RUSH_EVERY_MS = 25
+const RUSH_EVERY_MS = 40
 const CHECK_EVERY_MS = 2_000
 /** Mean times between two operations, and between two faults: each seed has its own pace. */
-const WORK_EVERY_MS = [100, 200, 400, 800] as const
-const FAULT_EVERY_MS = [8_000, 15_000, 25_000] as const
+const WORK_EVERY_MS = [150, 300, 600, 1_200] as const
+const FAULT_EVERY_MS = [5_000, 10_000, 18_000] as const
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
   const scenario = new Scenario(options)
@@ -70,7 +71,7 @@ class Scenario {
   private readonly manner: Manner
 
   constructor(private readonly options: ScenarioOptions) {
-    const { seed, nodes = 5 } = options
+    const { seed, nodes } = options
     const modules = {} as Record<string, ServerModule>
     this.manner = drawManner(seed)
     this.cluster = new ClusterSimulation({
@@ -94,7 +95,7 @@ class Scenario {
   }
 
   async run(): Promise<void> {
-    const { minutes = 8 } = this.options
+    const { minutes } = this.options
     for (let index = 0; index < this.cluster.names.length; index++) this.faults.startNode(index)
     await this.cluster.simulation.runUntil(() => this.cluster.allReady, READY_MS, 'the start')
     const pace = this.cluster.simulation.random.fork('pace')

@@ -13,6 +13,9 @@ export interface SeedOptions {
   defect?: string
 }
 
+/** What one seed is unless told otherwise. */
+export const SEED_DEFAULTS = { nodes: 5, minutes: 4 } as const
+
 export interface SeedResult {
   readonly seed: number
   readonly hash: string

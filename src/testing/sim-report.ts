@@ -8,6 +8,7 @@ export class Totals {
   replays = 0
   private simulatedMs = 0
   private events = 0
+  private cpuSeconds = 0
   private readonly faults = new Map<string, number>()
   private readonly strikes = new Map<string, number>()
   private readonly operations = new Map<string, number>()
@@ -15,12 +16,13 @@ export class Totals {
 
   constructor(private readonly startedAt: number) {}
 
-  add(result: SeedResult): void {
+  add(result: SeedResult, cpuSeconds: number): void {
     this.seeds++
     const runs = result.replayed === undefined ? 1 : 2
     if (runs === 2) this.replays++
     this.simulatedMs += result.simulatedMs * runs
     this.events += result.events * runs
+    this.cpuSeconds += cpuSeconds
     addAll(this.faults, result.faults)
     addAll(this.strikes, result.strikes)
     addAll(this.operations, result.operations)
@@ -37,7 +39,7 @@ export class Totals {
       table('strikes at handoffs', this.strikes),
       table('operations', this.operations),
       table('watched', this.watched),
-      `${this.progress(now)}, ${sum(this.faults)} faults`,
+      `${this.progress(now)}, ${this.events} events, ${sum(this.faults)} faults`,
     ].join('\n')
   }
 
@@ -46,7 +48,11 @@ export class Totals {
     const hours = this.simulatedMs / 3_600_000
     const speed = Math.round(this.simulatedMs / 1_000 / seconds)
     const rate = ((this.seeds + this.replays) / seconds).toFixed(2)
-    return `${hours.toFixed(1)} simulated hours in ${seconds.toFixed(1)} s: ${speed} times real time, ${rate} runs/s`
+    const perSeed = (this.cpuSeconds / Math.max(1, this.seeds)).toFixed(2)
+    return (
+      `${hours.toFixed(1)} simulated hours in ${seconds.toFixed(1)} s: ${speed} times real time, ` +
+      `${rate} runs/s, ${this.cpuSeconds.toFixed(0)} CPU seconds (${perSeed} a seed)`
+    )
   }
 }
 
@@ -76,7 +82,7 @@ export const storyLine = ({ at, text }: StoryLine): string =>
 /** Why a seed did not pass; undefined: it did. */
 export function failureOf(result: SeedResult, options: SeedOptions): string | undefined {
   const { seed, breach, hash, replayed, story } = result
-  const repeat = `repeat it with:  ${commandFor(seed, options)}`
+  const repeat = `repeat it with:  ${commandFor(`--seed ${seed}`, options)}`
   if (breach) {
     return [
       `seed ${seed} FAILED at ${(breach.at / 1_000).toFixed(4)} s: ${breach.invariant} is broken.`,
@@ -92,8 +98,9 @@ export function failureOf(result: SeedResult, options: SeedOptions): string | un
   return `${what}\nSomething in it does not come from the seed.\n${repeat} --replay 1`
 }
 
-export function commandFor(seed: number, { nodes, minutes, defect }: SeedOptions): string {
-  const parts = [`npm run sim -- --seed ${seed} --nodes ${nodes} --minutes ${minutes}`]
+/** The line that runs one or more seeds with these options. */
+export function commandFor(seeds: string, { nodes, minutes, defect }: SeedOptions): string {
+  const parts = [`npm run sim -- ${seeds} --nodes ${nodes} --minutes ${minutes}`]
   if (defect !== undefined) parts.push(`--defect ${defect}`)
   return parts.join(' ')
 }

@@ -10,13 +10,20 @@ interface Order {
 const answer = (message: object): void => void process.send?.(message)
 
 process.on('message', ({ seed, options, replay }: Order) => {
+  const before = process.cpuUsage()
   runSeed(seed, options, replay).then(
-    (result) => answer({ result }),
+    (result) => answer({ result, cpuSeconds: cpuSecondsSince(before) }),
     (error) => answer({ seed, failed: describe(error) }),
   )
 })
 process.on('unhandledRejection', (error) => answer({ failed: `unhandled: ${describe(error)}` }))
 process.on('disconnect', () => process.exit(0))
+
+/** Of all threads of this process. */
+function cpuSecondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
+}
 
 const describe = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error)

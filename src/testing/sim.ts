@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../base/system-clock.js'
 import { DEFECTS, defectNamed } from './defects.js'
-import { runSeed, type SeedOptions, type SeedResult } from './seed-run.js'
-import { failureOf, storyLine, Totals } from './sim-report.js'
+import { runSeed, SEED_DEFAULTS, type SeedOptions, type SeedResult } from './seed-run.js'
+import { commandFor, failureOf, storyLine, Totals } from './sim-report.js'
 
 interface Settings extends SeedOptions {
   seed?: number
@@ -22,13 +22,15 @@ interface Settings extends SeedOptions {
 
 interface Answer {
   result?: SeedResult
+  cpuSeconds?: number
   seed?: number
   failed?: string
 }
 
 const WORKERS_MAX = 2
 const WORKERS_WORTH_SEEDS = 8
-const PROGRESS_EVERY_MS = 2_000
+/** In front of a terminal, and in a log. */
+const PROGRESS_EVERY_MS = process.stdout.isTTY ? 2_000 : 30_000
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 const now = (): number => systemClock.now()
@@ -45,8 +47,10 @@ async function one(settings: Settings, seed: number): Promise<boolean> {
   const listen = settings.verbose
     ? (line: Parameters<typeof storyLine>[0]) => say(storyLine(line))
     : undefined
+  const before = process.cpuUsage()
   const result = await runSeed(seed, settings, settings.replay === 1, listen)
-  totals.add(result)
+  const { user, system } = process.cpuUsage(before)
+  totals.add(result, (user + system) / 1e6)
   const failure = failureOf(result, settings)
   say(failure ?? totals.print(now()))
   say(`seed ${seed}: trace ${result.hash}, ${result.events} events`)
@@ -55,40 +59,85 @@ async function one(settings: Settings, seed: number): Promise<boolean> {
 
 async function many(settings: Settings): Promise<boolean> {
   const totals = new Totals(now())
-  const lastSeed = settings.from + settings.seeds - 1
-  let nextSeed = settings.from
+  const seeds = new SeedsToRun(settings)
   let toldAt = now()
-  const next = (): number | undefined => (nextSeed <= lastSeed ? nextSeed++ : undefined)
-  const failure = await runAll(settings, next, (result) => {
-    totals.add(result)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => seeds.interrupt())
+  const failure = await runAll(settings, seeds, ({ result, cpuSeconds = 0 }) => {
+    totals.add(result!, cpuSeconds)
     if (now() - toldAt < PROGRESS_EVERY_MS) return
     toldAt = now()
     say(totals.progress(now()))
   })
   say(totals.print(now()))
-  say(failure ?? `seeds ${settings.from} to ${lastSeed} passed`)
+  if (seeds.unfinished !== undefined && failure === undefined) {
+    say(`interrupted; go on with:  ${seeds.commandToGoOn(settings)}`)
+    return false
+  }
+  say(failure ?? `seeds ${settings.from} to ${seeds.last} passed`)
   return failure === undefined
+}
+
+/** Hands out one seed after the other, until all are done or somebody interrupts. */
+class SeedsToRun {
+  readonly last: number
+  private next: number
+  private readonly running = new Set<number>()
+  private interrupted = false
+
+  constructor({ from, seeds }: Settings) {
+    this.next = from
+    this.last = from + seeds - 1
+  }
+
+  take(): number | undefined {
+    if (this.interrupted || this.next > this.last) return undefined
+    this.running.add(this.next)
+    return this.next++
+  }
+
+  done(seed: number): void {
+    this.running.delete(seed)
+  }
+
+  /** Those that run now run to their end. */
+  interrupt(): void {
+    this.interrupted = true
+  }
+
+  /** The lowest seed that has not passed. */
+  get unfinished(): number | undefined {
+    const lowest = Math.min(this.next, ...this.running)
+    return lowest > this.last ? undefined : lowest
+  }
+
+  commandToGoOn(settings: Settings): string {
+    const from = this.unfinished!
+    const count = this.last - from + 1
+    return commandFor(`--from ${from} --seeds ${count} --replay ${settings.replay}`, settings)
+  }
 }
 
 /** Answers the failure of the lowest seed that failed, if any. */
 async function runAll(
   settings: Settings,
-  next: () => number | undefined,
-  done: (result: SeedResult) => void,
+  seeds: SeedsToRun,
+  done: (answer: Answer) => void,
 ): Promise<string | undefined> {
   const count =
     settings.seeds > WORKERS_WORTH_SEEDS ? Math.min(WORKERS_MAX, availableParallelism()) : 1
   const failures = new Map<number, string>()
   const workers = Array.from({ length: count }, () => startWorker())
   const serve = async (worker: ChildProcess): Promise<void> => {
-    for (let seed = next(); seed !== undefined && failures.size === 0; seed = next()) {
+    for (let seed = seeds.take(); seed !== undefined; seed = seeds.take()) {
       const replay = settings.replay > 0 && seed % settings.replay === 0
       const answer = await ask(worker, { seed, options: seedOptions(settings), replay })
-      if (answer.result) done(answer.result)
+      if (answer.result) done(answer)
       const failure = answer.result
         ? failureOf(answer.result, settings)
         : `seed ${seed} FAILED: ${answer.failed}`
-      if (failure !== undefined) failures.set(seed, failure)
+      if (failure === undefined) seeds.done(seed)
+      else failures.set(seed, failure)
+      if (failures.size > 0) return
     }
   }
   await Promise.all(workers.map(serve))
@@ -98,7 +147,7 @@ async function runAll(
 
 function startWorker(): ChildProcess {
   const path = fileURLToPath(new URL(`./sim-worker${import.meta.url.slice(-3)}`, import.meta.url))
-  return fork(path, [], { serialization: 'advanced' })
+  return fork(path, [], { serialization: 'advanced', detached: true })
 }
 
 function ask(worker: ChildProcess, order: object): Promise<Answer> {
@@ -128,9 +177,9 @@ function readSettings(): Settings {
     .option('--seed <n>', 'run this seed only', count)
     .option('--from <n>', 'the first of several seeds', count, 1)
     .option('--seeds <k>', 'how many seeds', count, 200)
-    .option('--nodes <n>', 'nodes per cluster', count, 5)
-    .option('--minutes <n>', 'simulated minutes with faults', count, 8)
-    .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 1)
+    .option('--nodes <n>', 'nodes per cluster', count, SEED_DEFAULTS.nodes)
+    .option('--minutes <n>', 'simulated minutes with faults', count, SEED_DEFAULTS.minutes)
+    .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 10)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
     .option('--verbose', 'with --seed: print all that happens')
     .exitOverride()

@@ -219,7 +219,7 @@ export class SimulatedConnection implements Connection {
     this.#joinable = parts
     this.#tellPeer((peer) => {
       if (this.#joinable === parts) this.#joinable = undefined
-      peer.#arrive(Buffer.concat(parts))
+      peer.#arrive(parts.length === 1 ? piece : Buffer.concat(parts))
     })
   }
 

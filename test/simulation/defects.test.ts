@@ -5,9 +5,9 @@
  */
 import { describe, expect, test } from 'vitest'
 import { DEFECTS } from '../../src/testing/defects.js'
-import { runSeed } from '../../src/testing/seed-run.js'
+import { runSeed, SEED_DEFAULTS } from '../../src/testing/seed-run.js'
 
-const OPTIONS = { nodes: 5, minutes: 8 }
+const OPTIONS = SEED_DEFAULTS
 const SEEDS_MAX = 200
 
 /** Where to begin, and what may be broken: any other invariant would be a surprise to look into. */
