@@ -6,7 +6,8 @@
 export class Lease {
   /** On the node's monotonic clock. */
   private until = Number.NEGATIVE_INFINITY
-  private readonly endings = new Set<(now: number) => void>()
+  private readonly endings = new Set<(now: number, until: number) => void>()
+  private readonly moves = new Set<(until: number) => void>()
   private isRunning = false
 
   get validUntil(): number {
@@ -17,10 +18,19 @@ export class Lease {
     return now < this.until
   }
 
-  /** Calls back when the lease has ended, late if nobody looked at the clock before. */
-  onEnd(listener: (now: number) => void): () => void {
+  /**
+   * Calls back when the lease has ended, late if nobody looked at the clock before: `until` is when.
+   * In the order of the calls of `onEnd`.
+   */
+  onEnd(listener: (now: number, until: number) => void): () => void {
     this.endings.add(listener)
     return () => void this.endings.delete(listener)
+  }
+
+  /** Calls back whenever the end is another one, unless it has passed already. */
+  onMove(listener: (until: number) => void): () => void {
+    this.moves.add(listener)
+    return () => void this.moves.delete(listener)
   }
 
   /** Ends the lease if its time is over. False: it is not valid. Cheap: for every message of an owner. */
@@ -34,13 +44,18 @@ export class Lease {
   move(until: number, now: number): void {
     this.check(now)
     this.until = until
-    if (now < until) this.isRunning = true
-    else this.check(now)
+    if (now >= until) {
+      this.check(now)
+      return
+    }
+    this.isRunning = true
+    for (const listener of this.moves) listener(until)
   }
 
   private end(now: number): void {
+    const { until } = this
     this.isRunning = false
     this.until = Number.NEGATIVE_INFINITY
-    for (const listener of this.endings) listener(now)
+    for (const listener of this.endings) listener(now, until)
   }
 }

@@ -10,6 +10,7 @@ import { endedBeforeAnswer, refusalToWire } from './call-errors.js'
 import type { Calls } from './calls.js'
 import type { Core } from './core.js'
 import { reasonToWire } from './exit-reason.js'
+import { LEASE_LOST } from './fence.js'
 import { aliasOf, refOfTag } from './gen-protocol.js'
 import type { Monitors } from './monitors.js'
 import type { Process } from './process.js'
@@ -27,9 +28,10 @@ export class Answers {
     this.#monitors = monitors
   }
 
-  answer(call: Call, value: unknown): void {
+  /** `by` whom: an answer that has to wait for its link is refused if its giver is fenced off meanwhile. */
+  answer(call: Call, value: unknown, by?: Process): void {
     if (call.answered) return
-    if (!(call instanceof PendingCall)) this.#answerRemote(call as RemoteCall, value)
+    if (!(call instanceof PendingCall)) this.#answerRemote(call as RemoteCall, value, by)
     else if (!this.#core.strict) this.#calls.succeed(call, value)
     else this.#answerCopy(call, value)
   }
@@ -43,9 +45,9 @@ export class Answers {
     }
   }
 
-  #answerRemote(call: RemoteCall, value: unknown): void {
+  #answerRemote(call: RemoteCall, value: unknown, by: Process | undefined): void {
     try {
-      if (!this.#sendReply(call, value)) return
+      if (!this.#sendReply(call, value, by)) return
     } catch (error) {
       if (!(error instanceof CitadelError)) throw error
       this.#core.log.warn(`an answer to ${call.pid} cannot cross: ${error.message}`)
@@ -56,7 +58,7 @@ export class Answers {
   }
 
   /** False: the link is above its high mark, and the reply goes when it is not. */
-  #sendReply(call: RemoteCall, value: unknown): boolean {
+  #sendReply(call: RemoteCall, value: unknown, by: Process | undefined): boolean {
     const { router } = this.#core
     const from = call.holder?.pid ?? this.#core.root.pid
     const alias = aliasOf(call.tag)
@@ -70,7 +72,10 @@ export class Answers {
         ? router.send(from, call.pid, message)
         : router.sendToAlias(from, alias, message)
     if (sent || router.kind(call.pid.node) === undefined) return true
-    router.onceWritable(call.pid.node, () => this.answer(call, value))
+    router.onceWritable(call.pid.node, () => {
+      if (by?.isOwner && this.#core.isOver(by)) this.#fail(call, LEASE_LOST)
+      else this.answer(call, value, by)
+    })
     return false
   }
 
@@ -79,8 +84,8 @@ export class Answers {
     call.holder?.forget(call)
   }
 
-  reply(from: From, value: unknown): void {
-    this.answer(callOf(from), value)
+  reply(from: From, value: unknown, by: Process): void {
+    this.answer(callOf(from), value, by)
   }
 
   reject(from: From, error: CitadelError): void {

@@ -158,7 +158,7 @@ export class ProcessVerbs {
 
   /** Sends an exit signal; to oneself: ends this process once its handler is done. */
   exit<T>(pid: Pid<T>, reason: unknown): void {
-    if (!this.#process.ended) this.#process.host.exit(this.#process, pid as Pid, reason)
+    this.#process.host.exit(this.#process, pid as Pid, reason)
   }
 
   /** The same, later; `cancelTimer` takes it back. */
@@ -227,7 +227,8 @@ export class ProcessVerbs {
   }
 
   #mustLive(): void {
-    if (this.#process.ended) throw new CitadelError('noproc', 'this process has ended')
+    const process = this.#process
+    if (process.host.isOver(process)) throw new CitadelError('noproc', 'this process has ended')
   }
 }
 

@@ -57,7 +57,7 @@ export class Calls {
     args: readonly unknown[],
     options: CallOptions,
   ): Promise<unknown> {
-    if (owner.status === 'ended') return Promise.reject(errors.ended(owner === this.#core.root))
+    if (this.#core.isOver(owner)) return Promise.reject(errors.ended(owner === this.#core.root))
     const { timeoutMs = TIMEOUT_MS, signal } = options
     const promise = new Promise<unknown>(this.#executor)
     const call = this.#pending(owner, method, args, timeoutMs)
@@ -130,7 +130,7 @@ export class Calls {
   #whenKnown(call: PendingCall, later: Promise<Pid | undefined>): void {
     later.then(
       (pid) => {
-        if (call.answered) return
+        if (call.answered || this.#isAbandoned(call)) return
         if (pid === undefined) this.fail(call, errors.noSuchProcess(call, 'what the handle means'))
         else this.#dispatch(call, pid)
       },
@@ -189,9 +189,16 @@ export class Calls {
       return
     }
     const cancel = router.onceWritable(node, () => {
-      if (!call.answered) this.#retry(sent, ref)
+      if (!call.answered && !this.#isAbandoned(call)) this.#retry(sent, ref)
     })
     whenOver(call, cancel)
+  }
+
+  /** Its caller is no more, so that it must not be made. */
+  #isAbandoned(call: PendingCall): boolean {
+    if (!this.#core.isOver(call.owner as Process)) return false
+    this.#end(call)
+    return true
   }
 
   #retry(sent: Sent, ref: Ref): void {
@@ -275,7 +282,7 @@ export class Calls {
     if (call.holder !== undefined) call.holder.forget(call)
     if (call.ref !== undefined) this.#forgetSent(call.ref)
     if (call.cleanUp !== undefined) call.cleanUp()
-    return !call.owner.ended
+    return !this.#core.isOver(call.owner as Process)
   }
 
   #forgetSent(ref: Ref): void {

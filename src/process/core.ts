@@ -9,6 +9,7 @@ import { TermCodec } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import { Ref } from '../term/ref.js'
 import { type ByKey, type Destination, type Resolvable, resolvePid } from './destination.js'
+import type { Fence } from './fence.js'
 import { MailboxPool } from './mailbox.js'
 import { Notices } from './notices.js'
 import type { NoticeKind, Process } from './process.js'
@@ -28,6 +29,7 @@ export interface CoreOptions {
   mailboxMax: number
   resolveKey: ((key: unknown) => Pid | undefined) | undefined
   beforeRun: ((now: number) => void) | undefined
+  fence: Fence
 }
 
 /** A name handled by the node itself, synchronously, in the order of the stream. */
@@ -55,6 +57,7 @@ export class Core {
   readonly scheduler: Scheduler
   readonly notices: Notices<NoticeKind>
   readonly endpoints = new Map<string, Endpoint>()
+  readonly fence: Fence
   /** Where processes have moved to. */
   readonly redirects = new Redirects()
   /** For strictMessages: a value as another node would get it. Throws `unserializable`. */
@@ -73,6 +76,7 @@ export class Core {
     this.router = options.router
     this.strict = options.strictMessages
     this.mailboxMax = options.mailboxMax
+    this.fence = options.fence
     this.#creation = options.creation
     this.#resolveKey = options.resolveKey
     this.table = new ProcessTable(options.name, options.creation)
@@ -92,6 +96,11 @@ export class Core {
     const { words } = ref
     if (ref.node !== this.name || words.length !== 3) return ref.toString()
     return words[0]! + WORD_0 * (words[1]! + WORD_1 * words[2]!)
+  }
+
+  /** It has ended, or ends now because the lease has. Asked before it does anything. */
+  isOver(process: Process): boolean {
+    return process.status === 'ended' || (process.isOwner && !this.fence.holds(process))
   }
 
   /** Puts an item into a mailbox. False: ended or full, and nothing was put. */

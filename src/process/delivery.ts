@@ -16,8 +16,8 @@ export class Delivery {
   }
 
   send(owner: Process, to: Destination, message: unknown): boolean {
-    if (owner.status === 'ended') return false
     const core = this.#core
+    if (core.isOver(owner)) return false
     if (to instanceof Pid) {
       const process = core.table.find(to)
       const isHere = process !== undefined && process.status !== 'moved'
@@ -40,7 +40,7 @@ export class Delivery {
   }
 
   cast(owner: Process, to: Destination, method: unknown, args: readonly unknown[]): boolean {
-    if (owner.status === 'ended') return false
+    if (this.#core.isOver(owner)) return false
     const request =
       typeof method === 'string' ? { method, args, raw: undefined } : parseRequest(method)
     return this.#castTo(owner, this.#core.route(to), request)
@@ -59,7 +59,9 @@ export class Delivery {
       route.endpoint(castTerm(request), owner.pid)
       return true
     }
-    this.#later(route.later, (pid) => this.#castTo(owner, this.#core.route(pid), request))
+    this.#later(route.later, (pid) => {
+      if (!this.#core.isOver(owner)) this.#castTo(owner, this.#core.route(pid), request)
+    })
     return true
   }
 

@@ -60,6 +60,7 @@ export class Endings {
   #end({ process, reason }: End): void {
     this.count++
     this.#core.table.remove(process)
+    if (process.isOwner) this.#core.fence.forget(process)
     this.#tellListeners(process, reason)
     this.#answers.ended(process, reason)
     if (process.starting !== undefined) this.#tellSpawner(process, reason)

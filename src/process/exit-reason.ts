@@ -19,6 +19,8 @@ export type ExitReason =
   | 'noconnection'
   /** An uncaught error. */
   | { readonly error: unknown }
+  /** It owned something, and the lease of its node ended. No code of it ran after that. */
+  | 'lease_lost'
   /** It runs on as another process, on another node, and its old node has stopped. */
   | { readonly moved: Pid }
   /** Whatever term somebody gave to `exit`. */

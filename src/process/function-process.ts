@@ -52,10 +52,11 @@ export class FunctionProcess extends Process {
   }
 
   turn(): number {
+    if (this.host.isOver(this)) return 0
     this.#credit = MESSAGES_PER_TURN
     if (this.status === 'starting') return this.#begin()
     const receiver = this.#receiver
-    if (receiver === undefined || this.ended) return 0
+    if (receiver === undefined) return 0
     try {
       const found = this.#find(receiver)
       if (found === undefined) return 0
@@ -69,7 +70,9 @@ export class FunctionProcess extends Process {
   }
 
   receive(filter: MessageFilter | undefined, options: ReceiveOptions): Promise<unknown> {
-    if (this.ended) return Promise.reject(new CitadelError('noproc', 'this process has ended'))
+    if (this.host.isOver(this)) {
+      return Promise.reject(new CitadelError('noproc', 'this process has ended'))
+    }
     if (this.#receiver !== undefined) {
       const sentence = 'this process is receiving already: await one receive before the next'
       return Promise.reject(new CitadelError('bad_argument', sentence))
@@ -99,7 +102,7 @@ export class FunctionProcess extends Process {
   }
 
   #timedOut(receiver: Receiver, timeoutMs: number): void {
-    if (this.#receiver !== receiver) return
+    if (this.#receiver !== receiver || this.host.isOver(this)) return
     this.#stopReceiving(receiver)
     receiver.reject(new CitadelError('timeout', `no such message within ${timeoutMs} ms`))
   }
@@ -166,7 +169,7 @@ export class FunctionProcess extends Process {
   }
 
   #crashed(error: unknown): void {
-    if (this.ended) {
+    if (this.host.isOver(this)) {
       this.host.notices.note('lateFailure', this, error)
       return
     }

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
+import type { Lease } from '../base/lease.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
@@ -18,6 +19,7 @@ import { Delivery } from './delivery.js'
 import type { Destination } from './destination.js'
 import { Endings } from './endings.js'
 import { reasonFromWire, reasonToWire } from './exit-reason.js'
+import { Fence } from './fence.js'
 import { FunctionProcess, RootProcess } from './function-process.js'
 import { replyFromWire, requestFromWire, systemCallFromWire } from './gen-protocol.js'
 import { GenServer } from './gen-server.js'
@@ -28,6 +30,7 @@ import { MOVES_ENDPOINT, Moves } from './moves.js'
 import type { Notices } from './notices.js'
 import type {
   CallOptions,
+  Destiny,
   ExitListener,
   Host,
   NoticeKind,
@@ -58,6 +61,8 @@ export interface KernelOptions {
   mailboxMax?: number
   /** Who is registered under a key of the cluster's registry. */
   resolveKey?: (key: unknown) => Pid | undefined
+  /** Until when processes that own something may act; without one they always may. */
+  lease?: Lease
   /** Makes what a process sees of its node. */
   bind?: (process: Process) => BoundNode
   /** Called before mailboxes are served, with the time: where a node notices that it was frozen. */
@@ -111,6 +116,9 @@ export class Kernel implements Host, SignalSink {
       mailboxMax: options.mailboxMax ?? MAILBOX_MAX,
       resolveKey: options.resolveKey,
       beforeRun: options.beforeRun,
+      fence: new Fence(options.lease, clock, (process, reason) =>
+        this.#endings.bury(process, reason),
+      ),
     })
     this.#calls = new Calls(this.#core)
     this.#monitors = new Monitors(this.#core)
@@ -143,7 +151,7 @@ export class Kernel implements Host, SignalSink {
     parent: Process,
     what: unknown,
     args: readonly unknown[],
-    options: SpawnOptions & Pick<Birth, 'arrival'>,
+    options: SpawnOptions & Destiny & Pick<Birth, 'arrival'>,
   ): Promise<Pid> {
     try {
       this.#maySpawn(parent, options)
@@ -151,6 +159,7 @@ export class Kernel implements Host, SignalSink {
       this.#adopt(parent, process, options)
       return new Promise((resolve, reject) => {
         process.starting = { resolve, reject }
+        if (options.isOwner === true) this.#core.fence.own(process, true)
         this.#core.scheduler.enqueue(process)
       })
     } catch (error) {
@@ -160,7 +169,7 @@ export class Kernel implements Host, SignalSink {
 
   #maySpawn(parent: Process, { name }: SpawnOptions): void {
     if (this.#stopped) throw new CitadelError('stopped', 'the node has stopped')
-    if (parent.ended) throw new CitadelError('noproc', 'this process has ended')
+    if (this.isOver(parent)) throw new CitadelError('noproc', 'this process has ended')
     if (name !== undefined) this.#mustBeFree(name)
   }
 
@@ -221,8 +230,28 @@ export class Kernel implements Host, SignalSink {
     else askToStop(process, this.#core, reason)
   }
 
+  /** An owner that ends after its lease has ended by that, whatever else there is. */
   bury(process: Process, reason: unknown): void {
-    this.#endings.bury(process, reason)
+    if (!this.isOver(process)) this.#endings.bury(process, reason)
+  }
+
+  // The fence
+
+  isOver(process: Process): boolean {
+    return this.#core.isOver(process)
+  }
+
+  /** A process of this node owns something from now on, or does not any more. */
+  own(pid: Pid, isOwner: boolean): void {
+    const process = this.#core.table.find(pid)
+    if (process === undefined || process.status === 'moved') return
+    if (isOwner) this.#core.fence.own(process, false)
+    else this.#core.fence.disown(process)
+  }
+
+  /** The root process cannot be ended when the lease has, so where there is one it owns nothing. */
+  mayOwn(pid: Pid): boolean {
+    return this.#core.fence.isOpen || !pid.equals(this.#core.root.pid)
   }
 
   // Messages
@@ -263,8 +292,8 @@ export class Kernel implements Host, SignalSink {
     return this.#calls.call(owner, to, method, args, options)
   }
 
-  answer(call: Call, value: unknown): void {
-    this.#answers.answer(call, value)
+  answer(call: Call, value: unknown, by: Process): void {
+    this.#answers.answer(call, value, by)
   }
 
   refuse(call: Call, error: CitadelError): void {
@@ -272,11 +301,11 @@ export class Kernel implements Host, SignalSink {
   }
 
   reply(owner: Process, from: From, value: unknown): void {
-    if (!owner.ended) this.#answers.reply(from, value)
+    if (!this.isOver(owner)) this.#answers.reply(from, value, owner)
   }
 
   reject(owner: Process, from: From, error: CitadelError): void {
-    if (!owner.ended) this.#answers.reject(from, error)
+    if (!this.isOver(owner)) this.#answers.reject(from, error)
   }
 
   // Ties
@@ -286,7 +315,7 @@ export class Kernel implements Host, SignalSink {
   }
 
   demonitor(owner: Process, ref: Ref): boolean {
-    return this.#monitors.demonitor(owner, ref)
+    return !this.isOver(owner) && this.#monitors.demonitor(owner, ref)
   }
 
   link(owner: Process, pid: Pid): void {
@@ -294,10 +323,11 @@ export class Kernel implements Host, SignalSink {
   }
 
   unlink(owner: Process, pid: Pid): void {
-    this.#links.unlink(owner, pid)
+    if (!this.isOver(owner)) this.#links.unlink(owner, pid)
   }
 
   exit(from: Process, pid: Pid, reason: unknown): void {
+    if (this.isOver(from)) return
     const route = this.#core.route(pid)
     if (route === undefined) return
     if ('process' in route) route.process.exitSignal(from.pid, reason, false)
@@ -323,7 +353,8 @@ export class Kernel implements Host, SignalSink {
       const sentence = `isAlive is for processes of this node, and ${pid} is not: monitor it instead`
       throw new CitadelError('bad_argument', sentence)
     }
-    return this.#core.table.find(pid)?.ended === false
+    const process = this.#core.table.find(pid)
+    return process !== undefined && !this.isOver(process)
   }
 
   whereis(name: string): Pid | undefined {

@@ -261,6 +261,8 @@ export class Moves {
     })
     this.#forwardings.add(forwarding)
     process.ties.addExitListener(() => this.#forwardings.delete(forwarding))
+    // What owns is the new one, and what this one passes on are the words of others.
+    core.fence.release(process)
     process.moveAway(forwarding, { moved: to })
     forwarding.begin()
     this.#armSweep()

@@ -71,7 +71,9 @@ export function cancelTimer(process: Process, timer: ProcessTimer): boolean {
 }
 
 export function sleep(process: Process, delayMs: number): Promise<void> {
-  if (process.ended) return Promise.reject(new CitadelError('noproc', 'this process has ended'))
+  if (process.host.isOver(process)) {
+    return Promise.reject(new CitadelError('noproc', 'this process has ended'))
+  }
   return new Promise((resolve) => {
     later(process, checked(delayMs, 0), resolve)
   })
@@ -98,7 +100,11 @@ function later(process: Process, delayMs: number, task: () => void): ProcessTime
 function wait(process: Process, timer: ProcessTimer, delayMs: number, task: () => void): void {
   const { clock } = process.host
   process.ties.addTimer(timer)
-  if (delayMs <= DELAY_MS_MAX) timer.arm(clock.after(delayMs, task))
+  const fire = () => {
+    // The first to run after the node was frozen, perhaps.
+    if (!process.host.isOver(process)) task()
+  }
+  if (delayMs <= DELAY_MS_MAX) timer.arm(clock.after(delayMs, fire))
   else {
     const rest = () => wait(process, timer, delayMs - DELAY_MS_MAX, task)
     timer.arm(clock.after(DELAY_MS_MAX, rest))

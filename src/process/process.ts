@@ -145,6 +145,12 @@ export interface SpawnOptions {
   link?: boolean
 }
 
+/** What only the runtime says about a process that it starts. */
+export interface Destiny {
+  /** It owns something from before its `init` on: it lives no longer than the lease of its node. */
+  readonly isOwner?: boolean
+}
+
 export interface CallOptions {
   /** 5,000 unless set. `Infinity`: as long as it takes. */
   timeoutMs?: number
@@ -164,8 +170,10 @@ export interface Host {
   /** Never refused for want of room, except by the root process. */
   postSystem(process: Process, message: unknown): void
   bury(process: Process, reason: unknown): void
+  /** It has ended, or ends now because the lease of its node has. Asked before it does anything. */
+  isOver(process: Process): boolean
   bind(process: Process): object
-  answer(call: Call, value: unknown): void
+  answer(call: Call, value: unknown, by: Process): void
   refuse(call: Call, error: CitadelError): void
 
   spawn(
@@ -212,6 +220,8 @@ interface Leaving {
 export abstract class Process implements Runnable, CallOwner, CallHolder {
   queued = false
   trapExit = false
+  /** It may act only while the node has its lease. Set by the fence, and only where there is a lease. */
+  isOwner = false
   status: ProcessStatus = 'starting'
   /** Undefined whenever it is empty, except during a turn. */
   mailbox: Mailbox | undefined = undefined
@@ -267,7 +277,7 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   get signal(): AbortSignal {
     const { ties } = this
     ties.controller ??= new AbortController()
-    if (this.ended) ties.controller.abort()
+    if (this.host.isOver(this)) ties.controller.abort()
     return ties.controller.signal
   }
 
@@ -286,7 +296,7 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
 
   /** An exit signal from `from`, by a broken link or by `exit(pid, reason)`. */
   exitSignal(from: Pid, reason: unknown, linked: boolean): void {
-    if (this.ended) return
+    if (this.host.isOver(this)) return
     if (this.detour?.exitSignal !== undefined) {
       this.detour.exitSignal(from, reason, linked)
       return

@@ -81,6 +81,7 @@ export class ServerProcess extends Process {
   }
 
   turn(): number {
+    if (this.host.isOver(this)) return 0
     if (this.status === 'starting') return this.#begin()
     if (this.status === 'stopping') return this.#terminate(this.leaving?.reason)
     if (this.status === 'held') return this.#handOff()
@@ -91,7 +92,7 @@ export class ServerProcess extends Process {
     }
     let taken = 0
     while (taken < MESSAGES_PER_TURN && this.status === 'ready' && this.mailbox !== undefined) {
-      if (this.mailbox.size === 0) break
+      if (this.mailbox.size === 0 || (taken > 0 && this.host.isOver(this))) break
       taken++
       this.#take(this.mailbox.shift())
     }
@@ -165,10 +166,12 @@ export class ServerProcess extends Process {
 
   /** A handler returned, or its promise was fulfilled. */
   #handled(result: unknown): void {
+    // Its answer may be late. Who waits for it has been told by the end.
+    if (this.isOwner && this.host.isOver(this)) return
     const call = this.current
     if (call !== undefined) {
       this.current = undefined
-      if (result !== noReply) this.host.answer(call, result)
+      if (result !== noReply) this.host.answer(call, result, this)
       else if (!call.answered && !this.ended) this.hold(call)
     }
     if (this.ended) return
@@ -203,9 +206,12 @@ export class ServerProcess extends Process {
     this.#holder = undefined
     const server = this.#server as unknown as Lifecycle
     try {
+      const resolve = (state: unknown): void => {
+        if (!this.host.isOver(this)) holder.resolve(state)
+      }
       const state = server.handoff?.()
-      if (isThenable(state)) state.then(holder.resolve, holder.reject)
-      else holder.resolve(state)
+      if (isThenable(state)) state.then(resolve, holder.reject)
+      else resolve(state)
     } catch (error) {
       holder.reject(error)
     }
@@ -252,7 +258,7 @@ export class ServerProcess extends Process {
   }
 
   #park(promise: PromiseLike<unknown>): void {
-    if (this.ended) {
+    if (this.host.isOver(this)) {
       promise.then(undefined, (error: unknown) => this.#failedLate(error))
       return
     }
@@ -274,7 +280,7 @@ export class ServerProcess extends Process {
 
   /** An error of a handler, or of its promise. */
   #crashed(error: unknown): void {
-    if (this.ended) {
+    if (this.host.isOver(this)) {
       this.#failedLate(error)
       return
     }
@@ -312,7 +318,7 @@ export class ServerProcess extends Process {
   #initialized(): void {
     const arrival = this.#birth?.arrival
     this.#birth = undefined
-    if (this.ended) return
+    if (this.host.isOver(this)) return
     if (arrival === undefined) this.#begun('ready')
     else this.#takeOver(arrival.state)
   }
@@ -348,7 +354,7 @@ export class ServerProcess extends Process {
   }
 
   #begun(status: 'ready' | 'held'): void {
-    if (this.ended) return
+    if (this.host.isOver(this)) return
     this.status = status
     this.starting?.resolve(this.pid)
     this.starting = undefined
@@ -358,7 +364,7 @@ export class ServerProcess extends Process {
   }
 
   #initFailed(error: unknown): void {
-    if (this.ended) this.#failedLate(error)
+    if (this.host.isOver(this)) this.#failedLate(error)
     else this.host.bury(this, { error })
   }
 
@@ -383,6 +389,7 @@ export class ServerProcess extends Process {
   }
 
   #terminate(reason: unknown): number {
+    if (this.host.isOver(this)) return 0
     this.status = 'stopping'
     this.abort()
     const server = this.#server as unknown as Lifecycle
