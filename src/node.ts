@@ -3,10 +3,18 @@
  * stops them in the opposite one. The only file that knows all layers.
  */
 import { CitadelError } from './base/errors.js'
+import { Lease } from './base/lease.js'
 import { type Logger, stderrLogger } from './base/log.js'
 import { systemClock } from './base/system-clock.js'
 import { systemRandom } from './base/system-random.js'
 import type { World } from './base/world.js'
+import {
+  type ArbiterOption,
+  type ArbiterSettings,
+  arbiterFeature,
+  arbiterSettings,
+} from './cluster/arbiter-options.js'
+import { type ArbiterFactory, meshArbiter, quorumArbiter } from './cluster/arbiters.js'
 import type { ClaimChange } from './cluster/claim-table.js'
 import { DistributedSupervisor, type SupervisorOptions } from './cluster/distributed-supervisor.js'
 import { EventQueue } from './cluster/event-queue.js'
@@ -17,14 +25,15 @@ import type { ChildPort, ServerModule } from './cluster/process-port.js'
 import { ProcessRows } from './cluster/process-rows.js'
 import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
 import { RowServer } from './cluster/row-server.js'
-import { SCOPES_ENDPOINT, Scopes } from './cluster/scopes.js'
+import { SCOPES_ENDPOINT } from './cluster/scope-sender.js'
+import { Scopes } from './cluster/scopes.js'
 import { SupervisorServer, type SupervisorShare } from './cluster/supervisor-server.js'
 import { within } from './cluster/within.js'
 import { Connector } from './discovery/connector.js'
 import type { Discovery } from './discovery/discovery.js'
 import { createDiscovery, type DiscoveryOption } from './discovery/discovery-options.js'
 import { type Environment, systemEnvironment } from './environment.js'
-import { PROTOCOL_VERSION } from './mesh/capability.js'
+import { type Capability, PROTOCOL_VERSION } from './mesh/capability.js'
 import { Epmd } from './mesh/epmd.js'
 import { Mesh } from './mesh/mesh.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
@@ -46,8 +55,8 @@ export interface CitadelOptions {
   discovery?: DiscoveryOption
   /** Nodes find those of their own domain only. Else `CITADEL_DOMAIN`, else `default`. */
   domain?: string
-  /** Who decides that a key is yours. This release has `mesh`. */
-  arbiter?: 'mesh'
+  /** Who decides that a key is yours: the nodes among themselves (`mesh`), a majority of them, or etcd. */
+  arbiter?: ArbiterOption
   /** Where warnings and errors go; standard error unless given. */
   logger?: Logger
   /** Where to listen: the host of the name, or loopback, and a free port unless given. */
@@ -95,6 +104,9 @@ export class Node {
   readonly kernel: Kernel
   readonly mesh: Mesh
   readonly scopes: Scopes
+  private readonly arbiter: ArbiterSettings
+  /** Until when this node may act for what it owns; the mesh arbiter has none. */
+  private readonly lease: Lease | undefined
   private readonly world: World
   private readonly log: Logger
   private readonly epmd: Epmd
@@ -121,6 +133,8 @@ export class Node {
     const listen = listenAddress(options, host)
     refuseUnsupported(options)
     checkValues(options)
+    this.arbiter = arbiterSettings(options.arbiter)
+    this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
     this.log = options.logger ?? stderrLogger
     this.creation = makeCreation(random.uint32())
     const epmdPort = options.epmdPort ?? environment.epmdPort
@@ -151,14 +165,21 @@ export class Node {
       listen,
       capability: () => ({
         version: PROTOCOL_VERSION,
-        features: [],
+        features: this.features,
         modules: Object.keys(options.modules ?? {}),
         weight: options.weight ?? 1,
       }),
     })
     this.root = this.kernel.root
     this.processes = processPort(this.kernel)
-    this.scopes = new Scopes({ mesh: this.mesh, clock, log: this.log, logMax: options.logMax })
+    this.scopes = new Scopes({
+      mesh: this.mesh,
+      clock,
+      log: this.log,
+      logMax: options.logMax,
+      arbiter: this.arbiterFactory(),
+      accepts: (capability) => this.decidesAlike(capability),
+    })
     const rows = new ProcessRows(this.scopes, this.processes)
     rows.cover(this.scopes.scope<'c'>(REGISTRY_SCOPE))
     rows.cover(this.scopes.scope<'g'>(GROUPS_SCOPE))
@@ -191,6 +212,7 @@ export class Node {
     )
     this.scopes.start()
     this.mesh.onEvent((event) => {
+      if (event.type === 'up' && !this.decidesAlike(event.capability)) this.refuse(event.node)
       for (const watcher of this.watchers) watcher.push(event)
     })
     await this.root.spawn(RowServer, [this.registry, this.groups], { name: ROW_SERVER })
@@ -301,6 +323,30 @@ export class Node {
     // Also of supervisors that this node had left before.
     await within(clock, deadline - clock.now(), this.kernel.moves.settled())
     await this.close()
+  }
+
+  private get features(): readonly string[] {
+    const feature = arbiterFeature(this.arbiter)
+    return feature === undefined ? [] : [feature]
+  }
+
+  /** Nodes that decide about keys in different ways would each have owners of their own. */
+  private decidesAlike({ features }: Capability): boolean {
+    return features.find((name) => name.startsWith('arbiter:')) === this.features[0]
+  }
+
+  private refuse(node: string): void {
+    this.log.error(
+      `${node} has another arbiter, or other settings of it, and was disconnected: give all nodes of a cluster the same.`,
+    )
+    this.disconnect(node)
+  }
+
+  private arbiterFactory(): ArbiterFactory {
+    const { arbiter, lease } = this
+    if (arbiter.type === 'mesh') return meshArbiter
+    if (arbiter.type === 'quorum') return quorumArbiter(arbiter, lease!)
+    throw new CitadelError('bad_argument', 'The arbiter etcd is not in this release yet.')
   }
 
   /** A child has moved: whoever holds its old pid means the new one. */
@@ -417,13 +463,7 @@ function isLoopback(host: string): boolean {
 }
 
 function refuseUnsupported(options: CitadelOptions): void {
-  const { arbiter = 'mesh', tls } = options as CitadelOptions & { tls?: unknown }
-  if (arbiter !== 'mesh') {
-    throw new CitadelError(
-      'bad_argument',
-      `This release has the arbiter "mesh" only, not ${JSON.stringify(arbiter)}.`,
-    )
-  }
+  const { tls } = options as CitadelOptions & { tls?: unknown }
   if (tls !== undefined) {
     throw new CitadelError(
       'bad_argument',

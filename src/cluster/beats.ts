@@ -50,6 +50,11 @@ export class Beats {
     this.pending.delete(node)
   }
 
+  /** Which start of a node is dead and keeps its keys for now. */
+  dyingAs(node: string): number | undefined {
+    return this.dying.get(node)
+  }
+
   /** True: its keys stay its own for now, and `due` tells when they do not any more. */
   keepsKeys(node: string, creation: number): boolean {
     if (!this.quorum.isPromised(node, this.parts.now())) return false

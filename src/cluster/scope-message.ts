@@ -52,8 +52,11 @@ export type ClaimAnswer =
   | readonly [request: number, 'wrong_view', null]
 
 export type ScopeMessage =
-  /** heads: the sender's view, its scopes, the oldest claim it still waits for from the receiver. */
-  | readonly ['h', view: number, heads: readonly Head[], oldestClaim: number]
+  /**
+   * heads: the sender's view, its scopes, the oldest claim it still waits for from the receiver; in
+   * quorum mode their number, and 0 otherwise.
+   */
+  | readonly ['h', view: number, heads: readonly Head[], oldestClaim: number, beat: number]
   /** updates, from number `first` on. */
   | readonly ['u', scope: string, first: number, ops: readonly Op[], wantAck: boolean]
   /** acknowledgement of updates up to `seq`. */
@@ -80,6 +83,8 @@ export type ScopeMessage =
   | readonly ['g', answers: readonly ClaimAnswer[]]
   /** the sender does not use these grants. */
   | readonly ['r', requests: readonly number[]]
+  /** in quorum mode: the sender keeps its promise to the receiver for a lease from that beat on. */
+  | readonly ['e', beat: number]
 
 const head = tupleOf(isScope, isCount, isCount, isCount, isCount)
 const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount, isCount)
@@ -88,7 +93,7 @@ const partDigests: Check = (value) => listOf(isCount)(value) && (value as number
 
 /** What follows the letter of each message. */
 const FIELDS: Readonly<Record<string, readonly Check[]>> = {
-  h: [isCount, listOf(head), isCount],
+  h: [isCount, listOf(head), isCount, isCount],
   u: [isScope, isCount, listOf(isOp), isFlag],
   a: [isScope, isCount],
   n: [isScope, isCount],
@@ -99,6 +104,7 @@ const FIELDS: Readonly<Record<string, readonly Check[]>> = {
   q: [listOf(claim)],
   g: [listOf(answer)],
   r: [listOf(isCount)],
+  e: [isCount],
 }
 
 /** Checks the shape of a message; the fields of rows are checked where they are applied. */

@@ -7,26 +7,28 @@
 import type { Clock, Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import type { Capability } from '../mesh/capability.js'
 import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import type { Pid } from '../term/pid.js'
 import { Acknowledgements } from './acknowledgements.js'
 import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
-import { type Claim, type ClaimChange, ClaimTable, claimPut } from './claim-table.js'
-import { Claimant } from './claimant.js'
+import { type ArbiterFactory, type ArbiterParts, meshArbiter } from './arbiters.js'
+import type { Beats } from './beats.js'
+import { type Claim, type ClaimChange, type ClaimTable, claimPut } from './claim-table.js'
 import { deletionOf } from './deletion.js'
-import { dropReservations, Home } from './home.js'
+import { dropReservations } from './home.js'
 import { PacedStarts } from './paced-starts.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
 import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
+import { ScopeSender } from './scope-sender.js'
 import { SlowWork } from './slow-work.js'
 import type { RemovalReason } from './table.js'
 import { ViewTracker } from './view.js'
 
-export const SCOPES_ENDPOINT = 'citadel_scopes'
+const NEVER = Number.POSITIVE_INFINITY
 const HEADS_EVERY_MS = 1_000
 const SCOPES_MAX = 10_000
-const CLAIMS_PER_MESSAGE = 500
 /** Enough for a child to be claimed, started and known by its pid in one update. */
 const FLUSH_STEPS = 8
 /** How long writes may follow each other within a turn, and what is no pause between them. */
@@ -50,6 +52,10 @@ export interface ScopesOptions {
   clock: Clock
   log: Logger
   logMax?: number
+  /** Who decides about keys; the mesh unless given. */
+  arbiter?: ArbiterFactory
+  /** Whether a node is of this cluster: decides about keys in the same way. */
+  accepts?: (capability: Capability) => boolean
 }
 
 export class Scopes {
@@ -59,6 +65,7 @@ export class Scopes {
   readonly views: ViewTracker
   private readonly scopes = new Map<string, Scope>()
   private readonly arbiter: Arbiter
+  private readonly beats: Beats | undefined
   private readonly starts: PacedStarts
   private readonly up = new Set<string>()
   /** Reports of members whose earlier rows have not all arrived. */
@@ -70,6 +77,7 @@ export class Scopes {
   private flushedAt = 0
   private burstStart = 0
   private readonly slowWork: SlowWork
+  private readonly sender: ScopeSender
   private retryTimer: { at: number; timer: Timer } | undefined
   private tickTimer: Timer | undefined
   private stopListening: (() => void) | undefined
@@ -80,7 +88,7 @@ export class Scopes {
     this.creation = mesh.creation
     this.clock = clock
     this.views = new ViewTracker(mesh.name, mesh.creation)
-    const tables = (scope: string): ClaimTable => this.scope<'c'>(scope).table
+    this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up)
     this.starts = new PacedStarts(options.clock)
     this.slowWork = new SlowWork({
       clock: options.clock,
@@ -88,14 +96,28 @@ export class Scopes {
       pendingBytes: (node) => mesh.pendingBytes(node),
       changed: () => void this.changed(),
       send: (replica, node, message) => {
-        this.drain(replica)
-        return this.send(node, message)
+        this.sender.drain(replica)
+        return this.sender.send(node, message)
       },
     })
-    this.arbiter = new Claimant(this, this.views, new Home(this.views, tables), tables, {
-      reachable: (node) => this.up.has(node),
+    const { arbiter, beats } = (options.arbiter ?? meshArbiter)(this.arbiterParts())
+    this.arbiter = arbiter
+    this.beats = beats
+  }
+
+  private arbiterParts(): ArbiterParts {
+    return {
+      self: { node: this.node, creation: this.creation },
+      views: this.views,
+      log: this.options.log,
+      now: this.now,
+      table: (scope) => this.scope<'c'>(scope).table,
+      claimScopes: () => this.claimScopes(),
+      isUp: (node) => this.isUp(node),
       synced: (node) => this.synced(node),
-    })
+      sendRenewal: (node, beat) => void this.sender.send(node, ['e', beat]),
+      changed: () => void this.changed(),
+    }
   }
 
   start(): void {
@@ -202,9 +224,11 @@ export class Scopes {
   }
 
   deleteOwn(scope: Scope<'c'> | Scope<'g'>, id: string, reason: RemovalReason): void {
-    if (!scope.own.rows.has(id)) return
+    const row = scope.own.rows.get(id)
+    if (!row) return
     scope.table.delete(scope.own, id, reason)
     scope.replica.wrote(deletionOf(id, reason))
+    if (scope.kind === 'c') this.arbiter.freed(scope.replica.scope, id, (row as Claim).epoch)
     this.changed()
   }
 
@@ -264,13 +288,14 @@ export class Scopes {
   private meshEvent(event: MeshEvent): void {
     switch (event.type) {
       case 'up':
+        if (this.options.accepts?.(event.capability) === false) return
         this.memberUp(event.node, event.creation)
         break
       case 'unreachable':
         this.memberDown(event.node)
         break
       case 'dead':
-        this.memberDead(event.node, event.creation)
+        this.memberDead(event.node, event.creation, event.certain)
         break
       default:
         return
@@ -281,12 +306,15 @@ export class Scopes {
   }
 
   private memberUp(node: string, creation: number): void {
+    const dying = this.beats?.dyingAs(node)
+    if (dying !== undefined && dying !== creation) this.memberDead(node, dying, true)
+    this.beats?.up(node, creation)
     const viewChanged = this.views.add(node, creation)
     this.up.add(node)
     this.members.set(node, creation)
     for (const { replica } of this.scopes.values()) replica.memberUp(node, creation)
-    if (viewChanged) this.sendHeads()
-    else this.sendHeads(node)
+    if (viewChanged) this.sender.heads(this.arbiter, this.beats)
+    else this.sender.heads(this.arbiter, this.beats, node)
   }
 
   private memberDown(node: string): void {
@@ -294,20 +322,23 @@ export class Scopes {
     this.members.delete(node)
     this.lateReports.delete(node)
     this.views.forget(node)
+    this.beats?.down(node)
     for (const { replica } of this.scopes.values()) replica.memberDown(node)
     this.arbiter.nodeLost(node, this.now())
     this.acknowledgements.lost(node)
     if (this.up.size === 0) this.acknowledgements.releaseAll()
   }
 
-  private memberDead(node: string, creation: number): void {
+  private memberDead(node: string, creation: number, certain: boolean): void {
     this.memberDown(node)
+    if (!certain && this.beats?.keepsKeys(node, creation)) return
+    this.beats?.gone(node)
     const viewChanged = this.views.remove(node, creation)
     for (const { kind, table, replica } of this.scopes.values()) {
       replica.memberDead(node, creation)
       if (kind === 'c') dropReservations(table as ClaimTable, node, (_, c) => c === creation)
     }
-    if (viewChanged) this.sendHeads()
+    if (viewChanged) this.sender.heads(this.arbiter, this.beats)
     this.slowWork.begin()
   }
 
@@ -339,13 +370,15 @@ export class Scopes {
         const answers = message[1].map((request) =>
           this.arbiter.answer(node, creation, request, this.now()),
         )
-        this.send(node, ['g', answers])
+        this.sender.send(node, ['g', answers])
         return
       }
       case 'g':
         return this.arbiter.answered(node, message[1], this.now())
       case 'r':
         return this.released(node, message[1])
+      case 'e':
+        return this.beats?.renewed(node, message[1])
     }
   }
 
@@ -353,11 +386,17 @@ export class Scopes {
     for (const { replica } of this.scopes.values()) yield replica
   }
 
+  private *claimScopes(): IterableIterator<Scope<'c'>> {
+    for (const scope of this.scopes.values()) {
+      if (scope.kind === 'c') yield scope as unknown as Scope<'c'>
+    }
+  }
+
   private replica(scope: string): Scope['replica'] {
     return this.scope(scope).replica
   }
 
-  private heads(node: string, [, view, heads, oldest]: ScopeMessage & { 0: 'h' }): void {
+  private heads(node: string, [, view, heads, oldest, beat]: ScopeMessage & { 0: 'h' }): void {
     for (const [scope, seq, applied, mark, all] of heads) {
       const { kind, replica, table } = this.scope(scope)
       replica.head(node, seq, { living: mark, all })
@@ -368,6 +407,7 @@ export class Scopes {
     for (const [name, { replica }] of this.scopes) if (!listed.has(name)) replica.absent(node)
     this.lateReports.set(node, view)
     this.lateReport(node)
+    this.beats?.came(node, beat)
     if (this.lateReports.has(node)) return
     for (const { kind, table } of this.scopes.values()) {
       if (kind === 'c') dropReservations(table as ClaimTable, node, (request) => request < oldest)
@@ -382,6 +422,7 @@ export class Scopes {
     const wasSettled = this.views.settled
     this.views.report(node, view)
     if (this.views.settled && !wasSettled) this.arbiter.wake(this.now())
+    this.beats?.renewAll()
     this.tellView()
   }
 
@@ -403,8 +444,8 @@ export class Scopes {
     for (const { kind, table } of this.scopes.values()) {
       if (kind === 's') (table as Scope<'s'>['table']).forgetTombstones(now - TOMBSTONE_MS)
     }
-    this.arbiter.tick(now)
-    this.sendHeads()
+    this.carryOn(now)
+    this.sender.heads(this.arbiter, this.beats)
     this.tellView()
     this.changed()
   }
@@ -417,28 +458,25 @@ export class Scopes {
 
   private flush(): void {
     this.flushing = undefined
-    for (const { replica } of this.scopes.values()) {
-      replica.flush()
-      this.drain(replica)
+    this.sender.updates()
+    this.sender.requests(this.arbiter)
+    const { releases } = this.arbiter
+    for (const [node, requests] of releases) {
+      if (node === this.node) this.released(node, requests)
+      else this.sender.send(node, ['r', requests])
     }
-    this.flushClaims()
-    const at = this.arbiter.nextTick
-    if (at !== undefined) this.armRetry(at)
+    releases.clear()
+    const at = Math.min(this.arbiter.nextTick ?? NEVER, this.beats?.dueAt ?? NEVER)
+    if (at !== NEVER) this.armRetry(at)
   }
 
-  private flushClaims(): void {
-    for (const [node, requests] of this.arbiter.requests) {
-      // In parts, so that the home, and this node when it gets the answers, can do other work between.
-      for (let i = 0; i < requests.length; i += CLAIMS_PER_MESSAGE) {
-        this.send(node, ['q', requests.slice(i, i + CLAIMS_PER_MESSAGE)])
-      }
+  private carryOn(now: number): void {
+    this.arbiter.tick(now)
+    for (const [node, creation] of this.beats?.due() ?? []) {
+      this.memberDead(node, creation, true)
+      this.arbiter.wake(now)
+      this.tellView()
     }
-    this.arbiter.requests.clear()
-    for (const [node, requests] of this.arbiter.releases) {
-      if (node === this.node) this.released(node, requests)
-      else this.send(node, ['r', requests])
-    }
-    this.arbiter.releases.clear()
   }
 
   private armRetry(at: number): void {
@@ -446,45 +484,9 @@ export class Scopes {
     this.retryTimer?.timer.cancel()
     const timer = this.options.clock.after(Math.max(0, at - this.now()), () => {
       this.retryTimer = undefined
-      this.arbiter.tick(this.now())
+      this.carryOn(this.now())
       this.changed()
     })
     this.retryTimer = { at, timer }
-  }
-
-  private drain({ outgoing }: Scope['replica']): void {
-    for (const { to, message } of outgoing) {
-      if (to === undefined) this.broadcast(message)
-      else this.send(to, message)
-    }
-    outgoing.length = 0
-  }
-
-  /** To one member, or to all that are up. Rows go first, so that no report overtakes them. */
-  private sendHeads(to?: string): void {
-    for (const { replica } of this.scopes.values()) {
-      replica.flush()
-      this.drain(replica)
-    }
-    for (const node of to === undefined ? this.up : [to]) {
-      const heads = [...this.scopes].map(([name, { replica, table }]) => {
-        const { living, all } = replica.digests
-        const mark = table instanceof ClaimTable ? table.epochMax : living
-        return [name, replica.out.seq, replica.applied(node), mark, all] as const
-      })
-      this.send(node, ['h', this.views.current.id, heads, this.arbiter.oldestRequest()])
-    }
-  }
-
-  private broadcast(message: ScopeMessage): void {
-    if (this.up.size === 0) return
-    const encoded = this.options.mesh.encode(message)
-    for (const node of this.up) this.options.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
-  }
-
-  private send(node: string, message: ScopeMessage): number {
-    const encoded = this.options.mesh.encode(message)
-    this.options.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
-    return encoded.bytes.length
   }
 }

@@ -3,7 +3,7 @@
  * and the node says in its log what was wrong.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { SCOPES_ENDPOINT } from '../../src/cluster/scopes.js'
+import { SCOPES_ENDPOINT } from '../../src/cluster/scope-sender.js'
 import { Atom } from '../../src/term/atom.js'
 import { Pid } from '../../src/term/pid.js'
 import { Ref } from '../../src/term/ref.js'
@@ -105,8 +105,8 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
   }
 
   const scopes: [string, unknown[]][] = [
-    ['heads of nonsense', ['h', 'view', 'heads', 'oldest']],
-    ['heads that are no rows', ['h', 1, [1, null, 'x'], 0]],
+    ['heads of nonsense', ['h', 'view', 'heads', 'oldest', 'beat']],
+    ['heads that are no rows', ['h', 1, [1, null, 'x'], 0, 0]],
     ['a scope of an unknown kind', ['u', 'zzz', 1, [], false]],
     ['a scope whose name is a number', ['u', 5, 1, [], false]],
     ['updates that are no list', ['u', 'c:registry', 1, 'rows', false]],
@@ -183,7 +183,7 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
     async (_what, scope, row) => {
       const evil = await pair.member()
       // Its heads make the target ask for a snapshot, so that the chunk is one that was asked for.
-      evil.tell(SCOPES_ENDPOINT, ['h', 1, [[scope, 1, 0, 0, 0]], 1])
+      evil.tell(SCOPES_ENDPOINT, ['h', 1, [[scope, 1, 0, 0, 0]], 1, 0])
       evil.tell(SCOPES_ENDPOINT, ['s', scope, 1, 0, 1, [row]])
       await eventually(() => evil.isClosed)
       await eventually(() =>
@@ -203,7 +203,7 @@ describe('two nodes: a peer that knows the cookie and means harm', () => {
   const odd: [string, unknown[]][] = [
     [
       'heads of a thousand unknown scopes',
-      ['h', 1, numbers(1_000).map((n) => [`c:made up ${n}`, 0, 0, 0, 0]), 0],
+      ['h', 1, numbers(1_000).map((n) => [`c:made up ${n}`, 0, 0, 0, 0]), 0, 0],
     ],
     ['an update number far ahead', ['u', 'c:registry', 2 ** 52, ['a', 'b'], true]],
     ['a chunk nobody asked for', ['s', 'c:registry', 7, 3, 9, [['x']]]],

@@ -244,7 +244,7 @@ describe.skipIf(erlangMissing())('Erlang nodes around a cluster of Citadel nodes
 
     /** The names under which Citadel nodes talk to each other. */
     async function ourEndpoints(): Promise<string[]> {
-      const { SCOPES_ENDPOINT } = await import('../../src/cluster/scopes.js')
+      const { SCOPES_ENDPOINT } = await import('../../src/cluster/scope-sender.js')
       const { ROW_SERVER } = await import('../../src/cluster/registry.js')
       return [SCOPES_ENDPOINT, ROW_SERVER]
     }

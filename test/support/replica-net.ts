@@ -104,7 +104,7 @@ export class ReplicaNet {
     this.drain()
     const { living, all } = replica.digests
     const head = [['s', replica.out.seq, replica.applied(to), living, all]] as const
-    this.links.get(`${from} ${to}`)?.push(['h', 0, head, 0])
+    this.links.get(`${from} ${to}`)?.push(['h', 0, head, 0, 0])
   }
 
   put(name: string, key: string, epoch = 1, value: unknown = null): void {

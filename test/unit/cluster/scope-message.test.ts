@@ -6,7 +6,7 @@ import { Pid } from '../../../src/term/pid.js'
 const pid = new Pid('a@h', 80, 0, 5)
 
 const good: ScopeMessage[] = [
-  ['h', 1, [['c:registry', 5, 3, 7, 0]], 1],
+  ['h', 1, [['c:registry', 5, 3, 7, 0]], 1, 0],
   ['u', 'c:registry', 1, ['gone', ['ended', 1], ['id', null, pid, 1, false, null]], true],
   ['a', 's:supervisor/w', 4],
   ['n', 'g:groups', 0],
