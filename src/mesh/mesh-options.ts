@@ -40,6 +40,8 @@ export interface MeshOptions {
   epmd: Pick<Epmd, 'register' | 'lookup'>
   frameLimitBytes?: number
   outbox?: Partial<OutboxLimits>
+  /** Called first whenever bytes come in or are to go out, with the time. It may cut links. */
+  beforeTraffic?: (now: number) => void
   times?: Partial<MeshTimes>
 }
 

@@ -175,6 +175,11 @@ export class Mesh implements Router {
     return this.neighbours.peer(node)?.pendingBytes ?? 0
   }
 
+  /** Cuts the links with bytes that the network did not take yet: they are not to arrive any more. */
+  cutPending(): void {
+    this.neighbours.cutPending()
+  }
+
   /** Tells all members the capability again: the modules or the weight have changed. */
   announce(): void {
     this.neighbours.announce()

@@ -180,6 +180,7 @@ export class Neighbours {
    */
   noticeTime(): void {
     const now = this.clock.now()
+    this.options.beforeTraffic?.(now)
     if (this.state === 'running' && this.doubt.notice(now)) this.wake(now)
   }
 
@@ -209,6 +210,7 @@ export class Neighbours {
       times,
       outbox,
       frameLimitBytes,
+      beforeFlush: this.options.beforeTraffic,
     }
     const peer = new Peer({ ...established, ...rest }, receiver)
     receiver.peer = peer
@@ -349,6 +351,7 @@ export class Neighbours {
 
   private tick(): void {
     const now = this.clock.now()
+    this.options.beforeTraffic?.(now)
     if (this.doubt.notice(now)) this.wake(now)
     const doubting = this.doubt.doubting(now)
     // After a pause of this node's own, an introduction may wait unread in a socket.
@@ -388,13 +391,26 @@ export class Neighbours {
   private wake(now: number): void {
     this.step({ type: 'woke' })
     for (const peer of [...this.connections.peers.values()]) {
-      if (peer.kind === 'beam') continue
-      this.connections.peers.delete(peer.node)
-      this.lost(peer, now)
-      peer.drop()
-      this.answerWaiters(peer)
+      if (peer.kind !== 'beam') this.cut(peer, now)
     }
     this.log.warn('this node was away for longer than the silent limit: it connects anew')
+  }
+
+  /** Cuts the links whose last words the network has not taken, so that they never arrive. */
+  cutPending(): void {
+    const now = this.clock.now()
+    for (const peer of [...this.connections.peers.values()]) {
+      if (peer.pendingBytes === 0) continue
+      if (this.state === 'running') this.cut(peer, now)
+      else peer.drop()
+    }
+  }
+
+  private cut(peer: Peer, now: number): void {
+    this.connections.peers.delete(peer.node)
+    this.lost(peer, now)
+    peer.drop()
+    this.answerWaiters(peer)
   }
 
   // The membership's effects.

@@ -39,6 +39,8 @@ export class Outbox {
     private readonly clock: Clock,
     private readonly limits: OutboxLimits,
     private readonly overflowed: () => void,
+    /** Called before bytes are given to the network; it may close this outbox. */
+    private readonly beforeFlush?: (now: number) => void,
   ) {}
 
   get pendingBytes(): number {
@@ -56,6 +58,10 @@ export class Outbox {
 
   flush(): void {
     if (this.writer.length === 0 || this.over) return
+    if (this.beforeFlush) {
+      this.beforeFlush(this.clock.now())
+      if (this.over) return
+    }
     if (this.connection.write(this.writer.take())) return
     this.full = true
     if (this.connection.pendingBytes > this.limits.hardCapBytes) this.overflowed()

@@ -29,6 +29,8 @@ export interface PeerOptions {
   times: LinkTimes
   outbox: OutboxLimits
   frameLimitBytes: number
+  /** Called before bytes go out, with the time. It may drop this peer. */
+  beforeFlush?: ((now: number) => void) | undefined
 }
 
 /** Why a link ended; `error` there is for the log. */
@@ -73,7 +75,8 @@ export class Peer implements ConnectionHandlers {
     this.clock = clock
     this.connection = connection
     this.link = new Link(options.times, clock.now())
-    this.outbox = new Outbox(connection, clock, options.outbox, () => this.overflowed())
+    const overflowed = (): void => this.overflowed()
+    this.outbox = new Outbox(connection, clock, options.outbox, overflowed, options.beforeFlush)
     this.writer = new ControlWriter(this.outbox.writer, flags, frameLimitBytes)
     const reader = new ControlReader(options.self, options.node, owner)
     this.inbox = new Inbox(
