@@ -259,7 +259,8 @@ export class TestCluster {
   async #begin(node: TestNode, options: NodeOptions): Promise<TestNode> {
     const { supervise = true, ...rest } = { ...this.#options, ...options }
     const { epmdPort, cookie } = this
-    await node.start({ name: node.name, cookie, epmdPort, ...rest }, supervise)
+    const host = node.name.slice(node.name.indexOf('@') + 1)
+    await node.start({ name: node.name, cookie, epmdPort, listen: { host }, ...rest }, supervise)
     return node
   }
 

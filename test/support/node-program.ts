@@ -63,6 +63,7 @@ export interface StartCommand {
     | 'domain'
     | 'arbiter'
     | 'insecure'
+    | 'listen'
     | 'strictMessages'
     | 'mailboxMax'
   > & {
