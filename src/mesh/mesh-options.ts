@@ -58,7 +58,8 @@ const defaultMeshTimes: MeshTimes = {
   deadRedialMs: defaultMembershipTimes.deadRedialMs,
   forgetMs: defaultMembershipTimes.forgetMs,
   checkMs: 250,
-  introductionMs: 1_000,
+  // A node may stand still for three seconds just then. Erlang answers the ping long before.
+  introductionMs: 4_000,
   redialTimeoutMs: 1_000,
   dialTimeoutMs: 5_000,
   stopMs: 1_000,
