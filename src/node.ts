@@ -13,6 +13,7 @@ import {
   type ArbiterSettings,
   arbiterFeature,
   arbiterSettings,
+  leaseLengthMs,
 } from './cluster/arbiter-options.js'
 import { type ArbiterFactory, meshArbiter, quorumArbiter } from './cluster/arbiters.js'
 import type { ClaimChange } from './cluster/claim-table.js'
@@ -20,7 +21,10 @@ import { DistributedSupervisor, type SupervisorOptions } from './cluster/distrib
 import { EventQueue } from './cluster/event-queue.js'
 import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
 import { predecessorOf } from './cluster/handoff-offer.js'
+import { processPort } from './cluster/kernel-port.js'
+import { LeaseWatch } from './cluster/lease-watch.js'
 import { MovingRows } from './cluster/moving-rows.js'
+import { Ownership } from './cluster/ownership.js'
 import type { ChildPort, ServerModule } from './cluster/process-port.js'
 import { ProcessRows } from './cluster/process-rows.js'
 import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
@@ -41,7 +45,7 @@ import { parseNodeName } from './mesh/node-name.js'
 import { TcpTransport } from './mesh/tcp-transport.js'
 import type { BoundNode } from './process/bound-node.js'
 import { Kernel } from './process/kernel.js'
-import type { Process, SpawnOptions } from './process/process.js'
+import type { Process } from './process/process.js'
 import type { Router } from './process/router.js'
 
 export interface CitadelOptions {
@@ -94,6 +98,8 @@ const NODE_EVENTS_MAX = 10_000
 const STOP_MS = 25_000
 /** Of its budget a node that stops keeps this much to answer what was passed on. */
 const LAST_ANSWERS_SHARE = 0.2
+/** Of a lease: how long after its end what was said before may still go out. Others wait longer. */
+const LATE_OUTPUT_SHARE = 0.01
 
 export class Node {
   readonly name: string
@@ -107,6 +113,7 @@ export class Node {
   private readonly arbiter: ArbiterSettings
   /** Until when this node may act for what it owns; the mesh arbiter has none. */
   private readonly lease: Lease | undefined
+  private readonly leaseWatch: LeaseWatch | undefined
   private readonly world: World
   private readonly log: Logger
   private readonly epmd: Epmd
@@ -136,6 +143,7 @@ export class Node {
     this.arbiter = arbiterSettings(options.arbiter)
     this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
     this.log = options.logger ?? stderrLogger
+    this.leaseWatch = this.lease && this.watchLease(this.lease)
     this.creation = makeCreation(random.uint32())
     const epmdPort = options.epmdPort ?? environment.epmdPort
     // Nodes of other machines ask this machine's EPMD, so then it must not be on loopback only.
@@ -152,6 +160,7 @@ export class Node {
       resolveKey: (key: unknown) => this.registry.findByKey(key),
       bind: (process: Process) => bind(process, this),
       router: this.router(),
+      lease: this.lease,
       beforeRun: () => this.mesh.noticeTime(),
     })
     this.mesh = new Mesh({
@@ -161,6 +170,7 @@ export class Node {
       creation: this.creation,
       cookie: options.cookie ?? environment.cookie(),
       sink: this.kernel,
+      beforeTraffic: this.lease && ((now) => void this.lease?.check(now)),
       epmd: this.epmd,
       listen,
       capability: () => ({
@@ -178,6 +188,7 @@ export class Node {
       log: this.log,
       logMax: options.logMax,
       arbiter: this.arbiterFactory(),
+      ownership: this.lease && new Ownership(this.lease, clock, this.kernel),
       accepts: (capability) => this.decidesAlike(capability),
     })
     const rows = new ProcessRows(this.scopes, this.processes)
@@ -229,6 +240,7 @@ export class Node {
     const known = this.supervisors.get(name)
     if (known) return known
     const seat = {
+      lease: this.lease,
       scopes: this.scopes,
       members: this.supervisorMembers,
       rows: this.movingRows,
@@ -342,6 +354,16 @@ export class Node {
     this.disconnect(node)
   }
 
+  /** To be made first of all that listens to the lease. */
+  private watchLease(lease: Lease): LeaseWatch {
+    return new LeaseWatch(lease, {
+      clock: this.world.clock,
+      log: this.log,
+      marginMs: leaseLengthMs(this.arbiter) * LATE_OUTPUT_SHARE,
+      cutPending: () => this.mesh.cutPending(),
+    })
+  }
+
   private arbiterFactory(): ArbiterFactory {
     const { arbiter, lease } = this
     if (arbiter.type === 'mesh') return meshArbiter
@@ -365,6 +387,7 @@ export class Node {
     this.scopes.stop()
     await this.kernel.stop()
     await this.mesh.stop()
+    this.leaseWatch?.stop()
     await this.epmd.close()
   }
 
@@ -414,31 +437,6 @@ function systemWorld(): World {
 /** 0 to 3 are special in Erlang. */
 function makeCreation(random: number): number {
   return random < 4 ? random + 4 : random
-}
-
-function processPort(kernel: Kernel): ChildPort {
-  const { root, moves } = kernel
-  return {
-    cast: (to, method, args) => root.cast(to, method, ...args),
-    hold: (pid, timeoutMs) => moves.hold(pid, timeoutMs),
-    carry: (state, node) => moves.carry(state, node),
-    goOn: (pid) => moves.goOn(pid),
-    arrive: (module, args, arrival) =>
-      root.spawn(module as never, args as never, { arrival } as SpawnOptions),
-    admit: (pid, via, awaited) => moves.admit(pid, via, awaited),
-    learned: (from, to) => moves.learned(from, to),
-    successor: (pid) => moves.successor(pid),
-    predecessor: (pid) => moves.predecessor(pid),
-    isAlive: (pid) => kernel.isAlive(pid),
-    spawn: (module, args, name) => root.spawn(module as never, args as never, { name }),
-    watchExit: (pid, listener) => {
-      if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
-    },
-    exit: (pid, reason) => kernel.stopProcess(pid, reason),
-    send: (to, message) => root.send(to, message),
-    notify: (to, message) => kernel.notify(to, message),
-    call: (to, method, args, timeoutMs) => root.with({ timeoutMs }).call(to, method, ...args),
-  }
 }
 
 function listenAddress(

@@ -64,6 +64,12 @@ export function arbiterSettings(option: ArbiterOption = 'mesh'): ArbiterSettings
   throw notUnderstood(option)
 }
 
+/** How long a lease lasts that nobody renews. */
+export function leaseLengthMs(settings: ArbiterSettings): number {
+  if (settings.type === 'mesh') return Number.POSITIVE_INFINITY
+  return settings.type === 'quorum' ? settings.leaseMs : settings.ttlSeconds * 1_000
+}
+
 /** What nodes of one cluster must have in common, as a feature that they tell each other. */
 export function arbiterFeature(settings: ArbiterSettings): string | undefined {
   if (settings.type === 'mesh') return undefined

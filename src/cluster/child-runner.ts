@@ -3,13 +3,14 @@
  * crashes, adopts what has no runner (`orphans.ts`), hands over what belongs elsewhere
  * (`departures.ts`), takes over what comes (`arrivals.ts`), stops what it lost or what was terminated.
  */
-import { CitadelError } from '../base/errors.js'
+import type { Lease } from '../base/lease.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
 import { mustRestart } from '../process/child-spec.js'
 import type { Pid } from '../term/pid.js'
 import { Arrivals } from './arrivals.js'
 import { alreadyStarted, type Child, refused } from './child.js'
+import * as errors from './child-errors.js'
 import type { ChildEvents } from './child-events.js'
 import { ChildTable } from './child-table.js'
 import type { ClaimChange } from './claim-table.js'
@@ -47,17 +48,11 @@ export interface RunnerParts {
   readonly receiver: string
   readonly world: World
   readonly log: Logger
+  readonly lease?: Lease | undefined
 }
 
 const CLAIM_MS = 5_000
 const LOOK_MS = 5
-/** Somebody else has it, who decides is out of reach, or it was terminated meanwhile: no news. */
-const ADOPTED_LATER: ReadonlySet<string> = new Set([
-  'already_started',
-  'unavailable',
-  'timeout',
-  'exited',
-])
 
 export class ChildRunner {
   private readonly children: ChildTable
@@ -123,6 +118,7 @@ export class ChildRunner {
       () => this.claims.listeners.delete(onClaim),
       () => this.specs.listeners.delete(onSpec),
       this.parts.scopes.onView(() => this.orphans.lookSoon()),
+      this.parts.lease?.onEnd(() => this.leaseLost()) ?? (() => false),
     ]
   }
 
@@ -322,8 +318,10 @@ export class ChildRunner {
       if (!this.belongsHere(spec.id, child.recipe)) this.misplaced++
       return pid
     } catch (error) {
-      if (first || child.stopping) this.children.discard(child)
+      const leaseLost = errors.isLeaseLost(error)
+      if (first || child.stopping || leaseLost) this.children.discard(child)
       else this.restarts.restart(child, error)
+      if (leaseLost) throw errors.leaseLostAtStart(spec.childId)
       if (first && this.specs.table.rows.get(spec.id)?.recipe?.token === spec.recipe?.token) {
         this.terminate(spec.id, spec.childId)
       }
@@ -335,10 +333,7 @@ export class ChildRunner {
   private letGo(child: Child): never {
     this.children.discard(child)
     this.finish(child, 'noconnection')
-    throw new CitadelError(
-      'exited',
-      `Child ${showKey(child.childId)} is temporary and its node is gone.`,
-    )
+    throw errors.nodeIsGone(child.childId)
   }
 
   private async claim(spec: SpecRow, first: boolean): Promise<Child> {
@@ -361,13 +356,11 @@ export class ChildRunner {
   private async startProcess(child: Child): Promise<Pid> {
     const { processes, modules } = this.parts
     const module = modules.get(child.recipe.module)
-    if (!module)
-      throw new CitadelError('no_placement', `This node offers no module ${child.recipe.module}.`)
+    if (!module) throw errors.noModule(child.recipe.module)
     const pid = await processes.spawn(module, child.recipe.args)
     if (child.stopping) {
       processes.exit(pid, 'kill')
-      const sentence = `Child ${showKey(child.childId)} was stopped while it started.`
-      throw new CitadelError('exited', sentence, { reason: 'shutdown' })
+      throw errors.stoppedAtStart(child.childId)
     }
     child.pid = pid
     this.children.writeClaim(child)
@@ -395,7 +388,7 @@ export class ChildRunner {
   private ended(child: Child, reason: unknown): void {
     if (!this.children.holds(child)) return
     child.pid = undefined
-    if (child.stopping) return this.children.discard(child)
+    if (child.stopping || reason === 'lease_lost') return this.children.discard(child)
     if (child.moving) {
       // Who has it is being decided; the state is on its way to the other side perhaps.
       child.moving.ended = { reason }
@@ -407,6 +400,11 @@ export class ChildRunner {
     }
     this.children.writeClaim(child)
     this.restarts.restart(child, reason)
+  }
+
+  /** Nothing is over but this node's part in it: the specs stay, and whoever may adopts them. */
+  private leaseLost(): void {
+    for (const child of [...this.children]) this.children.discard(child)
   }
 
   /** A child is done, for good. */
@@ -488,8 +486,7 @@ export class ChildRunner {
 
   /** Somebody else has it, or who decides was out of reach: the next view or heads will tell. */
   private adoptionFailed({ childId }: SpecRow, error: unknown): void {
-    const code = error instanceof CitadelError ? error.code : undefined
-    if (code !== undefined && ADOPTED_LATER.has(code)) return
+    if (errors.isAdoptedLater(error)) return
     this.parts.log.error(
       `Supervisor ${this.parts.supervisor}: child ${showKey(childId)} could not start again.`,
       { error: String(error) },

@@ -80,6 +80,7 @@ export class Departures {
   private async carryOut(child: Child, departure: Departure): Promise<Outcome> {
     const quiet = await this.quiet(child, departure)
     if ('reason' in quiet) return quiet
+    if (!this.parts.processes.isAlive(departure.pid)) return { reason: 'its process has ended' }
     const outcome = await this.handOver(child, departure, quiet.state)
     if ('won' in outcome) this.departs(child, departure, outcome.won)
     else if (!departure.ended && !child.stopping) this.parts.processes.goOn(departure.pid)

@@ -3,6 +3,7 @@
  * wherever there is a member that offers its class. Its name is all that its members share.
  */
 import { CitadelError } from '../base/errors.js'
+import type { Lease } from '../base/lease.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
 import type { GenServer } from '../process/gen-server.js'
@@ -78,6 +79,7 @@ export interface ChildCounts {
 
 /** What a supervisor gets from its node. */
 export interface SupervisorSeat {
+  readonly lease?: Lease | undefined
   readonly scopes: Scopes
   readonly members: Groups
   readonly rows: MovingRows

@@ -8,8 +8,11 @@ export type ServerModule = new () => GenServer
 
 export interface ProcessPort {
   isAlive(pid: Pid): boolean
-  /** Starts a process that is linked to nobody. Rejects when its `init` fails. */
-  spawn(module: ServerModule, args: readonly unknown[], name?: string): Promise<Pid>
+  /**
+   * Starts a process that is linked to nobody, and that owns something already: where there is a
+   * lease, it ends with it. Rejects when its `init` fails.
+   */
+  spawn(module: ServerModule, args: readonly unknown[]): Promise<Pid>
   /** Calls back once when a process of this node has ended; at once if it has already. */
   watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): void
   /** As a parent would: a server ends, also one that traps exits. `kill`: at once. */

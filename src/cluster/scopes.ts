@@ -18,6 +18,7 @@ import type { Beats } from './beats.js'
 import { type Claim, type ClaimChange, type ClaimTable, claimPut } from './claim-table.js'
 import { deletionOf } from './deletion.js'
 import { dropReservations } from './home.js'
+import type { Ownership } from './ownership.js'
 import { PacedStarts } from './paced-starts.js'
 import { makeScope, type Scope, type ScopeKind } from './scope.js'
 import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
@@ -54,6 +55,7 @@ export interface ScopesOptions {
   logMax?: number
   /** Who decides about keys; the mesh unless given. */
   arbiter?: ArbiterFactory
+  ownership?: Ownership
   /** Whether a node is of this cluster: decides about keys in the same way. */
   accepts?: (capability: Capability) => boolean
 }
@@ -63,6 +65,11 @@ export class Scopes {
   readonly creation: number
   readonly clock: Clock
   readonly views: ViewTracker
+  /**
+   * Microseconds since 1970 when this node started: epochs go on rising when no node is left that
+   * knows the earlier ones, as long as wall clocks do and fewer than a million a second are given.
+   */
+  private readonly firstEpoch: number
   private readonly scopes = new Map<string, Scope>()
   private readonly arbiter: Arbiter
   private readonly beats: Beats | undefined
@@ -87,6 +94,7 @@ export class Scopes {
     this.node = mesh.name
     this.creation = mesh.creation
     this.clock = clock
+    this.firstEpoch = Math.floor(clock.wallTime() * 1_000)
     this.views = new ViewTracker(mesh.name, mesh.creation)
     this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up)
     this.starts = new PacedStarts(options.clock)
@@ -101,6 +109,7 @@ export class Scopes {
       },
     })
     const { arbiter, beats } = (options.arbiter ?? meshArbiter)(this.arbiterParts())
+    options.ownership?.attach(this)
     this.arbiter = arbiter
     this.beats = beats
   }
@@ -153,7 +162,8 @@ export class Scopes {
       })
       this.scopes.set(name, scope)
       if (scope.kind === 'c') {
-        const { listeners } = scope as Scope<'c'>
+        const { listeners, table } = scope as Scope<'c'>
+        table.sawEpoch(this.firstEpoch)
         listeners.add((change) => {
           for (const tell of this.claimListeners) tell(name, change)
         })
@@ -209,7 +219,8 @@ export class Scopes {
         return written
       }
       const { timeoutMs, ...rest } = request
-      const claim = { ...rest, deadline: this.now() + timeoutMs, done }
+      const guarded = this.options.ownership?.guarded(request.pid, done) ?? done
+      const claim = { ...rest, deadline: this.now() + timeoutMs, done: guarded }
       this.starts.run(() => {
         this.arbiter.start(claim, this.now())
         this.changed()
@@ -218,8 +229,10 @@ export class Scopes {
   }
 
   putClaim(scope: Scope<'c'>, claim: Claim, reason: 'normal' | 'forced' = 'normal'): void {
+    const before = scope.own.rows.get(claim.id) as Claim | undefined
     scope.table.set(claim, reason)
     scope.replica.wrote(claimPut(claim))
+    this.options.ownership?.wrote(before?.pid, claim.pid)
     this.changed()
   }
 
@@ -229,6 +242,7 @@ export class Scopes {
     scope.table.delete(scope.own, id, reason)
     scope.replica.wrote(deletionOf(id, reason))
     if (scope.kind === 'c') this.arbiter.freed(scope.replica.scope, id, (row as Claim).epoch)
+    this.options.ownership?.wrote((row as Claim).pid, undefined)
     this.changed()
   }
 
@@ -386,7 +400,7 @@ export class Scopes {
     for (const { replica } of this.scopes.values()) yield replica
   }
 
-  private *claimScopes(): IterableIterator<Scope<'c'>> {
+  *claimScopes(): IterableIterator<Scope<'c'>> {
     for (const scope of this.scopes.values()) {
       if (scope.kind === 'c') yield scope as unknown as Scope<'c'>
     }

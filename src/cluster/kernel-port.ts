@@ -1,0 +1,30 @@
+/** The processes of a node as the cluster layer needs them, by its kernel. */
+import type { Kernel } from '../process/kernel.js'
+import type { SpawnOptions } from '../process/process.js'
+import type { ChildPort } from './process-port.js'
+
+export function processPort(kernel: Kernel): ChildPort {
+  const { root, moves } = kernel
+  return {
+    cast: (to, method, args) => root.cast(to, method, ...args),
+    hold: (pid, timeoutMs) => moves.hold(pid, timeoutMs),
+    carry: (state, node) => moves.carry(state, node),
+    goOn: (pid) => moves.goOn(pid),
+    arrive: (module, args, arrival) =>
+      root.spawn(module as never, args as never, { arrival } as SpawnOptions),
+    admit: (pid, via, awaited) => moves.admit(pid, via, awaited),
+    learned: (from, to) => moves.learned(from, to),
+    successor: (pid) => moves.successor(pid),
+    predecessor: (pid) => moves.predecessor(pid),
+    isAlive: (pid) => kernel.isAlive(pid),
+    spawn: (module, args) =>
+      root.spawn(module as never, args as never, { isOwner: true } as SpawnOptions),
+    watchExit: (pid, listener) => {
+      if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
+    },
+    exit: (pid, reason) => kernel.stopProcess(pid, reason),
+    send: (to, message) => root.send(to, message),
+    notify: (to, message) => kernel.notify(to, message),
+    call: (to, method, args, timeoutMs) => root.with({ timeoutMs }).call(to, method, ...args),
+  }
+}

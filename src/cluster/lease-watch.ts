@@ -1,0 +1,43 @@
+/**
+ * The end of a lease, seen by the node: it comes on time by a timer. If it is found out late, since
+ * the node was frozen, what was said before and has not gone out must not go out any more.
+ */
+import type { Clock } from '../base/clock.js'
+import type { Lease } from '../base/lease.js'
+import { LeaseTimer } from '../base/lease-timer.js'
+import type { Logger } from '../base/log.js'
+
+export interface LeaseWatchParts {
+  readonly clock: Clock
+  readonly log: Logger
+  /** How long after its end what was queued before may still go out. */
+  readonly marginMs: number
+  /** Drops all that was queued for other nodes. */
+  cutPending(): void
+}
+
+export class LeaseWatch {
+  private readonly timer: LeaseTimer
+
+  /** Made before all else that listens to the lease, so that nothing is sent in between. */
+  constructor(
+    lease: Lease,
+    private readonly parts: LeaseWatchParts,
+  ) {
+    lease.onEnd((now, until) => this.ended(now - until))
+    this.timer = new LeaseTimer(lease, parts.clock)
+  }
+
+  stop(): void {
+    this.timer.stop()
+  }
+
+  private ended(lateMs: number): void {
+    const { log, marginMs } = this.parts
+    const late = lateMs > marginMs ? `, which it noticed ${Math.round(lateMs)} ms late` : ''
+    log.warn(
+      `the lease of this node has ended${late}: its processes that own keys, and its supervised children, end; other nodes take over`,
+    )
+    if (lateMs > marginMs) this.parts.cutPending()
+  }
+}
