@@ -26,6 +26,8 @@ export interface RedisDiscoveryOptions {
   tls?: RedisTls
   /** Instead of `url`: a client of `@redis/client` or `ioredis`, which stays yours. */
   client?: RedisClient
+  /** How a connection to `url` is opened, for a world without sockets; `@redis/client` unless given. */
+  open?: typeof openRedis
   /** Nodes see those of their own domain only. */
   domain: string
   clock: Clock
@@ -207,10 +209,10 @@ export class RedisDiscovery implements Discovery {
   }
 
   async #connect(): Promise<RedisConnection> {
-    const { url, client, tls } = this.#options
+    const { url, client, tls, open = openRedis } = this.#options
     const connection =
       client === undefined
-        ? await openRedis(url!, { timeoutMs: this.#commandTimeoutMs, tls })
+        ? await open(url!, { timeoutMs: this.#commandTimeoutMs, tls })
         : adoptRedis(client)
     if (this.#closed) connection.close()
     else this.#connection = connection

@@ -8,17 +8,21 @@ import { Citadel } from '../citadel.js'
 import type { DistributedSupervisor, SupervisorOptions } from '../cluster/distributed-supervisor.js'
 import type { HandoffStep } from '../cluster/handoff-offer.js'
 import type { ServerModule } from '../cluster/process-port.js'
+import { RedisDiscovery } from '../discovery/redis-discovery.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import { Node } from '../node.js'
 import type { Pid } from '../term/pid.js'
 import type { Program } from './program.js'
+import type { SimulatedRedis } from './simulated-redis.js'
 
 export interface MemberSetting {
   name: string
   hostName: string
   program: Program
-  /** Every name of the cluster: discovery lists them all. */
+  /** Every name of the cluster. */
   names: readonly string[]
+  /** How nodes find each other; undefined: by a list of all names. */
+  redis: SimulatedRedis | undefined
   modules: Readonly<Record<string, ServerModule>>
   supervisor: Partial<SupervisorOptions>
   /** Told what the node logs, at warning level and above. */
@@ -28,6 +32,7 @@ export interface MemberSetting {
 }
 
 export const SUPERVISOR = 'workers'
+export const DOMAIN = 'simulated'
 const WORK_DELAY_MS = 0.01
 
 const environment = {
@@ -61,10 +66,13 @@ export class ClusterMember {
   onStep: (step: HandoffStep, childId: unknown) => void = () => {}
 
   constructor(private readonly setting: MemberSetting) {
-    const { name, program, names, hostName } = setting
+    const { name, program, hostName } = setting
     this.name = name
     this.hostName = hostName
     this.program = program
+    const logger = listener((level, text) => {
+      if (program.alive) setting.said(level, text)
+    })
     this.node = new Node(
       {
         name,
@@ -73,10 +81,8 @@ export class ClusterMember {
         environment,
         insecure: true,
         listen: { host: hostName },
-        discovery: { static: names.filter((other) => other !== name) },
-        logger: listener((level, text) => {
-          if (program.alive) setting.said(level, text)
-        }),
+        discovery: discoveryOf(setting, logger),
+        logger,
         strictMessages: true,
         logMax: setting.logMax,
         mailboxMax: 1_000,
@@ -149,6 +155,18 @@ export class ClusterMember {
       return close()
     }
   }
+}
+
+function discoveryOf({ name, names, program, redis }: MemberSetting, log: Logger) {
+  if (redis === undefined) return { static: names.filter((other) => other !== name) }
+  return new RedisDiscovery({
+    url: 'redis://redis',
+    domain: DOMAIN,
+    clock: program.world.clock,
+    random: program.world.random,
+    log,
+    open: () => redis.open(program),
+  })
 }
 
 const listener = (said: MemberSetting['said']): Logger => ({

@@ -6,7 +6,8 @@
 import type { SupervisorOptions } from '../cluster/distributed-supervisor.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import { ClusterMember } from './cluster-member.js'
-import type { NetworkOptions } from './network-conditions.js'
+import type { CutPoint, DialTrouble, NetworkOptions } from './network-conditions.js'
+import { SimulatedRedis } from './simulated-redis.js'
 import { Simulation } from './simulation.js'
 
 export interface ClusterSimulationOptions {
@@ -17,6 +18,8 @@ export interface ClusterSimulationOptions {
   /** How the members of the supervisor are set up, all alike. */
   supervisor?: Partial<SupervisorOptions>
   logMax?: number
+  /** Nodes find each other through a simulated Redis; else by a static list. */
+  redis?: boolean
   said?: (member: string, level: string, text: string) => void
 }
 
@@ -31,6 +34,7 @@ export interface ClusterEvents {
 
 export class ClusterSimulation {
   readonly simulation: Simulation
+  readonly redis: SimulatedRedis | undefined
   readonly names: readonly string[]
   /** The present start of the node of each host; undefined while it is down. */
   readonly members: (ClusterMember | undefined)[]
@@ -39,6 +43,10 @@ export class ClusterSimulation {
   constructor(private readonly options: ClusterSimulationOptions) {
     const { seed, network, nodes } = options
     this.simulation = new Simulation({ seed, network })
+    if (options.redis) {
+      const random = this.simulation.random.fork('redis')
+      this.redis = new SimulatedRedis(this.simulation.timeline, random)
+    }
     this.names = Array.from({ length: nodes }, (_, index) => nodeName(index))
     this.members = this.names.map(() => undefined)
   }
@@ -54,6 +62,12 @@ export class ClusterSimulation {
 
   get allReady(): boolean {
     return this.living.every((member) => member.ready)
+  }
+
+  /** All that live are connected to each other. */
+  get allMet(): boolean {
+    const { living } = this
+    return living.every(({ citadel }) => citadel.nodes().length === living.length - 1)
   }
 
   memberNamed(name: string): ClusterMember | undefined {
@@ -74,6 +88,7 @@ export class ClusterSimulation {
       hostName: host,
       program,
       names: this.names,
+      redis: this.redis,
       modules,
       supervisor,
       logMax,
@@ -134,6 +149,14 @@ export class ClusterSimulation {
     this.simulation.network.reset(hostName(one), hostName(other), { afterBytes })
   }
 
+  cutConnections(one: number, other: number, cut: CutPoint): void {
+    this.simulation.network.cutConnections(hostName(one), hostName(other), cut)
+  }
+
+  troubleDial(from: number, to: number, trouble: DialTrouble): void {
+    this.simulation.network.troubleDial(hostName(from), hostName(to), trouble)
+  }
+
   /** What one host sends another takes so long from now on. */
   slow(from: number, to: number, latencyMs?: readonly [number, number]): void {
     this.simulation.network.setLatency(hostName(from), hostName(to), latencyMs)
@@ -158,7 +181,7 @@ export class ClusterSimulation {
 }
 
 export const nodeName = (index: number): string => `n${index + 1}@${hostName(index)}`
-const hostName = (index: number): string => `h${index + 1}`
+export const hostName = (index: number): string => `h${index + 1}`
 
 function throwError(_member: unknown, error: unknown): never {
   throw error

@@ -4,8 +4,10 @@
  * declaring a node dead is told to the ledgers.
  */
 import { type ClusterSimulation, nodeName } from './cluster-simulation.js'
+import { CONNECTION_FAULT_KINDS, ConnectionFaults } from './connection-faults.js'
 import { type Blow, HandoffFaults } from './handoff-faults.js'
 import type { Ledgers } from './ledgers.js'
+import { RedisFaults } from './redis-faults.js'
 import type { SeededRandom } from './seeded-random.js'
 
 export const FAULT_KINDS = [
@@ -18,10 +20,9 @@ export const FAULT_KINDS = [
   'isolated node',
   'one-way cut',
   'flapping cut',
-  'reset',
-  'reset storm',
   'slow way',
   'leave and rejoin',
+  ...CONNECTION_FAULT_KINDS,
 ] as const
 
 export type FaultKind = (typeof FAULT_KINDS)[number]
@@ -35,7 +36,10 @@ export class Faults {
   readonly counts = new Map<FaultKind, number>()
   /** In some seeds; undefined in the others. */
   readonly handoffs: HandoffFaults | undefined
+  /** In seeds whose nodes find each other through Redis. */
+  readonly redis: RedisFaults | undefined
   private readonly kinds: readonly FaultKind[]
+  private readonly connections: ConnectionFaults
   private running = false
   /** One network is torn in one way at a time; stalls, ends and resets come on top. */
   private torn = false
@@ -46,6 +50,10 @@ export class Faults {
     private readonly random: SeededRandom,
   ) {
     this.kinds = draw(random)
+    this.connections = new ConnectionFaults(cluster, random, (ms, task) => this.later(ms, task))
+    if (cluster.redis) {
+      this.redis = new RedisFaults(cluster, cluster.redis, ledgers, random.fork('redis'))
+    }
     const strikes = random.fork('strikes')
     if (!strikes.chance(STRIKES)) return
     this.handoffs = new HandoffFaults(cluster, ledgers.handoffs, strikes, (...blow) =>
@@ -59,8 +67,11 @@ export class Faults {
     return total
   }
 
-  start(everyMs: number): void {
+  /** All kinds, or those of one service only. */
+  start(everyMs: number, only?: 'redis'): void {
     this.running = true
+    this.redis?.start()
+    if (only === 'redis') return
     this.handoffs?.start()
     const next = (): void => {
       if (!this.running) return
@@ -73,6 +84,7 @@ export class Faults {
   /** No more faults; what is broken is mended, and every host runs its node again. */
   stop(): void {
     this.running = false
+    this.redis?.stop()
     this.handoffs?.stop()
     this.cluster.healAll()
     this.ledgers.disruptions.allOver()
@@ -117,12 +129,8 @@ export class Faults {
         return this.stall(random.between([100, 3_000]))
       case 'stall, long':
         return this.stall(random.between([3_000, 9_000]))
-      case 'reset':
-        return this.reset(random.chance(0.5) ? 0 : random.below(2_000))
-      case 'reset storm':
-        return this.resetStorm()
       default:
-        return this.tear(kind)
+        return this.connections.isKind(kind) ? this.connections.carryOut(kind) : this.tear(kind)
     }
   }
 
@@ -233,28 +241,6 @@ export class Faults {
     const index = this.random.below(this.cluster.names.length)
     const member = this.cluster.members[index]
     return { index, member: member?.alive ? member : undefined }
-  }
-
-  // Connections.
-
-  private pair(): [number, number] {
-    const [one, other] = this.random.shuffled(this.cluster.names.map((_, index) => index))
-    return [one!, other!]
-  }
-
-  private reset(afterBytes: number): string {
-    const [one, other] = this.pair()
-    this.cluster.reset(one, other, afterBytes)
-    return `${nodeName(one)} and ${nodeName(other)} after ${afterBytes} bytes`
-  }
-
-  private resetStorm(): string {
-    const [one, other] = this.pair()
-    const times = 3 + this.random.below(10)
-    for (let time = 0; time < times; time++) {
-      this.later(this.random.float() * 5_000, () => this.cluster.reset(one, other))
-    }
-    return `${nodeName(one)} and ${nodeName(other)}, ${times} times in 5 s`
   }
 
   // The network.

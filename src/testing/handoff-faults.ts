@@ -35,7 +35,7 @@ interface Plan {
 /** Of the faults: what they can do to one node now. False: the moment does not allow it. */
 export type Strike = (blow: Blow, index: number, childId: unknown) => boolean
 
-const NEXT_MS = [1_000, 20_000] as const
+const NEXT_MS = [500, 8_000] as const
 const SPARED_MAX = 4
 
 export class HandoffFaults {

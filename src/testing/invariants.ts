@@ -17,6 +17,7 @@ export const INVARIANTS = {
   I12: 'An acknowledged call to a child is in its state, once, as long as neither its node has died nor it crashed, was stopped or gave nothing since, however often it moved.',
   I13: 'A child works in one place at a time: its successor handles nothing before it is granted the child, and the old process nothing afterwards.',
   I14: 'While nothing fails, no move and no drain ends a child or loses its state, and no call to a child by its handle or its key.',
+  I16: 'Whatever happens to Redis, no node is held for dead, no connection goes down, no node and no process ends.',
 } as const
 
 export type InvariantId = keyof typeof INVARIANTS

@@ -42,6 +42,24 @@ export const networkDefaults: NetworkOptions = {
   dialTimeoutMs: 20_000,
 }
 
+/** Where a connection breaks: when so many bytes have arrived at one of its ends. */
+export interface CutPoint {
+  readonly afterBytes: number
+  /** Bytes on their way to the end that dialled; else to the other one. */
+  readonly towardsDialler: boolean
+  /** Both ends see an end instead of a reset. */
+  readonly isGentle: boolean
+}
+
+/** What happens to one dial to come. */
+export interface DialTrouble {
+  readonly cut?: CutPoint
+  /** How much later than usual its first packet arrives. */
+  readonly lateMs?: number
+  /** Its first packet arrives twice: the other side takes a connection that nobody has. */
+  readonly isDoubled?: boolean
+}
+
 /** A direction that holds pieces back while it is cut. */
 export interface Holding<L extends Bound = Bound> {
   readonly from: SimulatedHost<L>
@@ -58,6 +76,7 @@ export class NetworkConditions<L extends Bound = Bound> {
   readonly #cuts = new Map<SimulatedHost<L>, Set<SimulatedHost<L>>>()
   readonly #slow = new Map<SimulatedHost<L>, Map<SimulatedHost<L>, Range>>()
   readonly #holding = new Set<Holding<L>>()
+  readonly #troubles = new Map<string, DialTrouble[]>()
 
   constructor(timeline: Timeline, random: SeededRandom, options: Partial<NetworkOptions> = {}) {
     this.timeline = timeline
@@ -124,8 +143,21 @@ export class NetworkConditions<L extends Bound = Bound> {
     }
   }
 
-  /** No cut and no slow way is left. Hosts without power stay so. */
+  /** Befalls the next dial from `from` to `to` that no earlier trouble befalls. */
+  troubleDial(from: string, to: string, trouble: DialTrouble): void {
+    const key = `${from}>${to}`
+    const troubles = this.#troubles.get(key) ?? []
+    this.#troubles.set(key, troubles)
+    troubles.push(trouble)
+  }
+
+  takeTrouble(from: SimulatedHost<L>, to: SimulatedHost<L>): DialTrouble | undefined {
+    return this.#troubles.get(`${from.name}>${to.name}`)?.shift()
+  }
+
+  /** No cut, no slow way and no trouble is left. Hosts without power stay so. */
   healAll(): void {
+    this.#troubles.clear()
     this.#cuts.clear()
     this.#slow.clear()
     this.wakeHeld()

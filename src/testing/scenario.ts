@@ -6,12 +6,13 @@
 import type { ServerModule } from '../cluster/process-port.js'
 import { childProcesses, Whims } from './child-process.js'
 import { ClusterSimulation } from './cluster-simulation.js'
-import { type FaultKind, Faults } from './faults.js'
+import { Faults } from './faults.js'
 import { checkHeirs, checkSettled } from './final-checks.js'
 import type { Breach } from './invariants.js'
 import { Ledgers } from './ledgers.js'
 import { drawManner, type Manner } from './manner.js'
 import { Oracle, type StoryLine } from './oracle.js'
+import { SeededRandom } from './seeded-random.js'
 import { Workload } from './workload.js'
 import { workerClass } from './workload-processes.js'
 
@@ -20,6 +21,8 @@ export interface ScenarioOptions {
   nodes: number
   /** Of the faults phase. */
   minutes: number
+  /** Nothing fails but this, and nothing may come of it. */
+  only?: 'redis'
   /** Told each line of the story as it happens. */
   listen?: (line: StoryLine) => void
 }
@@ -32,7 +35,7 @@ export interface ScenarioResult {
   readonly hash: string
   readonly events: number
   readonly simulatedMs: number
-  readonly faults: ReadonlyMap<FaultKind, number>
+  readonly faults: ReadonlyMap<string, number>
   /** What struck which side of a handoff at which step, and how often. */
   readonly strikes: ReadonlyMap<string, number>
   readonly operations: Readonly<Record<string, number>>
@@ -40,6 +43,8 @@ export interface ScenarioResult {
   readonly watched: Readonly<Record<string, number>>
 }
 
+/** How many of the seeds have nodes that find each other through Redis. */
+const REDIS_SHARE = 0.5
 const READY_MS = 60_000
 const QUIET_MS = 60_000
 /** From the last fault until nodes are replaced one after the other. */
@@ -53,6 +58,8 @@ const RUSH_EVERY_MS = 40
 const CHECK_EVERY_MS = 2_000
 /** Mean times between two operations, and between two faults: each seed has its own pace. */
 const WORK_EVERY_MS = [150, 300, 600, 1_200] as const
+/** Where it is the time that matters. */
+const LEISURELY_MS = 1_500
 const FAULT_EVERY_MS = [5_000, 10_000, 18_000] as const
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
@@ -71,7 +78,7 @@ class Scenario {
   private readonly manner: Manner
 
   constructor(private readonly options: ScenarioOptions) {
-    const { seed, nodes } = options
+    const { seed, nodes, only } = options
     const modules = {} as Record<string, ServerModule>
     this.manner = drawManner(seed)
     this.cluster = new ClusterSimulation({
@@ -80,6 +87,7 @@ class Scenario {
       modules,
       supervisor: this.manner,
       logMax: 32,
+      redis: only === 'redis' || new SeededRandom(seed).fork('discovery').chance(REDIS_SHARE),
       said: (member, level, text) => this.said(member, level, text),
     })
     const { random } = this.cluster.simulation
@@ -95,19 +103,33 @@ class Scenario {
   }
 
   async run(): Promise<void> {
-    const { minutes } = this.options
+    const { minutes, only } = this.options
     for (let index = 0; index < this.cluster.names.length; index++) this.faults.startNode(index)
-    await this.cluster.simulation.runUntil(() => this.cluster.allReady, READY_MS, 'the start')
+    const isUp = (): boolean => this.cluster.allReady && (!only || this.cluster.allMet)
+    await this.cluster.simulation.runUntil(isUp, READY_MS, 'the start')
     const pace = this.cluster.simulation.random.fork('pace')
-    this.faults.start(pace.pick(FAULT_EVERY_MS))
-    this.workload.start(pace.pick(WORK_EVERY_MS))
-    await this.pass(minutes * 60_000)
+    this.faults.start(pace.pick(FAULT_EVERY_MS), only)
+    this.workload.start(only ? LEISURELY_MS : pace.pick(WORK_EVERY_MS))
+    if (only) await this.passUnharmed(minutes * 60_000)
+    else await this.pass(minutes * 60_000)
     this.faults.stop()
-    await this.replaceAll()
+    if (!only) await this.replaceAll()
     this.workload.stop()
     this.oracle.tell('-- quiet from here on')
     await this.pass(QUIET_MS)
     if (!this.oracle.breach) this.checkAtEnd()
+  }
+
+  /** Something fails all the time that is to harm nobody. */
+  private async passUnharmed(ms: number): Promise<void> {
+    const { disruptions, deaths, oracle } = this.ledgers
+    const until = oracle.now + ms
+    const { count } = disruptions
+    while (!oracle.breach && oracle.now < until) {
+      await this.pass(CHECK_EVERY_MS)
+      if (disruptions.count > count) oracle.breaks('I16', 'a node ended, or a connection went down')
+      if (deaths.deaths > 0) oracle.breaks('I16', 'a node was held for dead')
+    }
   }
 
   /** A rolling replacement under load, while nothing fails. */
@@ -153,7 +175,10 @@ class Scenario {
       hash: simulation.trace.hash,
       events: simulation.trace.events,
       simulatedMs: simulation.now,
-      faults: this.faults.counts,
+      faults: new Map<string, number>([
+        ...this.faults.counts,
+        ...(this.faults.redis?.counts ?? []),
+      ]),
       strikes: this.faults.handoffs?.counts ?? new Map(),
       operations: this.workload.counts,
       watched: {

@@ -10,7 +10,8 @@ import { runScenario, type ScenarioResult } from './scenario.js'
 export interface SeedOptions {
   nodes: number
   minutes: number
-  defect?: string
+  defect?: string | undefined
+  only?: 'redis' | undefined
 }
 
 /** What one seed is unless told otherwise. */
@@ -58,12 +59,12 @@ export async function runSeed(
 
 async function runOnce(
   seed: number,
-  { nodes, minutes, defect }: SeedOptions,
+  { nodes, minutes, defect, only }: SeedOptions,
   listen?: (line: StoryLine) => void,
 ): Promise<ScenarioResult> {
   const takeBack = defect === undefined ? undefined : defectNamed(defect).plant()
   try {
-    return await runScenario({ seed, nodes, minutes, listen })
+    return await runScenario({ seed, nodes, minutes, only, listen })
   } finally {
     takeBack?.()
   }

@@ -99,8 +99,9 @@ export function failureOf(result: SeedResult, options: SeedOptions): string | un
 }
 
 /** The line that runs one or more seeds with these options. */
-export function commandFor(seeds: string, { nodes, minutes, defect }: SeedOptions): string {
+export function commandFor(seeds: string, { nodes, minutes, defect, only }: SeedOptions): string {
   const parts = [`npm run sim -- ${seeds} --nodes ${nodes} --minutes ${minutes}`]
+  if (only !== undefined) parts.push(`--only ${only}`)
   if (defect !== undefined) parts.push(`--defect ${defect}`)
   return parts.join(' ')
 }

@@ -163,10 +163,11 @@ function ask(worker: ChildProcess, order: object): Promise<Answer> {
   })
 }
 
-const seedOptions = ({ nodes, minutes, defect }: Settings): SeedOptions => ({
+const seedOptions = ({ nodes, minutes, defect, only }: Settings): SeedOptions => ({
   nodes,
   minutes,
   defect,
+  only,
 })
 
 function readSettings(): Settings {
@@ -181,10 +182,16 @@ function readSettings(): Settings {
     .option('--minutes <n>', 'simulated minutes with faults', count, SEED_DEFAULTS.minutes)
     .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 10)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
+    .option('--only <what>', 'nothing fails but this: redis', onlyRedis)
     .option('--verbose', 'with --seed: print all that happens')
     .exitOverride()
     .parse()
   return command.opts<Settings>()
+}
+
+function onlyRedis(text: string): 'redis' {
+  if (text === 'redis') return text
+  throw new InvalidArgumentError('write redis.')
 }
 
 function count(text: string): number {

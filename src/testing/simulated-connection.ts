@@ -4,7 +4,7 @@
  * Handlers run as events of the program that owns this end, never inside a call of it.
  */
 import type { Address, Connection, ConnectionHandlers } from '../base/transport.js'
-import type { NetworkConditions } from './network-conditions.js'
+import type { CutPoint, NetworkConditions } from './network-conditions.js'
 import type { ProgramRuntime } from './program-runtime.js'
 import type { SimulatedHost } from './simulated-host.js'
 import { SimulatedPath } from './simulated-path.js'
@@ -53,6 +53,8 @@ export class SimulatedConnection implements Connection {
   /** A reset is on its way to both ends: nothing is carried any more. */
   #broken = false
   #resetBudget: number | undefined
+  /** When the budget is used up, both ends see an end and no reset. */
+  #breaksGently = false
   #settled: (() => void) | undefined
 
   constructor(setting: ConnectionSetting, handlers?: ConnectionHandlers) {
@@ -160,6 +162,19 @@ export class SimulatedConnection implements Connection {
     }
     this.#resetBudget = bytes
     if (this.#peer !== undefined) this.#peer.#resetBudget = bytes
+  }
+
+  /** Of the end that dialled: breaks the connection at a byte of one of its directions. */
+  cutAfter({ afterBytes, towardsDialler, isGentle }: CutPoint): void {
+    const end = towardsDialler ? this : (this.#peer ?? this)
+    end.#breaksGently = isGentle
+    if (afterBytes <= 0) end.#break()
+    else end.#resetBudget = afterBytes
+  }
+
+  /** Taken by this side's kernel for a dial that nobody made: it stays silent. */
+  acceptedForNobody(): void {
+    this.#state = 'open'
   }
 
   /** The program of this end was killed; its kernel closes for it, with or without grace. */
@@ -274,7 +289,7 @@ export class SimulatedConnection implements Connection {
     }
     if (this.closed || !this.#peerEnded || this.#unread.length > 0) return
     this.#ended = true
-    if (this.#finSent) this.#finish()
+    if (this.#finSent || this.#broken) this.#finish()
     else this.#transmit()
   }
 
@@ -307,14 +322,15 @@ export class SimulatedConnection implements Connection {
     if (!this.closed) this.#finish(socketError('ECONNRESET', 'read', this.remote))
   }
 
-  /** Both ends see a reset, each after a while of its own; what was under way is lost. */
+  /** Both ends see a reset, or an end, each after a while of its own; what was under way is lost. */
   #break(): void {
     for (const end of [this, this.#peer]) {
       if (end === undefined || end.#broken) continue
       const { network, from, to } = end.#setting
       end.#broken = true
       end.#out.empty()
-      network.timeline.schedule(network.latency(from, to), () => end.#resetArrived(), end.#label)
+      const seen = (): void => (this.#breaksGently ? end.#finArrived() : end.#resetArrived())
+      network.timeline.schedule(network.latency(from, to), seen, end.#label)
     }
   }
 

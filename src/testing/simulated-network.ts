@@ -3,7 +3,7 @@
  * `network-conditions.ts`; here is what happens to programs, machines and open connections.
  */
 import type { Transport } from '../base/transport.js'
-import { NetworkConditions } from './network-conditions.js'
+import { type CutPoint, NetworkConditions } from './network-conditions.js'
 import { Program, type ProgramOptions } from './program.js'
 import type { SimulatedConnection } from './simulated-connection.js'
 import type { SimulatedListener } from './simulated-transport.js'
@@ -30,10 +30,20 @@ export class SimulatedNetwork extends NetworkConditions<SimulatedListener> {
    * arrived in one of its directions. Answers how many there were.
    */
   reset(one: string, other: string, options: { afterBytes?: number } = {}): number {
-    const [a, b] = [this.host(one), this.host(other)]
-    const victims = [...this.connections].filter((end) => end.isDialler && end.joins(a, b))
+    const victims = this.#between(one, other)
     for (const victim of victims) victim.resetAfter(options.afterBytes ?? 0)
     return victims.length
+  }
+
+  /** Breaks every connection between two hosts at a byte of one of its directions. */
+  cutConnections(one: string, other: string, cut: CutPoint): void {
+    for (const victim of this.#between(one, other)) victim.cutAfter(cut)
+  }
+
+  /** The ends that dialled. */
+  #between(one: string, other: string): SimulatedConnection[] {
+    const [a, b] = [this.host(one), this.host(other)]
+    return [...this.connections].filter((end) => end.isDialler && end.joins(a, b))
   }
 
   /** The machine is gone with all its programs, and nobody is told. */

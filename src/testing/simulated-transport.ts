@@ -9,7 +9,7 @@ import type {
   Listener,
   Transport,
 } from '../base/transport.js'
-import type { NetworkConditions } from './network-conditions.js'
+import type { DialTrouble, NetworkConditions } from './network-conditions.js'
 import type { ProgramRuntime } from './program-runtime.js'
 import { SimulatedConnection, socketError } from './simulated-connection.js'
 import type { SimulatedHost } from './simulated-host.js'
@@ -18,6 +18,7 @@ import { label } from './trace.js'
 type Accept = (connection: Connection) => ConnectionHandlers
 
 const ACCEPT = label('accept')
+const LATE = label('late')
 
 export interface SimulatedListener extends Listener {
   readonly runtime: ProgramRuntime
@@ -106,7 +107,13 @@ export class SimulatedTransport implements Transport {
       if (dialler.dialling) dialler.fail(socketError('ETIMEDOUT', 'connect', to))
     })
     dialler.onceSettled(() => timer.cancel())
-    dialler.open(() => this.#knock(dialler, target, to.port))
+    const trouble = this.#network.takeTrouble(this.#host, target)
+    const knock = (): void => this.#knock(dialler, target, to.port, trouble)
+    const { lateMs = 0 } = trouble ?? {}
+    dialler.open(() => {
+      if (lateMs === 0) knock()
+      else this.#network.timeline.schedule(lateMs, knock, LATE)
+    })
   }
 
   /** The first packet of a dial has arrived at the kernel of the target. */
@@ -114,17 +121,30 @@ export class SimulatedTransport implements Transport {
     dialler: SimulatedConnection,
     target: SimulatedHost<SimulatedListener>,
     port: number,
+    trouble: DialTrouble | undefined,
   ): void {
     if (dialler.closed) return
     const listener = target.listenerAt(port, this.#host)
-    const remote = { host: this.#host.name, port: this.#host.freePort() }
-    const runtime = listener?.runtime ?? this.#runtime
-    const end = this.#end(runtime, target, this.#host, remote)
+    const end = this.#comeTo(target, listener)
     if (listener === undefined) {
       end.refuse(dialler)
-    } else {
-      end.accepted(dialler)
-      runtime.run(() => end.attach(listener.accept(end)), ACCEPT)
+      return
     }
+    end.accepted(dialler)
+    if (trouble?.cut !== undefined) dialler.cutAfter(trouble.cut)
+    listener.runtime.run(() => end.attach(listener.accept(end)), ACCEPT)
+    if (trouble?.isDoubled !== true) return
+    const ghost = this.#comeTo(target, listener)
+    ghost.acceptedForNobody()
+    listener.runtime.run(() => ghost.attach(listener.accept(ghost)), ACCEPT)
+  }
+
+  /** The end at the target of a connection from here. */
+  #comeTo(
+    target: SimulatedHost<SimulatedListener>,
+    listener: SimulatedListener | undefined,
+  ): SimulatedConnection {
+    const remote = { host: this.#host.name, port: this.#host.freePort() }
+    return this.#end(listener?.runtime ?? this.#runtime, target, this.#host, remote)
   }
 }
