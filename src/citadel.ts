@@ -3,12 +3,14 @@
  * process; `this.citadel` in a GenServer and `self` in a function process are the same face with
  * the verbs of that process. What is behind it is put together in node.ts.
  */
+import { ChildHandle } from './cluster/child-handle.js'
 import type { DistributedSupervisor, SupervisorOptions } from './cluster/distributed-supervisor.js'
 import type { Groups } from './cluster/groups.js'
 import type { Registry } from './cluster/registry.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
 import { type CitadelOptions, Node, type StopOptions } from './node.js'
 import { ProcessVerbs } from './process/bound-node.js'
+import { fenced } from './process/fenced.js'
 import type { Process } from './process/process.js'
 
 declare module './process/bound-node.js' {
@@ -17,11 +19,16 @@ declare module './process/bound-node.js' {
 
 export class Citadel extends ProcessVerbs {
   readonly #node: Node
+  /** What it sees of what all processes share; only where there is a lease. */
+  readonly #faces: Map<object, object> | undefined
+  readonly #process: Process
 
   /** For the runtime: use `Citadel.start()`. */
   constructor(process: Process, node: Node) {
     super(process)
+    this.#process = process
     this.#node = node
+    this.#faces = node.hasLease ? new Map() : undefined
   }
 
   /**
@@ -37,12 +44,12 @@ export class Citadel extends ProcessVerbs {
 
   /** Names of processes, in the whole cluster. */
   get registry(): Registry {
-    return this.#node.registry
+    return this.#faced(this.#node.registry)
   }
 
   /** Groups of processes, in the whole cluster. */
   get groups(): Groups {
-    return this.#node.groups
+    return this.#faced(this.#node.groups)
   }
 
   /** Unique to this start of the node. */
@@ -61,7 +68,8 @@ export class Citadel extends ProcessVerbs {
    * Joining twice answers the same supervisor.
    */
   supervisor(name: string, options: SupervisorOptions = {}): Promise<DistributedSupervisor> {
-    return this.#node.supervisor(name, options)
+    const joined = this.#node.supervisor(name, options)
+    return this.#faces ? joined.then((supervisor) => this.#faced(supervisor)) : joined
   }
 
   /**
@@ -111,9 +119,18 @@ export class Citadel extends ProcessVerbs {
     return this.#node.stop(options)
   }
 
+  #faced<T extends object>(shared: T): T {
+    if (this.#faces === undefined) return shared
+    const face = this.#faces.get(shared) ?? fenced(this.#process, shared, isHandle)
+    this.#faces.set(shared, face)
+    return face as T
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
 }
+
+const isHandle = (value: unknown): value is object => value instanceof ChildHandle
 
 export type { CitadelOptions, StopOptions }

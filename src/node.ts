@@ -213,6 +213,11 @@ export class Node {
     if (this.discovery) this.connector = this.makeConnector(this.discovery)
   }
 
+  /** Whether what owns something here depends on a lease. */
+  get hasLease(): boolean {
+    return this.lease !== undefined
+  }
+
   get addresses(): readonly string[] {
     return this.mesh.addresses
   }
