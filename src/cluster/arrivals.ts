@@ -8,6 +8,7 @@ import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
 import { type Child, refused } from './child.js'
+import type { Claim } from './claim-table.js'
 import type { HandoffOffer, HandoffStep } from './handoff-offer.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort, ServerModule } from './process-port.js'
@@ -99,8 +100,11 @@ export class Arrivals {
   private commit(offer: HandoffOffer, epoch: number, pid: Pid): void {
     const { scopes, processes, rows } = this.parts
     const via = offer.pid.node
+    const earlier = (this.parts.claims.own.rows.get(offer.id) as Claim | undefined)?.pid
     const child = this.parts.arrived(offer, epoch, pid)
     rows.bring(pid, offer)
+    // It is back before word has come that all knew of its leaving: that claim is written over now.
+    if (earlier) rows.release(earlier)
     const awaited = scopes.isUp(via) ? [...scopes.reachable(), scopes.node] : []
     processes.admit(pid, via, awaited)
     this.parts.onStep('committed', offer.childId)
