@@ -56,7 +56,8 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
   }
 
   protected plan(ballot: Ballot, now: number): boolean {
-    const members = this.reachable()
+    const { node: self } = this.self
+    const members = this.reachable().filter(({ node }) => node === self || this.quorum.serves(node))
     const first = rendezvous.choose(ballot.claim.id, members)
     ballot.voters = members.map(({ node }) => node)
     if (first !== undefined) ballot.voters.sort((a, b) => +(b === first) - +(a === first))
@@ -114,7 +115,14 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
 
   private won(ballot: Ballot, epoch: number, now: number): void {
     if (!this.lease.check(now)) return this.blocked(ballot, now)
-    this.quorum.claimed(ballot.askedAt, now)
+    const { self, quorum } = this
+    const voters = [...ballot.granted.keys()].filter((node) => node !== self.node)
+    quorum.claimed(
+      ballot.askedAt,
+      voters.filter((node) => quorum.serves(node)),
+      now,
+    )
+    if (!this.lease.check(now)) return this.blocked(ballot, now)
     this.granted(ballot, epoch, now)
   }
 

@@ -2,10 +2,11 @@
  * Who may act in quorum mode: a pure machine. Every node numbers its heads to each other node (its
  * *beats*) and the other one says which it has taken (a *renewal*). A renewal is a promise: for a
  * little longer than a lease this node helps nobody to what the other one owns. A node may act until
- * 0.99 leases after it *sent* the beats that a majority has renewed. Why that is enough is in
+ * 0.99 leases after it *sent* what a majority has accepted. Why that is enough is in
  * docs/decisions/0016-quorum.md. Invariant: at most `size - 1` other nodes are served.
  */
 import type { Lease } from '../base/lease.js'
+import { Acceptances } from './acceptances.js'
 
 export interface QuorumSize {
   /** The most nodes that ever run at the same time. */
@@ -17,52 +18,43 @@ export interface QuorumSize {
 const OWN_SHARE = 0.99
 const PROMISE_SHARE = 1.01
 const PROMISE_MARGIN_MS = 100
-/** Claims made within such a time are looked at as one. */
-const BUCKET_MS = 50
+/** Of a lease must be left without a node that is over before what it has accepted is let go. */
+const SPARE_SHARE = 0.5
+const BEATS_MAX = 64
 
 interface Served {
-  creation: number
+  readonly creation: number
   /** Beats sent to it and not renewed yet, oldest first. */
   readonly beats: { readonly number: number; readonly at: number }[]
   lastBeat: number
-  /** When the latest beat that it has renewed was sent. */
-  renewedAt: number
   /** Nobody is helped to its keys before. */
   promisedUntil: number
   /** It has shown that it serves this start of this node. */
   serves: boolean
+  /** That start of it is over; what it has accepted is still needed. */
+  isOver: boolean
 }
-
-/** Claims that no renewal has covered yet: they hold for a lease from when they were asked for. */
-interface Uncovered {
-  askedAt: number
-  writtenAt: number
-}
-
-const BEATS_MAX = 64
 
 export class Quorum {
+  readonly majority: number
   private readonly served = new Map<string, Served>()
-  /** Nodes that are up and for which there is no room: more than `size` run. */
-  private readonly surplus = new Map<string, number>()
-  private uncovered: Uncovered[] = []
+  /** Nodes that are up and for which there is no room yet. */
+  private readonly waiting = new Map<string, number>()
+  private readonly acceptances: Acceptances
 
   constructor(
     private readonly options: QuorumSize,
     private readonly lease: Lease,
     private readonly startedAt: number,
   ) {
-    this.renewLease(startedAt)
-  }
-
-  /** How many nodes make a majority, this one included. */
-  get majority(): number {
-    return Math.floor(this.options.size / 2) + 1
+    this.majority = Math.floor(options.size / 2) + 1
+    this.acceptances = new Acceptances(this.majority - 1, options.leaseMs)
+    this.moveLease(startedAt)
   }
 
   /**
    * Whether this node's word counts. An earlier start of it may have made promises that this one does
-   * not know: it waits until they are over, or until all others have forgotten that start.
+   * not know: it waits until they are over, or until all others need that start no more.
    */
   isReady(now: number): boolean {
     if (now >= this.startedAt + this.promiseMs) return true
@@ -72,45 +64,33 @@ export class Quorum {
   }
 
   serves(node: string): boolean {
-    return this.served.has(node)
+    return this.served.get(node)?.isOver === false
   }
 
   /** A node is reachable. False: there are more than `size`, and it is not served. */
   nodeUp(node: string, creation: number, now: number): boolean {
     const known = this.served.get(node)
-    if (known?.creation === creation) return true
-    if (known) this.nodeGone(node, now)
-    if (this.served.size >= this.options.size - 1) {
-      this.surplus.set(node, creation)
-      return false
-    }
-    this.served.set(node, {
-      creation,
-      beats: [],
-      lastBeat: 0,
-      renewedAt: Number.NEGATIVE_INFINITY,
-      promisedUntil: Number.NEGATIVE_INFINITY,
-      serves: false,
-    })
-    return true
+    if (known?.creation === creation && !known.isOver) return true
+    if (known) known.isOver = true
+    this.waiting.set(node, creation)
+    this.makeRoom(now)
+    return !this.waiting.has(node) || [...this.served.values()].some(({ isOver }) => isOver)
   }
 
-  /** A node will not come back as that start of it: what it has renewed counts no more. */
+  /** A node will not come back as the start that it was. */
   nodeGone(node: string, now: number): void {
-    this.surplus.delete(node)
-    if (!this.served.delete(node)) return
-    this.renewLease(now)
-    for (const [waiting, creation] of this.surplus) {
-      this.surplus.delete(waiting)
-      this.nodeUp(waiting, creation, now)
-      return
-    }
+    this.waiting.delete(node)
+    const known = this.served.get(node)
+    if (!known) return
+    known.isOver = true
+    this.makeRoom(now)
   }
 
   /** The number of the beat that goes out to `node` now; 0: it is not served. */
   beatTo(node: string, now: number): number {
+    this.makeRoom(now)
     const one = this.served.get(node)
-    if (!one) return 0
+    if (!one || one.isOver) return 0
     if (one.beats.length === BEATS_MAX) one.beats.shift()
     one.beats.push({ number: ++one.lastBeat, at: now })
     return one.lastBeat
@@ -119,19 +99,20 @@ export class Quorum {
   /** A beat of `node` came; 0: that node does not serve this one. */
   beatFrom(node: string, beat: number): void {
     const one = this.served.get(node)
-    if (one) one.serves = beat > 0
+    if (one && !one.isOver) one.serves = beat > 0
   }
 
   /** `node` has renewed the beat that this node sent it. */
   renewedBy(node: string, beat: number, now: number): void {
     const one = this.served.get(node)
-    const sent = one?.beats.find(({ number }) => number === beat)
-    if (!one || !sent) return
+    if (!one || one.isOver) return
+    const sent = one.beats.find(({ number }) => number === beat)
+    if (!sent) return
     while (one.beats[0] && one.beats[0].number <= beat) one.beats.shift()
-    // What it could have kept up too late is over before the renewal counts.
+    // What has run out stays so, whatever was on its way meanwhile.
     this.lease.check(now)
-    one.renewedAt = Math.max(one.renewedAt, sent.at)
-    this.renewLease(now)
+    this.acceptances.renewed(node, sent.at)
+    this.moveLease(now)
   }
 
   /** From now on, for a little longer than a lease, nobody is helped to what `node` owns. */
@@ -141,41 +122,52 @@ export class Quorum {
   }
 
   isPromised(node: string, now: number): boolean {
-    const one = this.served.get(node)
-    return one !== undefined && now < one.promisedUntil
+    return now < this.promisedUntil(node)
   }
 
   promisedUntil(node: string): number {
     return this.served.get(node)?.promisedUntil ?? Number.NEGATIVE_INFINITY
   }
 
-  /** This node has got a key that it began to ask for at `askedAt`. */
-  claimed(askedAt: number, now: number): void {
-    const last = this.uncovered.at(-1)
-    if (last && now - last.askedAt < BUCKET_MS) {
-      last.askedAt = Math.min(last.askedAt, askedAt)
-      last.writtenAt = now
-    } else this.uncovered.push({ askedAt, writtenAt: now })
-    this.renewLease(now)
+  /** This node has got a key by the votes of `voters`, for which it began to ask at `askedAt`. */
+  claimed(askedAt: number, voters: readonly string[], now: number): void {
+    this.acceptances.claimed(askedAt, voters, now)
+    this.moveLease(now)
   }
 
   private get promiseMs(): number {
     return this.options.leaseMs * PROMISE_SHARE + PROMISE_MARGIN_MS
   }
 
-  /** A majority with this node has renewed all that was sent until then. */
-  private renewedUntil(): number {
-    const others = this.majority - 1
-    if (others === 0) return Number.POSITIVE_INFINITY
-    const times = [...this.served.values()].map(({ renewedAt }) => renewedAt).sort((a, b) => b - a)
-    return times[others - 1] ?? Number.NEGATIVE_INFINITY
+  /** Takes leave of starts that are over as soon as they are not needed, and serves those that wait. */
+  private makeRoom(now: number): void {
+    const { leaseMs, size } = this.options
+    for (const [node, { isOver }] of this.served) {
+      if (!isOver) continue
+      const isStale = this.acceptances.latestOf(node) < now - leaseMs
+      if (!isStale && this.acceptances.since(node) < now - SPARE_SHARE * leaseMs) continue
+      this.served.delete(node)
+      this.acceptances.forget(node)
+      this.moveLease(now)
+    }
+    for (const [node, creation] of this.waiting) {
+      if (this.served.has(node) || this.served.size >= size - 1) continue
+      this.waiting.delete(node)
+      this.served.set(node, newcomer(creation))
+    }
   }
 
-  private renewLease(now: number): void {
-    const renewed = this.renewedUntil()
-    this.uncovered = this.uncovered.filter(({ writtenAt }) => writtenAt >= renewed)
-    let from = renewed
-    for (const { askedAt } of this.uncovered) from = Math.min(from, askedAt)
-    this.lease.move(from + this.options.leaseMs * OWN_SHARE, now)
+  private moveLease(now: number): void {
+    this.acceptances.prune(now)
+    this.lease.move(this.acceptances.since() + this.options.leaseMs * OWN_SHARE, now)
   }
 }
+
+const newcomer = (creation: number): Served => ({
+  creation,
+  beats: [],
+  lastBeat: 0,
+  promisedUntil: Number.NEGATIVE_INFINITY,
+  serves: false,
+  isOver: false,
+})

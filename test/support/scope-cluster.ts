@@ -4,10 +4,13 @@
  * what became of the other. Nothing but the processes and the mesh is stood in for.
  */
 import type { Clock, Timer } from '../../src/base/clock.js'
+import { Lease } from '../../src/base/lease.js'
 import { silent } from '../../src/base/log.js'
+import { quorumArbiter } from '../../src/cluster/arbiters.js'
 import { Groups } from '../../src/cluster/groups.js'
 import type { ProcessPort } from '../../src/cluster/process-port.js'
 import { ProcessRows } from '../../src/cluster/process-rows.js'
+import type { QuorumSize } from '../../src/cluster/quorum.js'
 import { REGISTRY_SCOPE, Registry } from '../../src/cluster/registry.js'
 import { toOutcome } from '../../src/cluster/remote-outcome.js'
 import type { Scope } from '../../src/cluster/scope.js'
@@ -57,6 +60,10 @@ export class FakeProcesses implements ProcessPort {
     if (!this.alive.delete(pid.toString())) return
     for (const listener of this.watchers.get(pid.toString()) ?? []) listener(pid, reason)
     this.watchers.delete(pid.toString())
+  }
+
+  endAll(reason: unknown): void {
+    for (const pid of [...this.alive.values()]) this.end(pid, reason)
   }
 
   /** Where processes have moved to, by their old pids. */
@@ -118,6 +125,11 @@ export class FakeProcesses implements ProcessPort {
 
 export class ScopeNode {
   alive = true
+  /** Nothing of it runs before. */
+  stalledUntil = 0
+  /** What came or fell due meanwhile. */
+  readonly waiting: (() => void)[] = []
+  readonly lease = new Lease()
   readonly scopes: Scopes
   readonly processes = new FakeProcesses(this)
   readonly registry: Registry
@@ -131,6 +143,8 @@ export class ScopeNode {
     readonly name: string,
     readonly creation: number,
     logMax: number,
+    /** How fast its clock runs. */
+    readonly rate = 1,
   ) {
     const mesh = {
       name,
@@ -144,13 +158,21 @@ export class ScopeNode {
         cluster.send(this, node, bytes),
       pendingBytes: () => 0,
     }
-    this.scopes = new Scopes({ mesh, clock: cluster.clockFor(this), log: silent, logMax })
+    const clock = cluster.clockFor(this)
+    const arbiter = cluster.quorum && quorumArbiter(cluster.quorum, this.lease)
+    this.scopes = new Scopes({ mesh, clock, log: silent, logMax, arbiter })
+    if (arbiter) this.lease.onEnd(() => this.processes.endAll('lease_lost'))
     const rows = new ProcessRows(this.scopes, this.processes)
     this.registry = new Registry(this.scopes, this.processes, rows.watch)
     this.groups = new Groups(this.scopes, this.processes, rows.watch)
     rows.cover(this.claims)
     rows.cover(this.scopes.scope<'g'>('g:groups'))
     this.scopes.start()
+  }
+
+  /** The time by its own clock. */
+  get clockNow(): number {
+    return this.cluster.now * this.rate
   }
 
   get claims(): Scope<'c'> {
@@ -169,6 +191,8 @@ export class ScopeNode {
 
 export class ScopeCluster {
   now = 0
+  /** Called whenever something has happened. */
+  afterEach: (() => void) | undefined
   readonly nodes = new Map<string, ScopeNode>()
   readonly random: SeededRandom
   private readonly tasks: Task[] = []
@@ -182,6 +206,8 @@ export class ScopeCluster {
     /** The longest time a message is on its way. */
     private readonly delayMs = 5,
     private readonly logMax = 100,
+    /** Set: a quorum decides, and clocks run up to one percent fast or slow. */
+    readonly quorum?: QuorumSize,
   ) {
     this.random = new SeededRandom(seed)
   }
@@ -196,7 +222,8 @@ export class ScopeCluster {
     for (const name of names) {
       // Whoever hears the new one has heard all it ever will of the one before.
       for (const ending of this.endings) if (ending.ends.includes(name)) ending.finish()
-      this.nodes.set(name, new ScopeNode(this, name, ++this.creations, this.logMax))
+      const rate = this.quorum ? 0.99 + 0.02 * this.random.float() : 1
+      this.nodes.set(name, new ScopeNode(this, name, ++this.creations, this.logMax, rate))
     }
   }
 
@@ -260,22 +287,44 @@ export class ScopeCluster {
     }
   }
 
+  /** Nothing of the node runs for so long; what comes meanwhile waits. */
+  stall(name: string, ms: number): void {
+    const node = this.node(name)
+    node.stalledUntil = Math.max(node.stalledUntil, this.now + ms)
+  }
+
+  /** Runs something of a node, when that is not stalled. */
+  private onNode(node: ScopeNode, run: () => void): void {
+    if (!node.alive) return
+    if (node.stalledUntil <= this.now && node.waiting.length === 0) return run()
+    node.waiting.push(run)
+    if (node.waiting.length === 1) this.at(node.stalledUntil, () => this.wake(node))
+  }
+
+  private wake(node: ScopeNode): void {
+    if (node.stalledUntil > this.now) {
+      this.at(node.stalledUntil, () => this.wake(node))
+      return
+    }
+    for (const run of node.waiting.splice(0)) if (node.alive) run()
+  }
+
   send(from: ScopeNode, to: string, bytes: Uint8Array): boolean {
     const link = this.links.get(`${from.name} ${to}`)
     if (!link || !from.alive) return false
     this.onLink(link, () => {
       const node = this.nodes.get(to)
       const pid = new Pid(from.name, 0, 0, from.creation)
-      if (node) node.scopes.receive(decodeTerm(bytes), pid)
+      if (node) this.onNode(node, () => node.scopes.receive(decodeTerm(bytes), pid))
     })
     return true
   }
 
   clockFor(node: ScopeNode): Clock {
     const after = (delayMs: number, task: () => void): Timer => {
-      const timer = this.at(this.now + delayMs, () => {
-        if (node.alive) task()
-      })
+      const timer: Task = this.at(this.now + delayMs / node.rate, () =>
+        this.onNode(node, () => timer.run && task()),
+      )
       return {
         cancel: () => {
           timer.run = undefined
@@ -283,7 +332,7 @@ export class ScopeCluster {
       }
     }
     return {
-      now: () => this.now,
+      now: () => node.clockNow,
       wallTime: () => this.now,
       after,
       soon: (task) => void after(0.001, task),
@@ -311,6 +360,7 @@ export class ScopeCluster {
       this.now = Math.max(this.now, task.at)
       task.run?.()
       await rest()
+      this.afterEach?.()
     }
     this.now = end
   }
@@ -318,13 +368,14 @@ export class ScopeCluster {
   private open(from: ScopeNode, to: ScopeNode): void {
     const link = { lastAt: this.now, endsAt: Number.POSITIVE_INFINITY }
     this.links.set(`${from.name} ${to.name}`, link)
-    this.onLink(link, () => {
-      const { name: node, creation } = from
-      const known = to.knows.get(node)
-      if (known && known.creation !== creation)
-        to.tell({ type: 'dead', node, creation: known.creation, certain: true })
-      to.tell({ type: 'up', node, creation, capability: {} as Capability })
-    })
+    this.onLink(link, () => this.onNode(to, () => this.opened(from, to)))
+  }
+
+  private opened({ name: node, creation }: ScopeNode, to: ScopeNode): void {
+    const known = to.knows.get(node)
+    if (known && known.creation !== creation)
+      to.tell({ type: 'dead', node, creation: known.creation, certain: true })
+    to.tell({ type: 'up', node, creation, capability: {} as Capability })
   }
 
   private onLink(link: Link, run: () => void): void {
@@ -336,8 +387,10 @@ export class ScopeCluster {
   }
 
   private lost(at: ScopeNode, node: string, creation: number): void {
-    const known = at.knows.get(node)
-    if (known?.up && known.creation === creation) at.tell({ type: 'unreachable', node, creation })
+    this.onNode(at, () => {
+      const known = at.knows.get(node)
+      if (known?.up && known.creation === creation) at.tell({ type: 'unreachable', node, creation })
+    })
   }
 }
 
