@@ -220,12 +220,14 @@ export class NetworkCluster {
     return readNotes(node)
   }
 
-  /** Stalls of this process and of nodes between two moments; of all living nodes unless given. */
+  /** What of stalls of this process and of nodes fell between two moments; of all living nodes unless given. */
   async stalls(from: number, until: number, nodes = this.nodes): Promise<Stall[]> {
     const noted = await Promise.all(nodes.map((node) => readNotes(node)))
     const theirs = noted.flat().flatMap((note): Stall[] => (note.type === 'stall' ? [note] : []))
-    const overlaps = ({ at, ms }: Stall): boolean => at >= from && at - ms <= until
-    return [...theirs, ...this.#watch.stalls].filter(overlaps)
+    return [...theirs, ...this.#watch.stalls].flatMap(({ at, ms, type }) => {
+      const within = Math.min(at, until) - Math.max(at - ms, from)
+      return within > 0 ? [{ type, at, ms: within }] : []
+    })
   }
 
   async stop(): Promise<void> {
