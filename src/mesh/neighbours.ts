@@ -312,7 +312,10 @@ export class Neighbours {
 
   private dialFailed(dial: Dial, { reason, gone, error }: DialFailure): void {
     const { node } = dial
-    this.step({ type: 'dialFailed', node, refused: gone })
+    // Where an earlier start of it listened says nothing of the present one.
+    const addresses = this.membership.get(node)?.addresses ?? []
+    const refused = gone && addresses.join() === dial.options.addresses.join()
+    this.step({ type: 'dialFailed', node, refused })
     if (!this.waiters.has(node)) {
       this.log.debug(`${node} could not be dialled: ${error.message}`)
     } else if (reason === 'simultaneous' || reason === 'already_connected') {
