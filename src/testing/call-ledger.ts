@@ -10,6 +10,8 @@ import { type Oracle, pidKey } from './oracle.js'
 
 interface PendingCall {
   readonly what: string
+  /** The process that was called, if it can be no other. */
+  readonly to: Pid | undefined
   readonly member: ClusterMember
   /** On the timeline. */
   readonly due: number
@@ -18,6 +20,8 @@ interface PendingCall {
 export interface StreamMessage {
   readonly stream: true
   readonly from: Pid
+  /** Whom the sender meant. */
+  readonly to: Pid
   /** How often the sender's connection to the receiver's node had gone down. */
   readonly cuts: number
   readonly number: number
@@ -46,16 +50,20 @@ export class CallLedger {
     this.stalls.set(node, this.oracle.now + ms)
   }
 
-  begin(member: ClusterMember, what: string, timeoutMs: number): number {
+  begin(member: ClusterMember, what: string, timeoutMs: number, to?: Pid): number {
     const token = ++this.nextToken
     this.calls++
     const due = this.oracle.now + timeoutMs * TOLERANCE + TOLERANCE_MS
-    this.pending.set(token, { what, member, due })
+    this.pending.set(token, { what, to, member, due })
     return token
   }
 
   /** Somebody carries the call out. */
-  carriedOut(token: number): void {
+  carriedOut(token: number, by?: Pid): void {
+    const { to, what } = this.pending.get(token) ?? {}
+    if (by && to && pidKey(by) !== pidKey(to)) {
+      this.oracle.breaks('I17', `${what} was carried out by ${pidKey(by)}, not ${pidKey(to)}`)
+    }
     const times = (this.done.get(token) ?? 0) + 1
     this.done.set(token, times)
     if (times > 1) this.oracle.breaks('I6', `call ${token} was carried out ${times} times`)
@@ -82,6 +90,10 @@ export class CallLedger {
 
   received(to: Pid, message: StreamMessage): void {
     this.messages++
+    if (pidKey(message.to) !== pidKey(to)) {
+      const meant = `meant for ${pidKey(message.to)}`
+      this.oracle.breaks('I17', `a message of ${message.from} ${meant} came to ${pidKey(to)}`)
+    }
     const key = `${pidKey(message.from)}>${pidKey(to)}`
     const last = this.streams.get(key)
     this.streams.set(key, message)

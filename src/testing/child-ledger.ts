@@ -125,6 +125,12 @@ export class ChildLedger {
     }
   }
 
+  /** Those of which more than one process works. */
+  twice(): { id: number; alive: Pid[] }[] {
+    const all = [...this.records.keys()].map((id) => ({ id, alive: this.alive(id) }))
+    return all.filter(({ alive }) => alive.length > 1)
+  }
+
   check(): void {
     for (const { id, expect } of this.records.values()) {
       const alive = this.alive(id)

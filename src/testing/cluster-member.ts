@@ -103,6 +103,11 @@ export class ClusterMember {
     return this.ready && !this.leaving && this.alive
   }
 
+  /** Stands still, or is on its way out: something of the faults goes on here. */
+  get troubled(): boolean {
+    return this.program.stalled || this.leaving
+  }
+
   cutsOf(node: string): number {
     return this.cuts.get(node) ?? 0
   }

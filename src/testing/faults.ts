@@ -40,6 +40,8 @@ export class Faults {
   readonly redis: RedisFaults | undefined
   private readonly kinds: readonly FaultKind[]
   private readonly connections: ConnectionFaults
+  /** Told of a tear in both directions: the larger side, and for how long. */
+  onSplit: (larger: readonly number[], forMs: number) => void = () => {}
   private running = false
   /** One network is torn in one way at a time; stalls, ends and resets come on top. */
   private torn = false
@@ -262,6 +264,7 @@ export class Faults {
         break
       default:
         this.cut(groups, forMs, false)
+        this.onSplit(groups[1], forMs)
     }
     return `${groups.map((side) => side.map(nodeName).join(' ')).join(' | ')} for ${forMs.toFixed(0)} ms`
   }

@@ -17,7 +17,11 @@ export const INVARIANTS = {
   I12: 'An acknowledged call to a child is in its state, once, as long as neither its node has died nor it crashed, was stopped or gave nothing since, however often it moved.',
   I13: 'A child works in one place at a time: its successor handles nothing before it is granted the child, and the old process nothing afterwards.',
   I14: 'While nothing fails, no move and no drain ends a child or loses its state, and no call to a child by its handle or its key.',
+  I15: 'With a quorum, at most one process that owns a key or is a child of one id starts to handle a message at any instant, partitions included.',
   I16: 'Whatever happens to Redis, no node is held for dead, no connection goes down, no node and no process ends.',
+  I17: 'What is meant for a process of an earlier start of a node never reaches one of a later start.',
+  I18: 'Five seconds after the last fault is over all nodes are connected and name the same owners, no key is lost, and nothing runs twice.',
+  I19: 'Ten seconds after the last fault, and on the larger side of a partition, every node gets keys and starts children.',
 } as const
 
 export type InvariantId = keyof typeof INVARIANTS

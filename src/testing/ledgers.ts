@@ -1,5 +1,6 @@
 /** All that watches a simulated cluster, together, so that each member is shown to all of them. */
 import { GROUPS_SCOPE } from '../cluster/groups.js'
+import type { ServerModule } from '../cluster/process-port.js'
 import { REGISTRY_SCOPE } from '../cluster/registry.js'
 import { CallLedger } from './call-ledger.js'
 import { ChildLedger } from './child-ledger.js'
@@ -30,6 +31,9 @@ export class Ledgers {
   readonly lives: LifeLedger
   readonly streams: ChildStreams
   readonly handoffs: HandoffWatch
+
+  /** The class of the workers, made once the ledgers are there to be told. */
+  Worker!: ServerModule
 
   constructor(readonly oracle: Oracle) {
     this.disruptions = new Disruptions(oracle)

@@ -91,16 +91,23 @@ export class NameLedger {
   // The end.
 
   check(living: readonly ClusterMember[]): void {
+    for (const what of this.lost(living)) this.oracle.breaks('I9', what)
+    for (const row of this.memberships.values()) this.checkMembership(row, living)
+  }
+
+  /** Every acknowledged key that is not its owner's on some node, as a sentence. */
+  lost(living: readonly ClusterMember[]): string[] {
+    const lost: string[] = []
     for (const [key, pid] of this.owners) {
       if (!this.oracle.isAlive(pid)) continue
       for (const member of living) {
         const found = member.citadel.registry.findByKey(key)
         if (found?.equals(pid)) continue
         const what = `key ${key} of ${pid}, acknowledged and never given back`
-        this.oracle.breaks('I9', `${what}, is ${found ?? 'nobody'}'s on ${member.name}`)
+        lost.push(`${what}, is ${found ?? 'nobody'}'s on ${member.name}`)
       }
     }
-    for (const row of this.memberships.values()) this.checkMembership(row, living)
+    return lost
   }
 
   private checkMembership(row: Membership, living: readonly ClusterMember[]): void {

@@ -5,11 +5,13 @@
  */
 import type { ServerModule } from '../cluster/process-port.js'
 import { childProcesses, Whims } from './child-process.js'
+import type { ClusterMember } from './cluster-member.js'
 import { ClusterSimulation } from './cluster-simulation.js'
 import { Faults } from './faults.js'
 import { checkHeirs, checkSettled } from './final-checks.js'
 import type { Breach } from './invariants.js'
 import { Ledgers } from './ledgers.js'
+import { CONVERGED_MS, Liveness, PARTITION_KNOWN_MS, PROGRESS_MS } from './liveness.js'
 import { drawManner, type Manner } from './manner.js'
 import { Oracle, type StoryLine } from './oracle.js'
 import { SeededRandom } from './seeded-random.js'
@@ -48,7 +50,10 @@ const REDIS_SHARE = 0.5
 const READY_MS = 60_000
 const QUIET_MS = 60_000
 /** From the last fault until nodes are replaced one after the other. */
-const SETTLE_MS = 25_000
+const SETTLE_MS = 15_000
+/** How long a stall or a drain may go on that has begun before the last fault was over. */
+const MENDED_MS = 40_000
+const LOOK_MS = 100
 /** How soon a node that is replaced must be back, and how long until the next one. */
 const REPLACED_MS = 30_000
 const BETWEEN_MS = 2_000
@@ -74,6 +79,7 @@ class Scenario {
   private readonly ledgers: Ledgers
   private readonly faults: Faults
   private readonly workload: Workload
+  private readonly liveness: Liveness
   private readonly whims: Whims
   private readonly manner: Manner
 
@@ -97,8 +103,10 @@ class Scenario {
     this.whims = new Whims(random.fork('whims'))
     Object.assign(modules, childProcesses(this.ledgers, this.whims))
     this.faults = new Faults(this.cluster, this.ledgers, random.fork('faults'))
-    const Worker = workerClass(this.ledgers)
-    this.workload = new Workload(this.cluster, this.ledgers, Worker, random.fork('workload'))
+    this.ledgers.Worker = workerClass(this.ledgers)
+    this.workload = new Workload(this.cluster, this.ledgers, random.fork('workload'))
+    this.liveness = new Liveness(this.ledgers)
+    this.faults.onSplit = (larger, forMs) => this.split(larger, forMs)
     this.observe()
   }
 
@@ -110,9 +118,11 @@ class Scenario {
     const pace = this.cluster.simulation.random.fork('pace')
     this.faults.start(pace.pick(FAULT_EVERY_MS), only)
     this.workload.start(only ? LEISURELY_MS : pace.pick(WORK_EVERY_MS))
+    this.oracle.tell('-- safety phase: whatever fails')
     if (only) await this.passUnharmed(minutes * 60_000)
     else await this.pass(minutes * 60_000)
     this.faults.stop()
+    if (!only) await this.comeBack(pace.pick(WORK_EVERY_MS))
     if (!only) await this.replaceAll()
     this.workload.stop()
     this.oracle.tell('-- quiet from here on')
@@ -132,11 +142,43 @@ class Scenario {
     }
   }
 
-  /** A rolling replacement under load, while nothing fails. */
-  private async replaceAll(): Promise<void> {
-    this.oracle.tell('-- no more faults')
+  /** All is mended and no work is given: how soon is the cluster one again? */
+  private async comeBack(workEveryMs: number): Promise<void> {
+    const { names } = this.cluster
+    this.oracle.tell('-- liveness phase: no more faults')
     this.whims.active = false
     this.workload.gentle = true
+    this.workload.stop()
+    const isMended = (): boolean => {
+      const { living } = this.cluster
+      return living.length === names.length && living.every((one) => !one.troubled)
+    }
+    const until = this.oracle.now + MENDED_MS
+    while (!isMended() && !this.oracle.breach && this.oracle.now < until) {
+      await this.pass(LOOK_MS)
+    }
+    await this.pass(CONVERGED_MS)
+    if (this.oracle.breach) return
+    await this.liveness.checkConverged((ms) => this.pass(ms))
+    this.liveness.probeAll(this.cluster.living, PROGRESS_MS, () => false)
+    await this.pass(PROGRESS_MS)
+    this.workload.start(workEveryMs)
+  }
+
+  /** The larger side of a partition goes on by itself. */
+  private split(larger: readonly number[], forMs: number): void {
+    if (forMs < PARTITION_KNOWN_MS + PROGRESS_MS) return
+    const { disruptions } = this.ledgers
+    this.cluster.simulation.after(PARTITION_KNOWN_MS, 'probe', () => {
+      const { count } = disruptions
+      const members = larger.map((index) => this.cluster.members[index])
+      const able = members.filter((member) => member?.working && !member.program.stalled)
+      this.liveness.probeAll(able as ClusterMember[], PROGRESS_MS, () => disruptions.count > count)
+    })
+  }
+
+  /** A rolling replacement under load, while nothing fails. */
+  private async replaceAll(): Promise<void> {
     await this.pass(SETTLE_MS)
     checkHeirs(this.ledgers, this.cluster.living)
     this.ledgers.children.checkRunning()
@@ -203,6 +245,8 @@ class Scenario {
         'messages to children': streams.received,
         'messages to children that had to be next': streams.compared,
         'of those from one side of a move to the other': streams.acrossMoves,
+        'clusters that were one again in time': this.liveness.converged,
+        'nodes that made progress in time': this.liveness.probes,
         'comparisons of rows': rows.compared,
         'deaths declared': deaths.deaths,
       },

@@ -27,7 +27,7 @@ export function workerClass(ledgers: Ledgers): ServerModule {
     }
 
     work(token: number): number {
-      ledgers.calls.carriedOut(token)
+      ledgers.calls.carriedOut(token, this.self)
       return token
     }
 
@@ -50,7 +50,13 @@ export function workerClass(ledgers: Ledgers): ServerModule {
       const key = pidKey(target)
       for (let index = 0; index < count; index++) {
         const number = this.sent.get(key) ?? 0
-        const message: StreamMessage = { stream: true, from: this.self, cuts, number }
+        const message: StreamMessage = {
+          stream: true,
+          from: this.self,
+          to: target,
+          cuts,
+          number,
+        }
         if (this.citadel.send(target, message)) this.sent.set(key, number + 1)
       }
     }

@@ -4,7 +4,6 @@
  * it was told to the ledgers.
  */
 import { CitadelError } from '../base/errors.js'
-import type { ServerModule } from '../cluster/process-port.js'
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
 import type { ClusterSimulation } from './cluster-simulation.js'
@@ -34,7 +33,6 @@ export class Workload {
   constructor(
     private readonly cluster: ClusterSimulation,
     private readonly ledgers: Ledgers,
-    private readonly Worker: ServerModule,
     private readonly random: SeededRandom,
   ) {
     this.children = new WorkloadChildren({
@@ -140,7 +138,7 @@ export class Workload {
     const trapExit = this.random.chance(0.5)
     follow(
       member,
-      verbs(member).spawn(this.Worker, [trapExit]),
+      verbs(member).spawn(this.ledgers.Worker, [trapExit]),
       (pid) => {
         this.workers.push(pid)
         if (this.workers.length > WORKERS_MAX) this.workers.shift()
@@ -249,6 +247,7 @@ export class Workload {
       member,
       `the call of ${pid} by ${member.name}`,
       timeoutMs,
+      pid,
     )
     const caller = verbs(member).with({ timeoutMs })
     const forMs = this.random.chance(0.2) ? this.random.below(timeoutMs * 1.5) : 0
