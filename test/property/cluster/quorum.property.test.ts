@@ -161,21 +161,35 @@ describe('quorum mode', () => {
     }, 120_000)
   }
 
-  it('five nodes: without the promise that a renewal is, two own a key', async () => {
-    const promise = Quorum.prototype.isPromised
-    Quorum.prototype.isPromised = () => false
-    try {
-      const found = await fc.check(
-        fc.asyncProperty(
+  const mistakes: Record<string, (quorum: Record<string, unknown>) => void> = {
+    'promises are not kept': (quorum) => {
+      quorum.isPromised = () => false
+    },
+    'a node that has just started votes at once': (quorum) => {
+      quorum.isReady = () => true
+    },
+    'promises are shorter than leases': (quorum) => {
+      const { promise } = quorum as unknown as Quorum
+      quorum.promise = function (this: Quorum, node: string, now: number) {
+        promise.call(this, node, now - LEASE_MS * 0.6)
+      }
+    },
+  }
+  for (const [mistake, plant] of Object.entries(mistakes)) {
+    it(`five nodes: it is found when ${mistake}`, async () => {
+      const quorum = Object.getOwnPropertyDescriptors(Quorum.prototype)
+      plant(Quorum.prototype as unknown as Record<string, unknown>)
+      try {
+        const property = fc.asyncProperty(
           fc.integer(),
-          fc.array(step, { minLength: 30, maxLength: 60 }),
+          fc.array(step, { minLength: 40, maxLength: 80 }),
           (seed, steps) => runSteps(seed, 5, steps),
-        ),
-        { numRuns: 100, endOnFailure: true },
-      )
-      expect(found.failed).toBe(true)
-    } finally {
-      Quorum.prototype.isPromised = promise
-    }
-  }, 120_000)
+        )
+        const found = await fc.check(property, { numRuns: 400, endOnFailure: true })
+        expect(found.failed).toBe(true)
+      } finally {
+        Object.defineProperties(Quorum.prototype, quorum)
+      }
+    }, 120_000)
+  }
 })
