@@ -22,6 +22,7 @@ const PROGRAMS = [
   { program: 'erl', packageName: 'erlang-nox', subject: 'talking to a real Erlang' },
   { program: 'epmd', packageName: 'erlang-nox', subject: 'talking to a real EPMD' },
   { program: 'ip', packageName: 'iproute2', subject: 'nodes in networks of their own' },
+  { program: 'etcd', packageName: 'etcd-server', subject: 'the arbiter etcd' },
   { program: 'openssl', packageName: 'openssl', subject: 'TLS' },
 ]
 const VITEST_PROJECTS = ['unit', 'simulation', 'package', 'e2e', 'network', 'interop']

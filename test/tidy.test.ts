@@ -21,9 +21,10 @@ const LAYERS: Record<string, string[]> = {
   process: ['term', 'base'],
   mesh: ['process', 'term', 'base'],
   discovery: ['mesh', 'base'],
-  cluster: ['mesh', 'process', 'term', 'base'],
+  etcd: ['base'],
+  cluster: ['etcd', 'mesh', 'process', 'term', 'base'],
   'environment.ts': ['base'],
-  'node.ts': ['environment.ts', 'cluster', 'discovery', 'mesh', 'process', 'term', 'base'],
+  'node.ts': ['environment.ts', 'cluster', 'etcd', 'discovery', 'mesh', 'process', 'term', 'base'],
   'citadel.ts': ['node.ts', 'cluster', 'mesh', 'process', 'base'],
   'signals.ts': ['base'],
   'index.ts': [
@@ -52,6 +53,7 @@ const LAYERS: Record<string, string[]> = {
   demo: ['index.ts', 'citadel.ts', 'discovery', 'mesh', 'base'],
   // Everything, because it simulates and inspects everything; nothing imports it.
   testing: [
+    'etcd',
     'index.ts',
     'node.ts',
     'citadel.ts',
@@ -125,8 +127,9 @@ describe('the source tree', () => {
       /^environment\.ts$/,
       // Signals are the process's by definition.
       /^signals\.ts$/,
-      // Redis and DNS are the outside world by definition.
+      // Redis, DNS and etcd are the outside world by definition.
       /^discovery\/(redis-|dns-)/,
+      /^etcd\/http-exchange\.ts$/,
       // Programs for people.
       /^(shell|demo)\//,
       // Real turns of the event loop between simulated events, and the program around it.
