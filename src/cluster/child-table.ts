@@ -65,7 +65,7 @@ export class ChildTable {
 
   writeClaim({ id, childId: key, pid, epoch }: Child, meta?: unknown): void {
     const { own: origin } = this.claims
-    const claim = { id, key, pid, epoch, forced: false, meta, origin, mark: 0 }
+    const claim = { id, key, pid, epoch, forced: false, meta, origin, mark: 0, place: 0 }
     this.scopes.putClaim(this.claims, claim)
   }
 

@@ -8,6 +8,7 @@ import type { Pid } from '../term/pid.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
+import { RowMap } from './row-map.js'
 import type { ChangeReason, Put } from './table.js'
 import { checkRow, isCount, isFlag } from './wire-check.js'
 
@@ -62,8 +63,14 @@ function visible(entry: Entry | undefined): Claim | undefined {
 const told = (entry: Entry | undefined): Claim | undefined =>
   Array.isArray(entry) ? entry[0] : entry
 
+/** The claim of one origin: what is in the origin's rows is in the entry of its key. */
+function ofOrigin(entry: Entry | undefined, origin: Origin): Claim | undefined {
+  if (Array.isArray(entry)) return entry.find((claim) => claim.origin === origin)
+  return entry?.origin === origin ? entry : undefined
+}
+
 export class ClaimTable extends PidTable<Claim> {
-  private readonly byKey = new Map<string, Entry>()
+  private readonly byKey = new RowMap<Entry>()
   /** The highest epoch seen on any claim: a logical clock, so that a later owner has a later epoch. */
   epochMax = 0
   /** What this node has granted as the home of keys, until the claim arrives. */
@@ -106,11 +113,7 @@ export class ClaimTable extends PidTable<Claim> {
 
   *snapshot(): IterableIterator<Put> {
     // A row written meanwhile moves to the end, and is an update anyway: those are not for a snapshot.
-    let left = this.own.rows.size
-    for (const row of this.own.rows.values()) {
-      if (left-- === 0) return
-      yield claimPut(row as Claim)
-    }
+    for (const row of this.own.rows.present()) yield claimPut(row as Claim)
   }
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
@@ -126,6 +129,7 @@ export class ClaimTable extends PidTable<Claim> {
         meta: meta === null ? undefined : meta,
         origin,
         mark,
+        place: 0,
       },
       reason,
     )
@@ -134,7 +138,7 @@ export class ClaimTable extends PidTable<Claim> {
   set(claim: Claim, reason: ChangeReason): void {
     const entry = this.byKey.get(claim.id)
     const before = told(entry)
-    const previous = claim.origin.rows.get(claim.id) as Claim | undefined
+    const previous = ofOrigin(entry, claim.origin)
     if (previous) this.removeRow(previous)
     this.addRow(claim)
     const after = told(this.link(claim, entry, previous))
@@ -148,11 +152,11 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   delete(origin: Origin, id: string, reason: ChangeReason): void {
-    const claim = origin.rows.get(id) as Claim | undefined
+    const entry = this.byKey.get(id)
+    const claim = ofOrigin(entry, origin)
     if (!claim) return
-    const before = told(this.byKey.get(id))!
-    this.unlink(claim)
-    const after = told(this.byKey.get(id))
+    const before = told(entry)!
+    const after = told(this.unlink(claim, entry))
     this.tell(claim, before, after, before.origin.dead ? 'node_down' : reason)
   }
 
@@ -189,14 +193,14 @@ export class ClaimTable extends PidTable<Claim> {
     return linked
   }
 
-  private unlink(claim: Claim): void {
+  /** Takes a claim out; answers what is left of the entry of its key. */
+  private unlink(claim: Claim, entry: Entry | undefined): Entry | undefined {
     this.removeRow(claim)
-    const entry = this.byKey.get(claim.id)
-    const rest = Array.isArray(entry)
-      ? this.living(entry.filter((one) => one !== claim))
-      : undefined
-    if (rest === undefined || rest.length === 0) this.byKey.delete(claim.id)
-    else this.byKey.set(claim.id, rest.length === 1 ? rest[0]! : rest)
+    const rest = Array.isArray(entry) ? this.living(entry.filter((one) => one !== claim)) : []
+    const left = rest.length > 1 ? rest : rest[0]
+    if (left === undefined) this.byKey.delete(claim.id)
+    else this.byKey.set(claim.id, left)
+    return left
   }
 
   /** The claims of an entry; those of dead nodes are removed now, as the key changes anyway. */

@@ -57,11 +57,7 @@ export class GroupTable extends PidTable<Membership> {
 
   *snapshot(): IterableIterator<Put> {
     // A row written meanwhile moves to the end, and is an update anyway: those are not for a snapshot.
-    let left = this.own.rows.size
-    for (const row of this.own.rows.values()) {
-      if (left-- === 0) return
-      yield membershipPut(row as Membership)
-    }
+    for (const row of this.own.rows.present()) yield membershipPut(row as Membership)
   }
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
@@ -76,6 +72,7 @@ export class GroupTable extends PidTable<Membership> {
       meta: meta === null ? undefined : meta,
       origin,
       mark,
+      place: 0,
     }
     this.set(row, reason)
   }

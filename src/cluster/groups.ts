@@ -77,7 +77,7 @@ export class Groups {
   private write(group: unknown, groupId: string, pid: Pid, count: number, meta: unknown): void {
     const { own: origin } = this.scope
     const id = membershipId(groupId, pid)
-    this.put({ id, groupId, group, pid, count, meta, origin, mark: 0 })
+    this.put({ id, groupId, group, pid, count, meta, origin, mark: 0, place: 0 })
     this.watch(pid)
   }
 

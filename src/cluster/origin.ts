@@ -1,8 +1,10 @@
 /** One start of one node as the author of rows in one scope. Only it may write them. */
+import { RowMap } from './row-map.js'
+
 export class Origin {
   /** Set at once when the node is declared dead: its rows are invisible from then on. */
   dead = false
-  readonly rows = new Map<string, Row>()
+  readonly rows = new RowMap<Row>()
 
   constructor(
     readonly node: string,

@@ -10,10 +10,12 @@ import type { ChangeReason, Put, Table } from './table.js'
 
 export interface PidRow extends Row {
   readonly pid: Pid | undefined
+  /** Where it is among the rows of its process. Only the table changes it. */
+  place: number
 }
 
-/** Most processes have one row, which then needs no map of its own. */
-type PidIndex<R> = Map<number | string, R | Map<string, R>>
+/** Most processes have one row, which then needs no list. */
+type PidIndex<R> = Map<number | string, R | R[]>
 
 export abstract class PidTable<R extends PidRow> implements Table {
   readonly owned = true
@@ -29,7 +31,8 @@ export abstract class PidTable<R extends PidRow> implements Table {
   *rowsOfPid(origin: Origin | undefined, pid: Pid): IterableIterator<R> {
     if (!origin || origin.dead || origin.creation !== pid.creation) return
     const rows = this.byPid.get(origin)?.get(pid.key)
-    if (rows instanceof Map) yield* rows.values()
+    // A copy: what is removed meanwhile changes the places of others.
+    if (Array.isArray(rows)) yield* [...rows]
     else if (rows) yield rows
   }
 
@@ -45,9 +48,10 @@ export abstract class PidTable<R extends PidRow> implements Table {
     if (index.size === 0) this.byPid.set(row.origin, index)
     const { key } = row.pid
     const rows = index.get(key)
-    if (rows === undefined || (!(rows instanceof Map) && rows.id === row.id)) index.set(key, row)
-    else if (rows instanceof Map) rows.set(row.id, row)
-    else index.set(key, new Map([rows, row].map((one) => [one.id, one])))
+    row.place = Array.isArray(rows) ? rows.length : rows ? 1 : 0
+    if (rows === undefined) index.set(key, row)
+    else if (Array.isArray(rows)) rows.push(row)
+    else index.set(key, [rows, row])
   }
 
   protected removeRow(row: R): void {
@@ -55,9 +59,17 @@ export abstract class PidTable<R extends PidRow> implements Table {
     if (!row.pid) return
     const index = this.byPid.get(row.origin)
     const rows = index?.get(row.pid.key)
-    if (rows instanceof Map) rows.delete(row.id)
-    if (rows === row || (rows instanceof Map && rows.size === 0)) index?.delete(row.pid.key)
+    if (Array.isArray(rows) && rows.length > 1) takeOut(rows, row)
+    else if (rows) index?.delete(row.pid.key)
   }
+}
+
+/** The last one takes the place of the one that goes. */
+function takeOut<R extends PidRow>(rows: R[], row: R): void {
+  const last = rows.pop()!
+  if (last === row) return
+  rows[row.place] = last
+  last.place = row.place
 }
 
 /** The pid of a row from the wire: one of its origin's own, or undefined while it is starting. */

@@ -299,7 +299,17 @@ export class Registry {
     if (!this.processes.isAlive(pid) || this.processes.successor(pid)) return false
     const { own, table } = this.scope
     const before = table.find(id)
-    const claim: Claim = { id, key, pid, epoch, forced: force, meta, origin: own, mark: 0 }
+    const claim: Claim = {
+      id,
+      key,
+      pid,
+      epoch,
+      forced: force,
+      meta,
+      origin: own,
+      mark: 0,
+      place: 0,
+    }
     this.scopes.putClaim(this.scope, claim, force ? 'forced' : 'normal')
     this.watchExit(pid)
     if (before?.pid && before.origin === own && !before.pid.equals(pid)) this.tellLost(before, pid)

@@ -131,7 +131,7 @@ export class Replica {
     if (!this.table.owned) return
     const { origin } = stream
     origin.dead = true
-    this.removals.push({ rows: origin.rows.values(), origin, mark: undefined })
+    this.removals.push({ rows: origin.rows.present(), origin, mark: undefined })
   }
 
   origin(node: string): Origin | undefined {
@@ -221,7 +221,7 @@ export class Replica {
     stream.committed()
     const { origin } = stream
     if (this.table.owned) {
-      this.removals.push({ rows: origin.rows.values(), origin, mark: snapshot })
+      this.removals.push({ rows: origin.rows.present(), origin, mark: snapshot })
     }
     if (stream.behind) this.ask(stream)
   }

@@ -22,6 +22,8 @@ import { Tuple } from './tuple.js'
 
 /** Atoms kept at hand. Beyond, all are forgotten and learnt again; nothing is refused. */
 const KNOWN_ATOMS = 1024
+/** Pids kept at hand, one for each of these remainders of their slots: many rows name the same ones. */
+const KNOWN_PIDS = 1024
 
 const OLD_FLOAT = /^ *[+-]?\d+\.\d+(e[+-]?\d+)?\0*$/
 const OLD_FLOAT_SIZE = 31
@@ -29,6 +31,8 @@ const OLD_FLOAT_SIZE = 31
 export class TermReader extends ByteReader {
   readonly limits: Readonly<TermLimits>
   readonly #atoms = new Map<string, Atom>()
+  /** Made at the first pid, so that a reader of one term pays little. */
+  #pids: (Pid | undefined)[] | undefined
   #elements = 0
   #copied = 0
 
@@ -292,7 +296,20 @@ export class TermReader extends ByteReader {
     const node = this.atomName()
     const id = this.u32()
     const serial = this.u32()
-    return new Pid(node, id, serial, tag === tags.NEW_PID ? this.u32() : this.u8())
+    const creation = tag === tags.NEW_PID ? this.u32() : this.u8()
+    const known = this.#pids?.[id % KNOWN_PIDS]
+    const isIt =
+      known?.id === id &&
+      known.serial === serial &&
+      known.creation === creation &&
+      known.node === node
+    return isIt ? known : this.#learnPid(new Pid(node, id, serial, creation))
+  }
+
+  #learnPid(pid: Pid): Pid {
+    this.#pids ??= new Array(KNOWN_PIDS).fill(undefined)
+    this.#pids[pid.id % KNOWN_PIDS] = pid
+    return pid
   }
 
   #ref(tag: number): Ref {

@@ -119,6 +119,7 @@ export class ReplicaNet {
       meta: value ?? undefined,
       origin: own,
       mark: 0,
+      place: 0,
     }
     claims.set(claim, 'normal')
     replica.wrote(claimPut(claim))

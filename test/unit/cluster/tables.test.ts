@@ -20,7 +20,7 @@ const own = new Origin('a', 1)
 const pidOf = (origin: Origin, id = 1): Pid => new Pid(origin.node, id, 0, origin.creation)
 
 function claim(origin: Origin, epoch: number, id = 'k', pid: Pid | null = pidOf(origin)): Claim {
-  const rest = { forced: false, meta: undefined, mark: 0 }
+  const rest = { forced: false, meta: undefined, mark: 0, place: 0 }
   return { id, key: id, pid: pid ?? undefined, epoch, origin, ...rest }
 }
 
