@@ -17,6 +17,7 @@ import { type ArbiterFactory, type ArbiterParts, meshArbiter } from './arbiters.
 import type { Beats } from './beats.js'
 import { type Claim, type ClaimChange, type ClaimTable, claimPut } from './claim-table.js'
 import { deletionOf } from './deletion.js'
+import { FlushTurns } from './flush-turns.js'
 import { dropReservations } from './home.js'
 import type { Ownership } from './ownership.js'
 import { PacedStarts } from './paced-starts.js'
@@ -30,11 +31,6 @@ import { ViewTracker } from './view.js'
 const NEVER = Number.POSITIVE_INFINITY
 const HEADS_EVERY_MS = 1_000
 const SCOPES_MAX = 10_000
-/** Enough for a child to be claimed, started and known by its pid in one update. */
-const FLUSH_STEPS = 8
-/** How long writes may follow each other within a turn, and what is no pause between them. */
-const BURST_MS = 5
-const PAUSE_MS = 1
 /** How long the end of a child is remembered, against members that were away meanwhile. */
 const TOMBSTONE_MS = 3_600_000
 
@@ -80,9 +76,7 @@ export class Scopes {
   private readonly acknowledgements = new Acknowledgements()
   private readonly claimListeners = new Set<(scope: string, change: ClaimChange) => void>()
   private readonly viewListeners = new Set<() => void>()
-  private flushing: Promise<void> | undefined
-  private flushedAt = 0
-  private burstStart = 0
+  private readonly flushTurns: FlushTurns
   private readonly slowWork: SlowWork
   private readonly sender: ScopeSender
   private retryTimer: { at: number; timer: Timer } | undefined
@@ -97,6 +91,7 @@ export class Scopes {
     this.firstEpoch = Math.floor(clock.wallTime() * 1_000)
     this.views = new ViewTracker(mesh.name, mesh.creation)
     this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up)
+    this.flushTurns = new FlushTurns(clock, () => this.flush())
     this.starts = new PacedStarts(options.clock)
     this.slowWork = new SlowWork({
       clock: options.clock,
@@ -248,24 +243,7 @@ export class Scopes {
 
   /** Something is to be sent: it goes out at the end of this turn, with all else of the turn. */
   changed(): Promise<void> {
-    this.flushing ??= this.flushSoon()
-    return this.flushing
-  }
-
-  /**
-   * A little later than what else is due in this turn, so that what that writes goes along. Whoever
-   * writes again as soon as it was flushed must not keep timers and sockets waiting.
-   */
-  private async flushSoon(): Promise<void> {
-    const now = this.now()
-    if (now - this.flushedAt > PAUSE_MS) this.burstStart = now
-    if (now - this.burstStart >= BURST_MS) {
-      await new Promise<void>((resolve) => this.options.clock.soon(resolve))
-      this.burstStart = this.now()
-    }
-    for (let step = 0; step < FLUSH_STEPS; step++) await undefined
-    this.flush()
-    this.flushedAt = this.now()
+    return this.flushTurns.soon()
   }
 
   /**
@@ -471,7 +449,6 @@ export class Scopes {
   // --- output
 
   private flush(): void {
-    this.flushing = undefined
     this.sender.updates()
     this.sender.requests(this.arbiter)
     const { releases } = this.arbiter
