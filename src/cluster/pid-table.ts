@@ -10,8 +10,8 @@ import type { ChangeReason, Put, Table } from './table.js'
 
 export interface PidRow extends Row {
   readonly pid: Pid | undefined
-  /** Where it is among the rows of its process. Only the table changes it. */
-  place: number
+  /** Where it is among the rows of its process: set by the table. Quicker when it is there from the start. */
+  place?: number
 }
 
 /** Most processes have one row, which then needs no list. */
@@ -68,7 +68,7 @@ export abstract class PidTable<R extends PidRow> implements Table {
 function takeOut<R extends PidRow>(rows: R[], row: R): void {
   const last = rows.pop()!
   if (last === row) return
-  rows[row.place] = last
+  rows[row.place!] = last
   last.place = row.place
 }
 
