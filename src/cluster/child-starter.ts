@@ -4,6 +4,7 @@
  */
 
 import { CitadelError } from '../base/errors.js'
+import type { Lease } from '../base/lease.js'
 import type { World } from '../base/world.js'
 import type { Pid } from '../term/pid.js'
 import { alreadyStarted } from './child.js'
@@ -28,6 +29,7 @@ export interface StarterParts {
   readonly specs: Scope<'s'>
   /** The name of the process by which the other members are reached. */
   readonly receiver: string
+  readonly lease?: Lease | undefined
 }
 
 export interface StartRequest {
@@ -68,13 +70,15 @@ export class ChildStarter {
   }
 
   private place({ id, childId, recipe }: StartRequest): string {
-    const { claims, specs, members, supervisor } = this.parts
+    const { claims, specs, members, supervisor, lease, world } = this.parts
     const running = claims.table.find(id)?.pid
     if (running && specs.table.rows.get(id)?.recipe?.token !== recipe.token) {
       throw alreadyStarted(childId, running)
     }
     const node = members.nodeFor(id, recipe.module)
     if (node !== undefined) return node
+    // Those that could run it are without a lease as well, or out of reach.
+    if (lease && !lease.isValid(world.clock.now())) throw noLease(childId)
     throw new CitadelError(
       'no_placement',
       `No member of supervisor "${supervisor}" may run ${recipe.module}; pass it in { modules } on some node that has the role and a weight, and is not draining.`,
@@ -103,6 +107,13 @@ export class ChildStarter {
       return undefined
     return fromOutcome(reply) as never
   }
+}
+
+function noLease(childId: unknown): CitadelError {
+  return new CitadelError(
+    'unavailable',
+    `Child ${showKey(childId)} cannot start now: this node has lost its lease; try again in a few seconds.`,
+  )
 }
 
 function unavailable(childId: unknown, node: string): CitadelError {

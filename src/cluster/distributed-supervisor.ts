@@ -116,6 +116,9 @@ export class DistributedSupervisor {
   private readonly receiver: string
   private server: Pid | undefined
   private left: Promise<void> | undefined
+  /** The lease of this node has ended, and it has no other one yet. */
+  private isFenced = false
+  private readonly unfollow: (() => void)[] = []
 
   constructor(
     readonly name: string,
@@ -160,13 +163,35 @@ export class DistributedSupervisor {
       flushed,
     })
     await this.seat.members.join(this.name, this.server, { meta: this.offer(false) })
+    const { lease } = this.seat
+    const end = lease?.onEnd(() => this.fence(true))
+    const begin = lease?.onMove(() => this.fence(false))
+    if (end && begin) this.unfollow.push(end, begin)
     for (const child of this.options.children ?? []) void this.ensure(child)
   }
 
   /** What this node offers to the supervisor. */
   private offer(draining: boolean): MemberOffer {
-    const { modules = {}, weight = 1 } = this.options
+    const { modules = {}, weight: wanted = 1 } = this.options
+    const weight = this.isFenced ? 0 : wanted
     return { modules: Object.keys(modules), weight, roles: this.seat.roles, draining }
+  }
+
+  /** A node whose lease has ended runs no children, so they must belong on others. */
+  private fence(isFenced: boolean): void {
+    if (this.isFenced === isFenced) return
+    this.isFenced = isFenced
+    this.offerAgain().catch((error: unknown) => {
+      this.seat.log.error(`what supervisor ${this.name} offers was not told`, error)
+    })
+  }
+
+  private async offerAgain(): Promise<void> {
+    const { server } = this
+    if (!server || this.left) return
+    await this.seat.members.join(this.name, server, { meta: this.offer(false) })
+    // It was a member already.
+    await this.seat.members.leave(this.name, server)
   }
 
   /**
@@ -373,6 +398,7 @@ export class DistributedSupervisor {
     await this.runner.releasedAll(Math.min(RELEASE_MS, Math.max(0, deadline - world.clock.now())))
     await scopes.replicated(this.claims, true)
     this.childEvents.close()
+    for (const unfollow of this.unfollow) unfollow()
     processes.exit(server, 'shutdown')
     this.seat.left()
   }
