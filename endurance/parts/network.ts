@@ -5,11 +5,12 @@
 import { type FaultRound, faultRound } from '../../test/support/fault-round.js'
 import { namespacesMissing } from '../../test/support/namespaces.js'
 import { NetworkCluster } from '../../test/support/network-cluster.js'
-import { networkFaults } from '../../test/support/network-faults.js'
+import { longFaults, networkFaults } from '../../test/support/network-faults.js'
 import { now } from '../../test/support/notes.js'
 import { type Part, type PartContext, type PartResult, spread } from '../part.js'
 
 const MINUTES = 8
+const FAULTS = [...networkFaults, ...longFaults]
 
 export const network: Part = {
   name: 'network',
@@ -25,11 +26,8 @@ async function run(context: PartContext): Promise<PartResult> {
     const until = now() + minutes * 60_000
     const rounds: FaultRound[] = []
     while (now() < until) {
-      const round = await faultRound(
-        world,
-        networkFaults[chance.below(networkFaults.length)]!,
-        chance,
-      )
+      const fault = FAULTS[chance.below(FAULTS.length)]!
+      const round = await faultRound(world, fault, chance)
       rounds.push(round)
       say(`${round.fault}: one of each ${Math.round(round.tookMs)} ms after the heal`)
     }

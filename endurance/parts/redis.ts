@@ -53,7 +53,7 @@ async function run(context: PartContext): Promise<PartResult> {
     ...(arbiter === undefined ? {} : { arbiter }),
   })
   try {
-    await begin(cluster)
+    await begin(cluster, server)
     const from = now()
     const started = cluster.journal().length
     const counts = new Map<string, number>()
@@ -63,11 +63,14 @@ async function run(context: PartContext): Promise<PartResult> {
       const kind = Object.keys(outages)[chance.below(Object.keys(outages).length)]!
       const outage = outages[kind]!(server, chance.between(OUTAGE_MS))
       calls += await callUntil(cluster, outage)
-      back.push(await untilListed(cluster))
+      back.push(await untilListed(cluster, server))
       counts.set(kind, (counts.get(kind) ?? 0) + 1)
       say(`${kind}: all are listed again after ${Math.round(back.at(-1)!)} ms`)
     }
     const violations = await harm(cluster, from, started)
+    await cluster.add('n4')
+    await cluster.settled()
+    await untilListed(cluster, server)
     return summary(counts, back, calls, violations)
   } finally {
     await cluster.stop()
@@ -75,7 +78,7 @@ async function run(context: PartContext): Promise<PartResult> {
   }
 }
 
-async function begin(cluster: TestCluster): Promise<void> {
+async function begin(cluster: TestCluster, server: RedisServer): Promise<void> {
   await Promise.all(NODES.map((name) => cluster.add(name)))
   await cluster.settled()
   await cluster.startChildren(numbers(30))
@@ -85,7 +88,7 @@ async function begin(cluster: TestCluster): Promise<void> {
       await citadel.registry.register(citadel.name, await citadel.spawn(Worker, [citadel.name]))
     })
   }
-  await untilListed(cluster)
+  await untilListed(cluster, server)
 }
 
 /** Meanwhile every node calls a process of every other. */
@@ -113,12 +116,16 @@ const callAll = (node: TestNode): Promise<number> =>
     return answered
   })
 
-/** How long until discovery lists all members on all nodes. */
-async function untilListed(cluster: TestCluster): Promise<number> {
+/** How long until Redis has the rows of all nodes, and all nodes list all. */
+async function untilListed(cluster: TestCluster, server: RedisServer): Promise<number> {
   const from = now()
+  for (const { name } of cluster.nodes) {
+    const hasRow = () => server.command('KEYS', `*${name}`).includes(name)
+    await eventually(hasRow, { timeoutMs: BACK_MS, everyMs: 50, what: `Redis has ${name}` })
+  }
   for (const node of cluster.nodes) {
     const lists = () => node.run(async ({ citadel }) => (await citadel.members()).length)
-    const isComplete = async () => (await lists()) === NODES.length
+    const isComplete = async () => (await lists()) === cluster.nodes.length
     await eventually(isComplete, {
       timeoutMs: BACK_MS,
       everyMs: 50,

@@ -7,7 +7,7 @@ import { SeededRandom } from '../../src/testing/seeded-random.js'
 const seed = Number(process.env.CITADEL_TEST_SEED ?? Date.now() % 1_000_000)
 
 /** Minutes; a part that is not named here has half a minute. */
-const SHORT: Readonly<Record<string, number>> = { freeze: 0.4, stalls: 0.7, network: 0.3 }
+const SHORT: Readonly<Record<string, number>> = { freeze: 0.3, stalls: 1, network: 0.1, redis: 0.4 }
 
 for (const part of parts) {
   const { name } = part

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type NodeOptions, numbers, TestCluster, type TestNode } from './cluster.js'
 import { Network, type NetworkHost } from './namespaces.js'
 import { type Note, noteAll, now, readNotes, type Stall, StallWatch } from './notes.js'
+import { readStamps, type Stamp } from './stamps.js'
 
 export type ArbiterOption = NodeOptions['arbiter']
 
@@ -17,6 +18,8 @@ export interface NetworkClusterOptions {
   readonly children?: number
   /** Who decides about keys; the default of Citadel unless given. */
   readonly arbiter?: ArbiterOption
+  /** How often each child writes down that it is at work; not at all unless given. */
+  readonly stampMs?: number
 }
 
 /** What one node holds to be so. */
@@ -58,8 +61,15 @@ export class NetworkCluster {
     readonly cluster: TestCluster,
     network: Network,
     readonly ids: readonly number[],
+    private readonly options: NetworkClusterOptions,
   ) {
     this.network = network
+  }
+
+  /** Nodes that cannot be sure end what they own: keys of theirs may be refused, and may go. */
+  get isStrict(): boolean {
+    const { arbiter = 'mesh' } = this.options
+    return arbiter !== 'mesh'
   }
 
   /** Whole, with its children, each node with two keys of its own besides. */
@@ -72,7 +82,7 @@ export class NetworkCluster {
       host: place(name).address,
       through: place(name).through,
     }))
-    const whole = new NetworkCluster(cluster, network, numbers(children))
+    const whole = new NetworkCluster(cluster, network, numbers(children), options)
     try {
       await whole.#begin(size)
     } catch (error) {
@@ -86,7 +96,7 @@ export class NetworkCluster {
     await Promise.all(numbers(size).map((at) => this.add(`n${at + 1}`)))
     await this.cluster.connect()
     await this.#startChildren()
-    for (const node of this.nodes) {
+    for (const node of this.isStrict ? [] : this.nodes) {
       await this.own(node, `first of ${node.name}`)
       await this.own(node, `second of ${node.name}`)
     }
@@ -95,13 +105,15 @@ export class NetworkCluster {
 
   async #startChildren(): Promise<void> {
     const nodes = this.nodes
+    const { stampMs } = this.options
     await Promise.all(
       nodes.map((node, index) =>
         node.run(
-          async ({ workers, Keyed }, ids) => {
-            for (const id of ids) await workers.startChild(Keyed, [id], { id })
+          async ({ workers, Keyed }, ids, options) => {
+            for (const id of ids) await workers.startChild(Keyed, [id, options], { id })
           },
           this.ids.filter((id) => id % nodes.length === index),
+          stampMs === undefined ? {} : { stampMs },
         ),
       ),
     )
@@ -123,12 +135,31 @@ export class NetworkCluster {
     return node
   }
 
+  /** What all owners have written down of their work. */
+  async stamps(): Promise<Stamp[]> {
+    const journal = await this.nodes[0]!.run(() => process.env.CITADEL_TEST_JOURNAL)
+    return readStamps(journal!)
+  }
+
   /** A process on that node that no supervisor knows takes the key. */
   async own(node: TestNode, key: string): Promise<void> {
     await node.run(async ({ citadel, Worker }, name) => {
       await citadel.registry.register(name, await citadel.spawn(Worker, [name]))
     }, key)
     this.#plain.add(key)
+  }
+
+  /** A process on that node tries to take the key, and gives it back. True: it had it. */
+  tries(node: TestNode, key: string): Promise<boolean> {
+    return node.run(async ({ citadel, Worker }, name) => {
+      const pid = await citadel.spawn(Worker, [name])
+      const had = await citadel.registry.register(name, pid).then(
+        () => true,
+        () => false,
+      )
+      if (citadel.isAlive(pid)) citadel.exit(pid, 'kill')
+      return had
+    }, key)
   }
 
   /** The node is killed, and with it go the keys that only its processes had. */
