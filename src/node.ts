@@ -2,14 +2,12 @@
  * The composition root: makes the parts of one node from its options, starts them in order and
  * stops them in the opposite one. The only file that knows all layers.
  */
-import { CitadelError } from './base/errors.js'
 import { Lease } from './base/lease.js'
 import { type Logger, stderrLogger } from './base/log.js'
 import { systemClock } from './base/system-clock.js'
 import { systemRandom } from './base/system-random.js'
 import type { World } from './base/world.js'
 import {
-  type ArbiterOption,
   type ArbiterSettings,
   arbiterFeature,
   arbiterSettings,
@@ -18,6 +16,7 @@ import {
 import { type ArbiterFactory, meshArbiter, quorumArbiter } from './cluster/arbiters.js'
 import type { ClaimChange } from './cluster/claim-table.js'
 import { DistributedSupervisor, type SupervisorOptions } from './cluster/distributed-supervisor.js'
+import { type EtcdArbiter, etcdArbiter } from './cluster/etcd-arbiter.js'
 import { EventQueue } from './cluster/event-queue.js'
 import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
 import { predecessorOf } from './cluster/handoff-offer.js'
@@ -25,7 +24,7 @@ import { processPort } from './cluster/kernel-port.js'
 import { LeaseWatch } from './cluster/lease-watch.js'
 import { MovingRows } from './cluster/moving-rows.js'
 import { Ownership } from './cluster/ownership.js'
-import type { ChildPort, ServerModule } from './cluster/process-port.js'
+import type { ChildPort } from './cluster/process-port.js'
 import { ProcessRows } from './cluster/process-rows.js'
 import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
 import { RowServer } from './cluster/row-server.js'
@@ -35,59 +34,25 @@ import { SupervisorServer, type SupervisorShare } from './cluster/supervisor-ser
 import { within } from './cluster/within.js'
 import { Connector } from './discovery/connector.js'
 import type { Discovery } from './discovery/discovery.js'
-import { createDiscovery, type DiscoveryOption } from './discovery/discovery-options.js'
-import { type Environment, systemEnvironment } from './environment.js'
+import { createDiscovery } from './discovery/discovery-options.js'
+import { systemEnvironment } from './environment.js'
 import { type Capability, PROTOCOL_VERSION } from './mesh/capability.js'
 import { Epmd } from './mesh/epmd.js'
 import { Mesh } from './mesh/mesh.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
 import { parseNodeName } from './mesh/node-name.js'
 import { TcpTransport } from './mesh/tcp-transport.js'
+import {
+  type CitadelOptions,
+  checkOptions,
+  isLoopback,
+  listenAddress,
+  type StopOptions,
+} from './node-options.js'
 import type { BoundNode } from './process/bound-node.js'
 import { Kernel } from './process/kernel.js'
 import type { Process } from './process/process.js'
 import type { Router } from './process/router.js'
-
-export interface CitadelOptions {
-  /** `name@host`; a free one on 127.0.0.1 unless given. */
-  name?: string
-  /** What all nodes of a cluster share. Else `CITADEL_COOKIE`, else Erlang's cookie file. */
-  cookie?: string
-  /** Classes that this node can start for every distributed supervisor it joins. */
-  modules?: Readonly<Record<string, ServerModule>>
-  /** How nodes find each other; see docs/discovery.md. Else `CITADEL_REDIS_URL`, else none. */
-  discovery?: DiscoveryOption
-  /** Nodes find those of their own domain only. Else `CITADEL_DOMAIN`, else `default`. */
-  domain?: string
-  /** Who decides that a key is yours: the nodes among themselves (`mesh`), a majority of them, or etcd. */
-  arbiter?: ArbiterOption
-  /** Where warnings and errors go; standard error unless given. */
-  logger?: Logger
-  /** Where to listen: the host of the name, or loopback, and a free port unless given. */
-  listen?: { host?: string; port?: number }
-  /** Allows an address that other machines can reach, without TLS. */
-  insecure?: boolean
-  /** The port of EPMD; else `ERL_EPMD_PORT`, else 4369. */
-  epmdPort?: number
-  /** Sends local messages through the codec too, so that what cannot cross a wire fails here. */
-  strictMessages?: boolean
-  /** Messages a mailbox holds before calls to it reject `overloaded`; 100,000 unless given. */
-  mailboxMax?: number
-  /** This node's share of children relative to the others; 1 unless given. */
-  weight?: number
-  /** What this node is for: supervisors that ask for a role run their children on nodes that have it. */
-  roles?: readonly string[]
-  /** Updates kept per scope for nodes that missed some; 20,000 unless given. */
-  logMax?: number
-  /** Time, chance and network: the simulator's, in tests. */
-  world?: World
-  environment?: Environment
-}
-
-export interface StopOptions {
-  /** How long handing children over and answering the last calls may take in all; 25,000 ms. */
-  budgetMs?: number
-}
 
 type Bind = (process: Process, node: Node) => BoundNode
 
@@ -114,6 +79,7 @@ export class Node {
   /** Until when this node may act for what it owns; the mesh arbiter has none. */
   private readonly lease: Lease | undefined
   private readonly leaseWatch: LeaseWatch | undefined
+  private etcd: EtcdArbiter | undefined
   private readonly world: World
   private readonly log: Logger
   private readonly epmd: Epmd
@@ -138,8 +104,7 @@ export class Node {
     this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
     const { host } = parseNodeName(this.name)
     const listen = listenAddress(options, host)
-    refuseUnsupported(options)
-    checkValues(options)
+    checkOptions(options)
     this.arbiter = arbiterSettings(options.arbiter)
     this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
     this.log = options.logger ?? stderrLogger
@@ -227,6 +192,7 @@ export class Node {
       this.scopes.receive(message, from),
     )
     this.scopes.start()
+    this.etcd?.open()
     this.mesh.onEvent((event) => {
       if (event.type === 'up' && !this.decidesAlike(event.capability)) this.refuse(event.node)
       for (const watcher of this.watchers) watcher.push(event)
@@ -373,7 +339,9 @@ export class Node {
     const { arbiter, lease } = this
     if (arbiter.type === 'mesh') return meshArbiter
     if (arbiter.type === 'quorum') return quorumArbiter(arbiter, lease!)
-    throw new CitadelError('bad_argument', 'The arbiter etcd is not in this release yet.')
+    return etcdArbiter(arbiter, lease!, this.world, (made) => {
+      this.etcd = made
+    })
   }
 
   /** A child has moved: whoever holds its old pid means the new one. */
@@ -391,6 +359,7 @@ export class Node {
     for (const watcher of [...this.watchers]) watcher.close()
     this.scopes.stop()
     await this.kernel.stop()
+    await this.etcd?.close()
     await this.mesh.stop()
     this.leaseWatch?.stop()
     await this.epmd.close()
@@ -442,53 +411,4 @@ function systemWorld(): World {
 /** 0 to 3 are special in Erlang. */
 function makeCreation(random: number): number {
   return random < 4 ? random + 4 : random
-}
-
-function listenAddress(
-  { listen = {}, insecure }: CitadelOptions,
-  host: string,
-): { host: string; port: number } {
-  const address = {
-    host: listen.host ?? (isLoopback(host) ? host : '127.0.0.1'),
-    port: listen.port ?? 0,
-  }
-  if (!insecure && !isLoopback(address.host)) {
-    throw new CitadelError(
-      'bad_argument',
-      `Listening on ${address.host} lets other machines in, in clear text; pass { insecure: true } if you mean it.`,
-    )
-  }
-  return address
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
-}
-
-function refuseUnsupported(options: CitadelOptions): void {
-  const { tls } = options as CitadelOptions & { tls?: unknown }
-  if (tls !== undefined) {
-    throw new CitadelError(
-      'bad_argument',
-      'This release has no TLS yet; keep to loopback or a private network.',
-    )
-  }
-}
-
-function checkValues(options: CitadelOptions): void {
-  const { cookie, weight, mailboxMax, logMax, epmdPort, listen } = options
-  if (cookie !== undefined && (typeof cookie !== 'string' || cookie === '')) {
-    throw new CitadelError('bad_argument', 'cookie is a string that is not empty.')
-  }
-  const check = (name: string, value: unknown, isValid: (n: number) => boolean, what: string) => {
-    if (value === undefined || (typeof value === 'number' && isValid(value))) return
-    throw new CitadelError('bad_argument', `${name} is ${what}, not ${String(value)}.`)
-  }
-  const isCount = (n: number) => n >= 1 && (Number.isInteger(n) || n === Number.POSITIVE_INFINITY)
-  const isPort = (n: number) => Number.isInteger(n) && n >= 0 && n <= 65_535
-  check('weight', weight, (n) => n >= 0 && Number.isFinite(n), 'a number from 0')
-  check('mailboxMax', mailboxMax, isCount, 'a whole number from 1')
-  check('logMax', logMax, isCount, 'a whole number from 1')
-  check('epmdPort', epmdPort, (n) => isPort(n) && n > 0, 'a port, 1 to 65535')
-  check('listen.port', listen?.port, isPort, 'a port, 0 to 65535')
 }

@@ -3,12 +3,15 @@
  * and the clock that drives them. Claims of the same turn of the event loop go in one request.
  */
 import type { Clock, Timer } from '../base/clock.js'
+import type { EtcdPort, EtcdReply } from '../base/etcd-port.js'
 import type { Lease } from '../base/lease.js'
 import type { Logger } from '../base/log.js'
-import type { EtcdPort, EtcdReply } from '../etcd/etcd-port.js'
+import type { World } from '../base/world.js'
+import { HttpEtcd } from '../etcd/http-port.js'
 import { NodeLease } from '../etcd/node-lease.js'
 import type { Arbiter, Claiming } from './arbiter.js'
-import type { ArbiterParts } from './arbiters.js'
+import type { ArbiterSettings } from './arbiter-options.js'
+import type { ArbiterFactory, ArbiterParts } from './arbiters.js'
 import { EtcdClaims } from './etcd-claims.js'
 import { markKey } from './etcd-keys.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
@@ -193,6 +196,21 @@ export class EtcdArbiter implements Arbiter {
     if (this.#hasWarned) return
     this.#hasWarned = true
     this.#log.warn(message)
+  }
+}
+
+/** `made` gets it, to open it when the node starts and to close it when it has stopped. */
+export function etcdArbiter(
+  settings: ArbiterSettings & { type: 'etcd' },
+  lease: Lease,
+  { clock, etcd }: World,
+  made: (arbiter: EtcdArbiter) => void,
+): ArbiterFactory {
+  return (parts) => {
+    const port = etcd?.(parts.self.node) ?? new HttpEtcd({ ...settings, clock })
+    const arbiter = new EtcdArbiter({ ...settings, port, lease, clock }, parts)
+    made(arbiter)
+    return { arbiter }
   }
 }
 

@@ -7,9 +7,10 @@
  * write of which nobody makes use is taken back, also when it was not known for a while whether it
  * had been made: each carries a number of its own by which it is found again.
  */
+
+import type { EtcdReply } from '../base/etcd-port.js'
+import { mayBeDone } from '../base/etcd-port.js'
 import type { Lease } from '../base/lease.js'
-import type { EtcdReply } from '../etcd/etcd-port.js'
-import { mayBeDone } from '../etcd/etcd-port.js'
 import { revisionOf, toBase64 } from '../etcd/fields.js'
 import type { LeaseTerms, NodeLease } from '../etcd/node-lease.js'
 import type { Pid } from '../term/pid.js'

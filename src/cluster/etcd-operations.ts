@@ -3,7 +3,7 @@
  * answer says. A batch compares the node's mark, so all of it is void once that has changed. Etcd
  * allows 128 operations, counted along the deepest branch: with two levels below, up to 126 here.
  */
-import type { EtcdBody } from '../etcd/etcd-port.js'
+import type { EtcdBody } from '../base/etcd-port.js'
 import { count, identifier, list, object, toBase64 } from '../etcd/fields.js'
 import type { LeaseTerms } from '../etcd/node-lease.js'
 

@@ -2,7 +2,7 @@
  * What an answer of the gateway means: its JSON, or which kind of failure. Pure. The gateway tells
  * errors as gRPC codes with etcd's sentence.
  */
-import type { EtcdFailure, EtcdReply } from './etcd-port.js'
+import type { EtcdFailure, EtcdReply } from '../base/etcd-port.js'
 import { count, object } from './fields.js'
 
 export interface HttpAnswer {

@@ -2,7 +2,7 @@
  * The fields of etcd's JSON: bytes are base64, 64-bit numbers are strings, and what is zero is left
  * out. Readers never throw; what is not as it should be reads as if it were not there.
  */
-import type { EtcdBody } from './etcd-port.js'
+import type { EtcdBody } from '../base/etcd-port.js'
 
 export const toBase64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
 

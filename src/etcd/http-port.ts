@@ -4,8 +4,8 @@
  * same cluster: two of them would both give the same key away.
  */
 import type { Clock } from '../base/clock.js'
+import type { EtcdBody, EtcdPath, EtcdPort, EtcdReply } from '../base/etcd-port.js'
 import { type GatewayReply, replyOf } from './answers.js'
-import type { EtcdBody, EtcdPath, EtcdPort, EtcdReply } from './etcd-port.js'
 import { identifier, object } from './fields.js'
 import { type EtcdTlsSettings, HttpExchange } from './http-exchange.js'
 

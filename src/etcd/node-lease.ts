@@ -9,8 +9,9 @@
  * The mark is written anew when it is not known what became of a request. Whatever was sent before
  * and comes late finds another revision then and does nothing, so that asking again is safe.
  */
+
+import type { EtcdPath, EtcdReply } from '../base/etcd-port.js'
 import type { Lease } from '../base/lease.js'
-import type { EtcdPath, EtcdReply } from './etcd-port.js'
 import { count, identifier, revisionOf, toBase64 } from './fields.js'
 
 export interface LeaseCall {

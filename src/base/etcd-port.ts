@@ -1,5 +1,5 @@
 /**
- * The door to etcd: its JSON gateway as one call. `http-port.ts` is the real one; a simulated etcd
+ * The door to etcd: its JSON gateway as one call. `etcd/http-port.ts` is the real one; a simulated etcd
  * can stand behind it as well. Failures are data, since whoever asks has to decide by their kind
  * whether something may have been done.
  */
