@@ -282,7 +282,7 @@ describe('the pages', () => {
     expect(codes.length).toBeGreaterThan(20)
     expect(codes.filter((code) => !explained.includes(`\n| \`${code}\` |`))).toEqual([])
     const [, body = ''] =
-      /export interface CitadelOptions \{([\s\S]*?)\n\}/.exec(read('src/node.ts')) ?? []
+      /export interface CitadelOptions \{([\s\S]*?)\n\}/.exec(read('src/node-options.ts')) ?? []
     const options = [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, it]) => it)
     const operations = read('docs/operations.md')
     const table = operations.slice(
