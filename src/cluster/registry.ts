@@ -30,6 +30,7 @@ import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { within } from './within.js'
+import { Yielding } from './yielding.js'
 
 export const REGISTRY_SCOPE = 'c:registry'
 /** The local name of the process that registers and joins on behalf of other nodes. */
@@ -37,6 +38,9 @@ export const ROW_SERVER = 'citadel_rows'
 const TIMEOUT_MS = 5_000
 /** How much longer than the work itself its answer may take. */
 const ASK_EXTRA_MS = 1_000
+/** The key has got another owner, or none, since it was looked at; and when to look again. */
+const CHANGED_HANDS: ReadonlySet<string> = new Set(['already_registered', 'not_found'])
+const AGAIN_MS = 10
 
 export interface RegisterOptions {
   /** Take the key from its owner, which lives on and gets a `KeyLost` message. */
@@ -75,6 +79,7 @@ export class Registry {
   private readonly scope: Scope<'c'>
   private readonly watches: RegistryWatches
   private readonly waits: KeyWaits
+  private readonly yielding: Yielding
   private readonly replacements: Replacements
 
   constructor(
@@ -86,11 +91,19 @@ export class Registry {
     const reader = new ChangeReader(this.scope.own, (pid) => processes.successor(pid))
     this.watches = new RegistryWatches(this.scope.table, reader)
     this.waits = new KeyWaits(scopes.clock)
+    this.yielding = new Yielding({
+      clock: scopes.clock,
+      ownClaim: (id) => this.scope.own.rows.get(id) as Claim | undefined,
+      tellLost: (claim, by) => this.tellLost(claim, by),
+      free: (id) => this.scopes.deleteOwn(this.scope, id, 'forced'),
+      ask: (node, key, epoch, by) => this.ask(node, 'giveUp', [key, epoch, by]),
+    })
     this.replacements = new Replacements({
       scopes,
       scope: this.scope,
       processes,
       waits: this.waits,
+      tellOwner: (owner, by) => this.yielding.tell(owner, by),
       write: (claim) => this.write(claim.id, claim.key, claim.pid, claim.epoch, true, claim.meta),
     })
     this.scope.listeners.add((change) => {
@@ -272,6 +285,9 @@ export class Registry {
     const owner = this.scope.table.find(id)
     if (owner?.pid && this.comesAlong(owner.pid, pid)) return
     if (owner?.pid && !force) throw alreadyRegistered(key, owner.pid)
+    if (force && this.scopes.tellsOwnersFirst) {
+      return this.takeFrom(owner, id, key, pid, meta, timeoutMs)
+    }
     const write = (epoch: number): boolean => this.write(id, key, pid, epoch, force, meta)
     const request = { scope: REGISTRY_SCOPE, id, pid, force, timeoutMs }
     const outcome = await this.scopes.claim(request, write)
@@ -281,6 +297,31 @@ export class Registry {
       return this.register(key, successor, { force, meta, timeoutMs })
     this.check(key, pid, outcome)
     await this.scopes.changed()
+  }
+
+  /** By force, from whoever owns the key at the moment, where an owner must be told first. */
+  private async takeFrom(
+    owner: Claim | undefined,
+    id: string,
+    key: unknown,
+    newPid: Pid,
+    meta: unknown,
+    timeoutMs: number,
+  ): Promise<void> {
+    const { clock } = this.scopes
+    const deadline = clock.now() + timeoutMs
+    if (owner?.pid?.equals(newPid)) return
+    try {
+      if (!owner?.pid) return await this.registerHere(id, key, newPid, false, meta, timeoutMs)
+      const { pid: oldPid, epoch } = owner
+      await this.replacements.carryOut({ key, oldPid, newPid, epoch, meta: [meta], timeoutMs })
+    } catch (error) {
+      const isOther = error instanceof CitadelError && CHANGED_HANDS.has(error.code)
+      const leftMs = deadline - clock.now()
+      if (!isOther || leftMs <= 0) throw error
+      await this.waits.next(id, AGAIN_MS)
+      await this.takeFrom(this.scope.table.find(id), id, key, newPid, meta, leftMs)
+    }
   }
 
   private owns(id: string, pid: Pid): boolean {
@@ -326,6 +367,11 @@ export class Registry {
       default:
         throw undecided(key, outcome.type)
     }
+  }
+
+  /** For the requests of other nodes: the owner here is told that `by` is to have its key. */
+  giveUp(key: unknown, epoch: number, by: Pid): Promise<void> {
+    return this.yielding.giveUp(termKey(key), key, epoch, by)
   }
 
   /** For the requests of other nodes: `replace`, where the new process is. */
@@ -423,8 +469,9 @@ export class Registry {
     // A key that has moved: the old claim stays until all members know the new one.
     if (before.pid && this.processes.successor(before.pid)) return
     if (before.origin !== this.scope.own || after.origin === this.scope.own) return
-    this.scopes.deleteOwn(this.scope, id, after.forced ? 'forced' : 'conflict')
-    if (!before.pid) return
+    const isGivenUp = this.yielding.isGivenUp(before)
+    this.scopes.deleteOwn(this.scope, id, after.forced || isGivenUp ? 'forced' : 'conflict')
+    if (!before.pid || isGivenUp) return
     if (after.forced && after.pid) this.tellLost(before, after.pid)
     else this.processes.exit(before.pid, 'name_conflict')
   }

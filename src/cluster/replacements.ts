@@ -3,6 +3,7 @@
  * one's claim, so that it is granted only while nobody has had the key since. The old one's end is
  * its own node's to tell, so a replacement and that end at the same moment may come in either order.
  */
+import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim } from './claim-table.js'
 import type { KeyWaits } from './key-waits.js'
@@ -35,6 +36,8 @@ export interface ReplacementsParts {
   readonly scope: Scope<'c'>
   readonly processes: ProcessPort
   readonly waits: KeyWaits
+  /** Tells an owner, where it must know before somebody else gets its key. */
+  tellOwner(owner: Claim, by: Pid): Promise<void>
   /** Writes a claim that the owner before, which lives on, is told of. False: the process is dead. */
   write(claim: Pick<Claim, 'id' | 'key' | 'epoch' | 'meta'> & { pid: Pid }): boolean
 }
@@ -75,6 +78,8 @@ export class Replacements {
     const owner = this.ownerBefore(id, key, oldPid)
     if (!processes.isAlive(newPid)) throw noProcess(newPid)
     if (processes.successor(newPid)) throw movedMeanwhile(key, newPid)
+    const isTold = await this.told(owner, newPid)
+    if (!isTold) return 'again'
     const { epoch: over } = owner
     const request = { scope: scope.replica.scope, id, pid: newPid, force: false, over, timeoutMs }
     let isWritten = false
@@ -95,6 +100,18 @@ export class Replacements {
     if (outcome.type === 'unavailable' || outcome.type === 'timeout')
       throw undecided(key, outcome.type)
     return 'again'
+  }
+
+  /** False: it has lost the key meanwhile. */
+  private async told(owner: Claim, by: Pid): Promise<boolean> {
+    if (!this.parts.scopes.tellsOwnersFirst) return true
+    try {
+      await this.parts.tellOwner(owner, by)
+      return true
+    } catch (error) {
+      if (error instanceof CitadelError && error.code === 'not_found') return false
+      throw error
+    }
   }
 
   private ownerBefore(id: string, key: unknown, oldPid: Pid): Claim {

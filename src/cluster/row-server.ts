@@ -12,7 +12,15 @@ import type { Replacement } from './replacements.js'
 import { isCount, isFlag } from './wire-check.js'
 
 export class RowServer extends GenServer {
-  static readonly callable = ['register', 'unregister', 'update', 'replace', 'join', 'leave']
+  static readonly callable = [
+    'register',
+    'unregister',
+    'update',
+    'replace',
+    'giveUp',
+    'join',
+    'leave',
+  ]
   private registry!: Registry
   private groups!: Groups
 
@@ -42,6 +50,11 @@ export class RowServer extends GenServer {
     if (!isReplacement(wanted) || !this.isOwn(wanted.newPid))
       return this.answer(badRequest('replace'))
     return this.answer(this.registry.replaceHere(wanted))
+  }
+
+  giveUp(key: unknown, epoch: number, by: Pid): typeof noReply {
+    if (!isCount(epoch) || !(by instanceof Pid)) return this.answer(badRequest('giveUp'))
+    return this.answer(this.registry.giveUp(key, epoch, by))
   }
 
   unregister(key: unknown): typeof noReply {

@@ -172,6 +172,11 @@ export class Scopes {
     return scope as unknown as Scope<K>
   }
 
+  /** Whether an owner has to know that it is one no more before somebody else becomes one. */
+  get tellsOwnersFirst(): boolean {
+    return this.options.ownership !== undefined
+  }
+
   isUp(node: string): boolean {
     return node === this.node || this.up.has(node)
   }

@@ -1,0 +1,73 @@
+/**
+ * Taking a key from an owner that lives, where an owner must never be one of two: it is told, on its
+ * own node, before the claim that follows is made. Until that claim's row comes the key stays taken,
+ * so that nobody else gets it in between; if none comes, it is free again.
+ */
+import type { Clock } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
+import type { Pid } from '../term/pid.js'
+import type { Claim } from './claim-table.js'
+import { showKey } from './show-key.js'
+
+export interface YieldingParts {
+  readonly clock: Clock
+  /** This node's own claim of a key. */
+  ownClaim(id: string): Claim | undefined
+  tellLost(claim: Claim, by: Pid): void
+  free(id: string): void
+  /** The same on the owner's node. */
+  ask(node: string, key: unknown, epoch: number, by: Pid): Promise<void>
+}
+
+/** How long a key that was given up waits for who is to have it: as long as a claim may take. */
+const HELD_MS = 10_000
+
+export class Yielding {
+  /** By id, the epoch of the claim of this node whose owner has been told. */
+  private readonly given = new Map<string, number>()
+
+  constructor(private readonly parts: YieldingParts) {}
+
+  /** The owner has been told that `by` is to have its key. */
+  async tell(owner: Claim, by: Pid): Promise<void> {
+    const { node } = owner.origin
+    if (this.parts.ownClaim(owner.id) === owner) return
+    try {
+      await this.parts.ask(node, owner.key, owner.epoch, by)
+    } catch (error) {
+      if (!(error instanceof CitadelError) || error.code !== 'noconnection') throw error
+      throw ownerOutOfReach(owner, error)
+    }
+  }
+
+  /** On the owner's node. Rejects `not_found` when it owns the key no more under that epoch. */
+  async giveUp(id: string, key: unknown, epoch: number, by: Pid): Promise<void> {
+    const claim = this.parts.ownClaim(id)
+    if (claim?.epoch !== epoch) {
+      throw new CitadelError(
+        'not_found',
+        `${showKey(key)} has another owner by now; look it up and decide anew.`,
+      )
+    }
+    if (this.given.get(id) === epoch) return
+    this.given.set(id, epoch)
+    this.parts.tellLost(claim, by)
+    this.parts.clock.after(HELD_MS, () => {
+      if (this.given.get(id) !== epoch) return
+      this.given.delete(id)
+      if (this.parts.ownClaim(id)?.epoch === epoch) this.parts.free(id)
+    })
+  }
+
+  /** Whether the owner of that claim knows already that it has lost its key; asked once, at its end. */
+  isGivenUp({ id, epoch }: Claim): boolean {
+    return this.given.get(id) === epoch && this.given.delete(id)
+  }
+}
+
+const ownerOutOfReach = ({ key, origin }: Claim, cause: CitadelError): CitadelError =>
+  new CitadelError(
+    'unavailable',
+    `The owner of ${showKey(key)} runs on ${origin.node}, which cannot be reached; nobody gets the key until that node's lease is over. Try again in a few seconds.`,
+    { cause },
+  )
