@@ -3,7 +3,7 @@
  * etcd, and a table of claims into which grants are written as the registry does.
  */
 
-import type { EtcdPort } from '../../src/base/etcd-port.js'
+import type { EtcdPort, EtcdReply } from '../../src/base/etcd-port.js'
 import { Lease } from '../../src/base/lease.js'
 import { type Logger, silent } from '../../src/base/log.js'
 import { systemClock } from '../../src/base/system-clock.js'
@@ -44,6 +44,8 @@ export class EtcdNode {
   readonly arbiter: EtcdArbiter
   /** Nodes that this one cannot reach. */
   readonly lost = new Set<string>()
+  /** True: nothing of it reaches etcd. */
+  isCut = false
   /** How often its lease has ended. */
   ends = 0
 
@@ -54,14 +56,15 @@ export class EtcdNode {
     const { creation = 1, prefix = 'test/', ttlSeconds = 3, log = silent, through } = options
     this.own = new Origin(name, creation)
     this.table = new ClaimTable(this.own, () => undefined)
-    const port = new HttpEtcd({ ...options, clock: systemClock })
+    const real = new HttpEtcd({ ...options, clock: systemClock })
+    const port = this.#cuttable(through?.(real) ?? real)
     const { lease, table } = this
     this.lease.onEnd(() => {
       this.ends++
       for (const { id } of [...this.rows()]) this.free(id)
     })
     this.arbiter = new EtcdArbiter(
-      { port: through?.(port) ?? port, lease, prefix, ttlSeconds, clock: systemClock },
+      { port, lease, prefix, ttlSeconds, clock: systemClock },
       {
         self: { node: name, creation },
         views: new ViewTracker(name, creation),
@@ -134,6 +137,14 @@ export class EtcdNode {
   async stop(): Promise<void> {
     this.arbiter.stop()
     await this.arbiter.close()
+  }
+
+  #cuttable(port: EtcdPort): EtcdPort {
+    const cut: EtcdReply = { ok: false, failure: 'unreachable', message: 'cut' }
+    return {
+      call: async (...args) => (this.isCut ? cut : port.call(...args)),
+      close: () => port.close(),
+    }
   }
 
   #write(id: string, pid: Pid | undefined, epoch: number): void {
