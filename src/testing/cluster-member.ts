@@ -5,6 +5,7 @@
  */
 import type { Logger } from '../base/log.js'
 import { Citadel } from '../citadel.js'
+import type { ArbiterOption } from '../cluster/arbiter-options.js'
 import type { DistributedSupervisor, SupervisorOptions } from '../cluster/distributed-supervisor.js'
 import type { HandoffStep } from '../cluster/handoff-offer.js'
 import type { ServerModule } from '../cluster/process-port.js'
@@ -29,6 +30,7 @@ export interface MemberSetting {
   said: (level: string, text: string) => void
   /** Updates kept per scope: small, so that snapshots are needed often. */
   logMax: number
+  arbiter: ArbiterOption
 }
 
 export const SUPERVISOR = 'workers'
@@ -85,6 +87,7 @@ export class ClusterMember {
         logger,
         strictMessages: true,
         logMax: setting.logMax,
+        arbiter: setting.arbiter,
         mailboxMax: 1_000,
       },
       (process, node) => new Citadel(process, node),

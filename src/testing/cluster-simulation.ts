@@ -3,6 +3,7 @@
  * the things that happen to nodes and networks. Whoever builds a scenario on it decides what
  * happens when; nothing happens here by itself.
  */
+import type { ArbiterOption } from '../cluster/arbiter-options.js'
 import type { SupervisorOptions } from '../cluster/distributed-supervisor.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import { ClusterMember } from './cluster-member.js'
@@ -18,6 +19,8 @@ export interface ClusterSimulationOptions {
   /** How the members of the supervisor are set up, all alike. */
   supervisor?: Partial<SupervisorOptions>
   logMax?: number
+  /** Who decides about keys; the mesh unless given. */
+  arbiter?: ArbiterOption
   /** Nodes find each other through a simulated Redis; else by a static list. */
   redis?: boolean
   said?: (member: string, level: string, text: string) => void
@@ -78,7 +81,7 @@ export class ClusterSimulation {
   /** Starts the node of a host, with a new creation. */
   start(index: number, clock: { rate?: number } = {}): ClusterMember {
     if (this.members[index]?.alive) throw new Error(`${nodeName(index)} runs already`)
-    const { modules = {}, supervisor = {}, logMax = 64, said } = this.options
+    const { modules = {}, supervisor = {}, logMax = 64, arbiter = 'mesh', said } = this.options
     const name = nodeName(index)
     const host = hostName(index)
     if (this.simulation.network.host(host).down) this.simulation.network.powerOn(host)
@@ -92,6 +95,7 @@ export class ClusterSimulation {
       modules,
       supervisor,
       logMax,
+      arbiter,
       said: (level, text) => said?.(name, level, text),
     })
     this.members[index] = member
