@@ -1,0 +1,168 @@
+/**
+ * A node whose lease ends while it is frozen with SIGSTOP, and that is continued afterwards: nothing
+ * of its owner comes to another node, whatever the owner was doing. It is continued before the other
+ * node has given it up, so that the connection is still there.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect, test } from 'vitest'
+import type { Pid } from '../../src/term/pid.js'
+import { eventually } from '../support/eventually.js'
+import { fate } from '../support/fenced-node.js'
+import { freePort } from '../support/free-port.js'
+import { type LeaseReport, monotonic, type Round, type State } from '../support/lease-clock.js'
+import { LeasedNode } from '../support/leased-nodes.js'
+
+const PROGRAM = fileURLToPath(new URL('../support/lease-program.ts', import.meta.url))
+const FROZEN = 'frozen@127.0.0.1'
+const LEASE_MS = 1_500
+/** The frozen node is continued so long after the end of its lease. */
+const LATE_MS = 250
+const ROUNDS = 3
+
+interface Heard {
+  readonly round: number
+  readonly what: string
+  readonly saidAt: number
+  readonly heardAt: number
+}
+
+class Subject {
+  readonly reports: LeaseReport[] = []
+  readonly marks: string[] = []
+  readonly #child: ChildProcess
+
+  constructor(epmdPort: number, witness: string) {
+    const args = ['--import', 'tsx', PROGRAM, FROZEN, String(epmdPort), witness]
+    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+    this.#child.on('message', (message: LeaseReport) => this.reports.push(message))
+    this.#child.stdout!.on('data', (bytes: Buffer) => {
+      this.marks.push(...bytes.toString().trim().split('\n'))
+    })
+  }
+
+  async report<T extends LeaseReport['type']>(type: T): Promise<LeaseReport & { type: T }> {
+    const found = await eventually(() => this.reports.find((report) => report.type === type), {
+      timeoutMs: 60_000,
+      what: `the program says '${type}'`,
+    })
+    return found as LeaseReport & { type: T }
+  }
+
+  begin(round: Round): void {
+    this.reports.length = 0
+    this.marks.length = 0
+    this.#child.send(round)
+  }
+
+  /** With a guard that continues it if the test's process ends before. */
+  freeze(): () => void {
+    const script = 'read -r word || kill -CONT "$1"'
+    const { pid } = this.#child
+    const guard = spawn('sh', ['-c', script, 'guard', String(pid)], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    this.#child.kill('SIGSTOP')
+    return () => {
+      this.#child.kill('SIGCONT')
+      guard.stdin.end('done\n')
+    }
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    this.#child.kill('SIGKILL')
+    await exited
+  }
+}
+
+let subject: Subject | undefined
+let witness: LeasedNode | undefined
+
+afterEach(async () => {
+  await subject?.stop()
+  await witness?.citadel.stop({ budgetMs: 0 })
+})
+
+async function start(): Promise<{ subject: Subject; node: LeasedNode; heard: Heard[] }> {
+  const epmdPort = await freePort()
+  const node = new LeasedNode('witness@127.0.0.1', epmdPort, {})
+  witness = node
+  await node.node.start()
+  node.grant(3_600_000)
+  const heard: Heard[] = []
+  const pid = await node.citadel.spawn(async (self) => {
+    for (;;) {
+      const [round, what, saidAt] = (await self.receive()) as [number, string, number]
+      heard.push({ round, what, saidAt, heardAt: monotonic() })
+    }
+  })
+  subject = new Subject(epmdPort, node.name)
+  await subject.report('ready')
+  await node.citadel.registry.register('witness', pid)
+  return { subject, node, heard }
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** One round: brought into a state, frozen there until the lease has ended, continued. */
+async function play(
+  { subject, node, heard }: Awaited<ReturnType<typeof start>>,
+  round: number,
+  state: State,
+  leaseMs = LEASE_MS,
+) {
+  subject.begin({ round, state, leaseMs, playMs: LEASE_MS + 1_000 })
+  const { grantedAt } = await subject.report('begun')
+  const until = grantedAt + LEASE_MS
+  await eventually(() => subject.marks.includes(state), { what: `it is ${state}`, everyMs: 1 })
+  if (state !== 'running') await eventually(() => heard.some((one) => one.round === round))
+  const thaw = subject.freeze()
+  const frozenAt = monotonic()
+  let call: Promise<unknown> = Promise.resolve()
+  const key = node.citadel.registry.findByKey('talker') as Pid<never> | undefined
+  // What waits in its socket when it goes on.
+  if (key) call = fate(node.citadel.with({ timeoutMs: 20_000 }).call(key, 'poke' as never))
+  await sleep(until + LATE_MS - monotonic())
+  const thawedAt = monotonic()
+  thaw()
+  const { reason, begun } = await subject.report('over')
+  await eventually(() => node.citadel.nodes().includes(FROZEN), { what: 'connected again' })
+  // What is under way has come when something later has.
+  await eventually(() => node.citadel.registry.findByKey('talker') === undefined)
+  const late = heard.filter((one) => one.round === round && one.heardAt >= thawedAt)
+  return { frozenInTime: frozenAt < until, late, reason, begun, thawedAt, called: await call }
+}
+
+test.each(['idle', 'running', 'parked'] as const)(
+  'two nodes: one is frozen over the end of its lease, its owner %s, and nothing of that comes to the other',
+  async (state) => {
+    const parts = await start()
+    for (let round = 1, valid = 0; valid < ROUNDS; round++) {
+      expect(round).toBeLessThan(4 * ROUNDS)
+      const played = await play(parts, round, state)
+      // Else the lease has ended on time, before the machine came to freeze it.
+      if (!played.frozenInTime) continue
+      valid++
+      expect(played.reason).toBe('lease_lost')
+      expect(played.late).toEqual([])
+      expect(played.begun.filter((at) => at >= played.thawedAt)).toEqual([])
+      expect(JSON.stringify(played.called)).toMatch(/^\["(exited|noproc|noconnection)"/)
+    }
+  },
+  120_000,
+)
+
+test('two nodes: one is frozen in the same way while its lease lasts, and what its owner says goes on coming', async () => {
+  const parts = await start()
+  for (const [index, state] of (['idle', 'running', 'parked'] as const).entries()) {
+    const played = await play(parts, index + 1, state, 3_600_000)
+    expect(played.reason).toBe('still there')
+    expect(played.late.length).toBeGreaterThan(5)
+    // Parked, it takes no message before it is killed at the end of the round.
+    const answer = state === 'parked' ? ['exited', 'killed'] : { value: 'poked' }
+    expect(played.called).toEqual(answer)
+  }
+}, 120_000)
