@@ -4,24 +4,36 @@
  */
 import { type FaultRound, faultRound } from '../../test/support/fault-round.js'
 import { namespacesMissing } from '../../test/support/namespaces.js'
-import { NetworkCluster } from '../../test/support/network-cluster.js'
+import { NetworkCluster, type NetworkClusterOptions } from '../../test/support/network-cluster.js'
 import { longFaults, networkFaults } from '../../test/support/network-faults.js'
 import { now } from '../../test/support/notes.js'
+import { overlaps } from '../../test/support/stamps.js'
 import { type Part, type PartContext, type PartResult, spread } from '../part.js'
 
 const MINUTES = 8
 const FAULTS = [...networkFaults, ...longFaults]
 
+const QUORUM = { type: 'mesh', quorum: { size: 5 } } as const
+/** How often an owner in quorum mode writes down that it is at work. */
+const STAMP_MS = 50
+
 export const network: Part = {
   name: 'network',
   description: 'cuts, pulled cables, frozen and killed nodes, by chance; 8 minutes',
   missing: () => namespacesMissing('what nodes do when their network is cut'),
-  run,
+  run: (context) => run(context, context.arbiter === undefined ? {} : { arbiter: context.arbiter }),
 }
 
-async function run(context: PartContext): Promise<PartResult> {
-  const { minutes = MINUTES, chance, say, arbiter } = context
-  const world = await NetworkCluster.start({ ...(arbiter === undefined ? {} : { arbiter }) })
+export const quorum: Part = {
+  name: 'quorum',
+  description: 'the same in quorum mode: never two owners at once; 8 minutes',
+  missing: () => namespacesMissing('that quorum mode never has two owners at once'),
+  run: (context) => run(context, { arbiter: QUORUM, children: 20, stampMs: STAMP_MS }),
+}
+
+async function run(context: PartContext, options: NetworkClusterOptions): Promise<PartResult> {
+  const { minutes = MINUTES, chance, say } = context
+  const world = await NetworkCluster.start(options)
   try {
     const until = now() + minutes * 60_000
     const rounds: FaultRound[] = []
@@ -31,9 +43,29 @@ async function run(context: PartContext): Promise<PartResult> {
       rounds.push(round)
       say(`${round.fault}: one of each ${Math.round(round.tookMs)} ms after the heal`)
     }
-    return summary(rounds, (await world.inventory()).length)
+    const { figures, violations } = summary(rounds, (await world.inventory()).length)
+    if (options.stampMs === undefined) return { figures, violations }
+    const work = await owners(world)
+    return {
+      figures: [...figures, ...work.figures],
+      violations: [...violations, ...work.violations],
+    }
   } finally {
     await world.stop()
+  }
+}
+
+/** What the owners themselves have written down. */
+async function owners(world: NetworkCluster): Promise<PartResult> {
+  const stamps = await world.stamps()
+  const wrong = overlaps(stamps)
+  return {
+    figures: [
+      ['messages that owners have stamped', String(stamps.length)],
+      ['owners, of all keys', String(new Set(stamps.map(({ key, pid }) => `${key} ${pid}`)).size)],
+      ['owners that were at work at once, or with an epoch that fell', String(wrong.length)],
+    ],
+    violations: wrong,
   }
 }
 

@@ -118,7 +118,7 @@ const flapping: Fault = {
   name: 'flapping links',
   isHarmless: false,
   async inject(world, chance) {
-    const until = now() + 9_000
+    const until = now() + 7_000
     while (now() < until) {
       const [one, ...others] = drawn(world.nodes, chance)
       const cut = others.slice(0, 1 + chance.below(others.length))
