@@ -4,10 +4,12 @@
  * what became of the other. Nothing but the processes and the mesh is stood in for.
  */
 import type { Clock, Timer } from '../../src/base/clock.js'
+import { CitadelError } from '../../src/base/errors.js'
 import { Lease } from '../../src/base/lease.js'
 import { silent } from '../../src/base/log.js'
 import { quorumArbiter } from '../../src/cluster/arbiters.js'
 import { Groups } from '../../src/cluster/groups.js'
+import { Ownership } from '../../src/cluster/ownership.js'
 import type { ProcessPort } from '../../src/cluster/process-port.js'
 import { ProcessRows } from '../../src/cluster/process-rows.js'
 import type { QuorumSize } from '../../src/cluster/quorum.js'
@@ -103,7 +105,15 @@ export class FakeProcesses implements ProcessPort {
     this.sent.push({ to, message })
   }
 
+  /** What crosses the network as all else does: in the others the work counts, not the way. */
+  private giveUp(to: string, [key, epoch, by]: readonly unknown[]): Promise<unknown> {
+    return this.node.cluster.ask(this.node, to, ({ registry }) =>
+      toOutcome(registry.giveUp(key, epoch as number, by as Pid)),
+    )
+  }
+
   call(to: { node: string }, method: string, args: readonly unknown[]): Promise<unknown> {
+    if (method === 'giveUp') return this.giveUp(to.node, args)
     const { registry, groups } = this.node.cluster.node(to.node)
     const [what, pid, third, meta, timeoutMs, sync] = args as [
       unknown,
@@ -160,8 +170,9 @@ export class ScopeNode {
     }
     const clock = cluster.clockFor(this)
     const arbiter = cluster.quorum && quorumArbiter(cluster.quorum, this.lease)
-    this.scopes = new Scopes({ mesh, clock, log: silent, logMax, arbiter })
-    if (arbiter) this.lease.onEnd(() => this.processes.endAll('lease_lost'))
+    this.lease.onEnd(() => this.processes.endAll('lease_lost'))
+    const ownership = arbiter && new Ownership(this.lease, clock, { own() {}, mayOwn: () => true })
+    this.scopes = new Scopes({ mesh, clock, log: silent, logMax, arbiter, ownership })
     const rows = new ProcessRows(this.scopes, this.processes)
     this.registry = new Registry(this.scopes, this.processes, rows.watch)
     this.groups = new Groups(this.scopes, this.processes, rows.watch)
@@ -285,6 +296,30 @@ export class ScopeCluster {
     if (known?.creation === creation && !known.up) {
       node!.tell({ type: 'dead', node: name, creation, certain: false })
     }
+  }
+
+  /** What one node asks of another, as a message there and one back. */
+  async ask<T>(from: ScopeNode, to: string, work: (node: ScopeNode) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const lost = (): void => reject(new CitadelError('noconnection', `${to} is not connected`))
+      const link = this.links.get(`${from.name} ${to}`)
+      if (!link) return lost()
+      this.at(link.endsAt === Number.POSITIVE_INFINITY ? this.now + 9_000 : link.endsAt, lost)
+      this.onLink(link, () => {
+        const node = this.nodes.get(to)
+        if (!node) return lost()
+        this.onNode(node, () => {
+          const back = this.links.get(`${to} ${from.name}`)
+          if (!back) return lost()
+          const answer = (settle: () => void): void =>
+            this.onLink(back, () => this.onNode(from, settle))
+          work(node).then(
+            (value) => answer(() => resolve(value)),
+            (error) => answer(() => reject(error)),
+          )
+        })
+      })
+    })
   }
 
   /** Nothing of the node runs for so long; what comes meanwhile waits. */

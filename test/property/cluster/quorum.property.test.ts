@@ -34,7 +34,10 @@ class Witness {
   /** The node believes that the key is its own, and that it may act. */
   private acts(node: ScopeNode, key: string): boolean {
     if (!node.alive || !node.lease.isValid(node.clockNow)) return false
-    return node.claims.table.find(key)?.origin === node.claims.own
+    const claim = node.claims.table.find(key)
+    if (claim?.origin !== node.claims.own) return false
+    // Its owner has been told that another process is to have the key.
+    return node.registry['yielding']['given'].get(key) !== claim.epoch
   }
 
   watch(node: ScopeNode): void {
@@ -56,6 +59,8 @@ class Witness {
 const step = fc.record({
   what: fc.oneof(
     { weight: 12, arbitrary: fc.constant('claim' as const) },
+    { weight: 3, arbitrary: fc.constant('force' as const) },
+    { weight: 2, arbitrary: fc.constant('replace' as const) },
     { weight: 3, arbitrary: fc.constant('end' as const) },
     { weight: 2, arbitrary: fc.constant('cut' as const) },
     { weight: 1, arbitrary: fc.constant('split' as const) },
@@ -71,15 +76,28 @@ const step = fc.record({
 })
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-function claim(node: ScopeNode, key: string, witness: Witness): void {
+function claim(node: ScopeNode, key: string, witness: Witness, force = false): void {
   const pid = node.processes.make()
-  node.registry.register(key, pid, { timeoutMs: 4_000 }).then(
-    () => {
-      witness.ends.ok = (witness.ends.ok ?? 0) + 1
-    },
+  const kind = force ? 'force' : 'claim'
+  note(witness, kind, node.registry.register(key, pid, { timeoutMs: 4_000, force }))
+}
+
+function replace(node: ScopeNode, key: string, witness: Witness): void {
+  const owner = node.registry.findByKey(key)
+  if (!owner) return
+  const pid = node.processes.make()
+  note(witness, 'replace', node.registry.replace(key, owner, pid, { timeoutMs: 4_000 }))
+}
+
+function note({ ends }: Witness, kind: string, work: Promise<void>): void {
+  const count = (end: string): void => {
+    ends[`${kind} ${end}`] = (ends[`${kind} ${end}`] ?? 0) + 1
+  }
+  work.then(
+    () => count('ok'),
     (error: unknown) => {
       if (!(error instanceof CitadelError)) throw error
-      witness.ends[error.code] = (witness.ends[error.code] ?? 0) + 1
+      count(error.code)
     },
   )
 }
@@ -90,7 +108,8 @@ function take(cluster: ScopeCluster, witness: Witness, { what, a, b, key }: Step
   const one = names[a % names.length]!
   const other = names[b % names.length]!
   const node = cluster.node(one)
-  if (what === 'claim') claim(node, key, witness)
+  if (what === 'claim' || what === 'force') claim(node, key, witness, what === 'force')
+  else if (what === 'replace') replace(node, key, witness)
   else if (what === 'end') {
     const pid = node.claims.table.find(key)?.pid
     if (pid?.node === one) node.processes.end(pid)
