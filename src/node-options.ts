@@ -4,6 +4,7 @@ import type { Logger } from './base/log.js'
 import type { World } from './base/world.js'
 import type { ArbiterOption } from './cluster/arbiter-options.js'
 import type { ServerModule } from './cluster/process-port.js'
+import type { Resolve } from './cluster/registry.js'
 import type { DiscoveryOption } from './discovery/discovery-options.js'
 import type { Environment } from './environment.js'
 
@@ -18,6 +19,12 @@ export interface CitadelOptions {
   discovery?: DiscoveryOption
   /** Nodes find those of their own domain only. Else `CITADEL_DOMAIN`, else `default`. */
   domain?: string
+  /**
+   * Which of two owners of a registry key stays, `a` or `b`, that a partition has left: `a`, the one with
+   * the later epoch, unless given. It must answer the same on all nodes. With an arbiter that never
+   * leaves two owners it is not asked.
+   */
+  resolve?: Resolve
   /** Who decides that a key is yours: the nodes among themselves (`mesh`), a majority of them, or etcd. */
   arbiter?: ArbiterOption
   /** Where warnings and errors go; standard error unless given. */

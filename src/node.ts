@@ -160,7 +160,11 @@ export class Node {
     rows.cover(this.scopes.scope<'c'>(REGISTRY_SCOPE))
     rows.cover(this.scopes.scope<'g'>(GROUPS_SCOPE))
     rows.cover(this.scopes.scope<'g'>(SUPERVISORS_SCOPE))
-    this.registry = new Registry(this.scopes, this.processes, rows.watch)
+    this.registry = new Registry(this.scopes, this.processes, rows.watch, {
+      resolve: options.resolve,
+      log: this.log,
+      neverSplits: this.lease !== undefined,
+    })
     this.groups = new Groups(this.scopes, this.processes, rows.watch)
     this.supervisorMembers = new Groups(this.scopes, this.processes, rows.watch, SUPERVISORS_SCOPE)
     this.movingRows = new MovingRows(this.registry, this.groups, rows.remove)

@@ -3,10 +3,12 @@
  * (mesh), with a quorum, or etcd. Each is told of everything and uses what it needs.
  */
 import type { Pid } from '../term/pid.js'
+import type { Lineage } from './claim.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 
 export type ClaimOutcome =
-  | { type: 'granted'; epoch: number }
+  /** With the lineage of the claim, if whoever decides knows that it comes after another one. */
+  | { type: 'granted'; epoch: number; lineage?: Lineage | undefined }
   | { type: 'taken'; pid: Pid }
   /** The deadline passed while the home could not be asked, or while another was about to get it. */
   | { type: 'unavailable' | 'timeout' }
@@ -18,6 +20,11 @@ export interface Claiming {
   readonly force: boolean
   /** Takes the key from a claim with exactly this epoch, or if it is free. */
   readonly over?: number
+  /**
+   * Writes the claim with the epoch `over` again, since it has won against others: whoever decides may
+   * see one of these as the owner.
+   */
+  readonly renews?: boolean
   /** On the clock that the driver hands in. */
   readonly deadline: number
   /** When granted, writes the claim before it returns, or answers false if it has no use for it. */

@@ -8,8 +8,9 @@ import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
 import { type Child, refused } from './child.js'
-import type { Claim } from './claim-table.js'
+import type { Claim, Lineage } from './claim.js'
 import type { HandoffOffer, HandoffStep } from './handoff-offer.js'
+import { lineageAt, namedLineage } from './lineage.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort, ServerModule } from './process-port.js'
 import type { Scope } from './scope.js'
@@ -32,7 +33,7 @@ export interface ArrivalsParts {
   /** Whether the id may still start here. */
   isWanted(offer: HandoffOffer): boolean
   /** The child is this node's: writes its claim. */
-  arrived(offer: HandoffOffer, epoch: number, pid: Pid): Child
+  arrived(offer: HandoffOffer, epoch: number, pid: Pid, lineage: Lineage | undefined): Child
 }
 
 export class Arrivals {
@@ -85,11 +86,13 @@ export class Arrivals {
       timeoutMs: handoffMs / 2,
     }
     let hasWon = false
-    const outcome = await scopes.claim(request, (epoch) => {
+    const outcome = await scopes.claim(request, (epoch, known) => {
       this.parts.onStep('granted', childId)
       if (!this.parts.isWanted(offer) || !processes.isAlive(pid)) return false
       hasWon = true
-      this.commit(offer, epoch, pid)
+      const before = claims.table.find(id)
+      const after = lineageAt(epoch, before, known, namedLineage(offer.lineage))
+      this.commit(offer, epoch, pid, after)
       return true
     })
     if (outcome.type !== 'granted') throw refused(childId, outcome)
@@ -97,11 +100,11 @@ export class Arrivals {
   }
 
   /** From here on the child is this node's. What nodes sent it by the old way comes first. */
-  private commit(offer: HandoffOffer, epoch: number, pid: Pid): void {
+  private commit(offer: HandoffOffer, epoch: number, pid: Pid, lineage: Lineage | undefined): void {
     const { scopes, processes, rows } = this.parts
     const via = offer.pid.node
     const earlier = (this.parts.claims.own.rows.get(offer.id) as Claim | undefined)?.pid
-    const child = this.parts.arrived(offer, epoch, pid)
+    const child = this.parts.arrived(offer, epoch, pid, lineage)
     rows.bring(pid, offer)
     // It is back before word has come that all knew of its leaving: that claim is written over now.
     if (earlier) rows.release(earlier)

@@ -12,11 +12,16 @@ import { Arrivals } from './arrivals.js'
 import { alreadyStarted, type Child, refused } from './child.js'
 import * as errors from './child-errors.js'
 import type { ChildEvents } from './child-events.js'
+import { ChildStops } from './child-stops.js'
 import { ChildTable } from './child-table.js'
+import type { Claim, Lineage } from './claim.js'
 import type { ClaimChange } from './claim-table.js'
+import { Conflicts } from './conflicts.js'
 import { Departures } from './departures.js'
 import { type HandoffOffer, type HandoffStep, succession } from './handoff-offer.js'
+import { LostChildren } from './lost-children.js'
 import type { MovingRows } from './moving-rows.js'
+import { orphanChooser } from './orphan-chooser.js'
 import { Orphans } from './orphans.js'
 import type { ChildPort, ServerModule } from './process-port.js'
 import { type RestartOptions, Restarts } from './restarts.js'
@@ -24,7 +29,7 @@ import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
 import { type ChildRecipe, type SpecRow, specPut } from './spec-table.js'
-import type { NodeChooser, SupervisorMembers } from './supervisor-members.js'
+import type { SupervisorMembers } from './supervisor-members.js'
 
 export interface RunnerOptions extends RestartOptions {
   /**
@@ -61,6 +66,8 @@ export class ChildRunner {
   private readonly departures: Departures
   private readonly arrivals: Arrivals
   private readonly restarts: Restarts
+  private readonly stops: ChildStops
+  private readonly lost: LostChildren
   private readonly moves = new Set<Promise<string | undefined>>()
   /** How many have come or started that belonged elsewhere by the time they were here. */
   misplaced = 0
@@ -81,7 +88,7 @@ export class ChildRunner {
     this.orphans = new Orphans({
       clock: world.clock,
       inOrder: parts.members.sticky,
-      chooser: () => this.orphanChooser(),
+      chooser: () => orphanChooser(this.claims, this.specs, parts, (id) => this.isHere(id)),
       adopt: (id) => this.adopt(id),
     })
     const { claims } = this
@@ -96,7 +103,7 @@ export class ChildRunner {
     this.arrivals = new Arrivals({
       ...shared,
       isWanted: (offer) => this.isWanted(offer),
-      arrived: (offer, epoch, pid) => this.arrived(offer, epoch, pid),
+      arrived: (offer, epoch, pid, lineage) => this.arrived(offer, epoch, pid, lineage),
     })
     this.restarts = new Restarts(parts, options, {
       start: (child) => this.startProcess(child),
@@ -105,6 +112,13 @@ export class ChildRunner {
       respecify: ({ id, childId }, recipe) =>
         this.write({ id, childId, recipe, version: 0, author: this.node, learnedAt: 0 }),
     })
+    this.stops = new ChildStops({
+      ...shared,
+      children: this.children,
+      // Its `init` may never return: a new start of the id must not wait for it.
+      unstarted: ({ id }) => this.starting.delete(id),
+    })
+    this.lost = new LostChildren({ ...shared, stops: this.stops })
     this.unsubscribe = this.subscribe()
     for (const row of this.specs.table.rows.values()) this.noteOrphan(row.id)
   }
@@ -114,7 +128,14 @@ export class ChildRunner {
     const onSpec = (row: SpecRow): void => this.specChanged(row)
     this.claims.listeners.add(onClaim)
     this.specs.listeners.add(onSpec)
+    const conflicts = new Conflicts({
+      scopes: this.parts.scopes,
+      scope: this.claims,
+      lost: (own, by) => this.claimLost(own, by),
+      renew: (own, epoch, lineage) => this.children.renew(own, epoch, lineage),
+    })
     return [
+      () => conflicts.close(),
       () => this.claims.listeners.delete(onClaim),
       () => this.specs.listeners.delete(onSpec),
       this.parts.scopes.onView(() => this.orphans.lookSoon()),
@@ -182,7 +203,7 @@ export class ChildRunner {
   async stop(id: string, reason: unknown = 'shutdown'): Promise<void> {
     const child = this.children.get(id)
     if (!child) return
-    this.beginStop(child, reason)
+    this.stops.begin(child, reason)
     await child.stopped
   }
 
@@ -259,6 +280,11 @@ export class ChildRunner {
     }
   }
 
+  /** The state of another process of the id, which has lost it to the one here. */
+  merge(id: string, state: unknown): Promise<void> {
+    return this.lost.heard(this.children.get(id), state)
+  }
+
   /** All members know where the child is now: the old rows here can go. */
   released(id: string, epoch: number, pid: Pid): void {
     const own = this.children.ownClaim(id)
@@ -274,9 +300,9 @@ export class ChildRunner {
     return spec === undefined || spec.recipe !== undefined
   }
 
-  private arrived(offer: HandoffOffer, epoch: number, pid: Pid): Child {
+  private arrived(offer: HandoffOffer, epoch: number, pid: Pid, lineage?: Lineage): Child {
     const { id, childId, recipe, pid: from, byPlan } = offer
-    const child = this.children.add({ id, childId }, recipe, epoch)
+    const child = this.children.add({ id, childId }, recipe, epoch, lineage)
     child.pid = pid
     this.children.writeClaim(child, succession(from))
     this.watch(child, pid)
@@ -322,11 +348,15 @@ export class ChildRunner {
       if (first || child.stopping || leaseLost) this.children.discard(child)
       else this.restarts.restart(child, error)
       if (leaseLost) throw errors.leaseLostAtStart(spec.childId)
-      if (first && this.specs.table.rows.get(spec.id)?.recipe?.token === spec.recipe?.token) {
-        this.terminate(spec.id, spec.childId)
-      }
+      if (first && this.isOnlyStart(spec)) this.terminate(spec.id, spec.childId)
       throw error
     }
+  }
+
+  /** Not if another start of the id runs elsewhere, as after a split. */
+  private isOnlyStart({ id, recipe }: SpecRow): boolean {
+    const known = this.specs.table.rows.get(id)?.recipe
+    return known?.token === recipe?.token && !this.claims.table.find(id)
   }
 
   /** Its node is gone, and it is not to be started again: only its end is written. */
@@ -394,6 +424,9 @@ export class ChildRunner {
       child.moving.ended = { reason }
       return
     }
+    // It has lost its id, as after a split: how it ends is not how the child ends.
+    const owner = this.claims.table.find(child.id)
+    if (owner && owner.origin !== this.claims.own) return this.children.discard(child)
     if (!mustRestart(child.recipe.restart, reason)) {
       this.children.discard(child)
       return this.finish(child, reason)
@@ -413,33 +446,20 @@ export class ChildRunner {
     this.terminate(id, childId)
   }
 
-  private beginStop(child: Child, reason: unknown): void {
-    if (child.stopping) return
-    child.stopping = true
-    const { pid } = child
-    if (!pid) {
-      // Its `init` may never return: a new start of the id must not wait for it.
-      this.starting.delete(child.id)
-      return this.children.discard(child)
-    }
-    const { processes, world } = this.parts
-    processes.exit(pid, reason)
-    const kill = world.clock.after(child.recipe.shutdownMs, () => processes.exit(pid, 'kill'))
-    void child.stopped.then(() => kill.cancel())
-  }
-
   // --- the tables have changed
 
   private claimChanged(change: ClaimChange): void {
-    const { id, before, after } = change
+    const { id, after } = change
     if (after) this.orphans.delete(id)
     else this.noteOrphan(id)
-    const { own } = this.claims
-    const child = this.children.get(id)
-    if (before?.origin === own && after && after.origin !== own) {
-      if (child && !this.departures.overtaken(child, after)) this.beginStop(child, 'name_conflict')
-    }
-    if (!child) this.departures.noticed(change)
+    if (!this.children.has(id)) this.departures.noticed(change)
+  }
+
+  /** Another node has the id of a child of this one: it has moved there, or lost it after a split. */
+  private claimLost(own: Claim, by: Claim): boolean {
+    const child = this.children.get(own.id)
+    if (child && !this.departures.overtaken(child, own, by)) this.lost.giveUp(child)
+    return true
   }
 
   private specChanged(row: SpecRow): void {
@@ -450,7 +470,7 @@ export class ChildRunner {
     const { childId: id } = child
     const ended = { type: 'ended', id, node: this.node, reason: 'shutdown' } as const
     void child.stopped.then(() => this.parts.events.tell(ended))
-    this.beginStop(child, 'shutdown')
+    this.stops.begin(child, 'shutdown')
   }
 
   private noteOrphan(id: string, spec = this.specs.table.rows.get(id)): void {
@@ -458,19 +478,9 @@ export class ChildRunner {
     else this.orphans.delete(id)
   }
 
-  private orphanChooser(): (id: string) => boolean {
-    // Until the claims of a member have come, what it runs looks like an orphan.
-    const { replica } = this.claims
-    if (!this.parts.scopes.reachable().every((node) => replica.caughtUp(node))) return () => false
-    const nodeFor: NodeChooser = this.parts.members.chooser()
-    return (id) => {
-      const recipe = this.specs.table.rows.get(id)?.recipe
-      if (!recipe) return false
-      const { module, avoid } = recipe
-      // Asked also for those that are being started: a sticky placement counts what it gives to whom.
-      const node = nodeFor(id, module, avoid && { avoid })
-      return node === this.node && !this.children.has(id) && !this.starting.has(id)
-    }
+  /** Runs or starts here. */
+  private isHere(id: string): boolean {
+    return this.children.has(id) || this.starting.has(id)
   }
 
   private async adopt(id: string): Promise<void> {
@@ -480,16 +490,9 @@ export class ChildRunner {
       const pid = await this.begin(id, this.run(spec, false))
       this.parts.events.tell({ type: 'adopted', id: spec.childId, node: this.node, pid })
     } catch (error) {
-      this.adoptionFailed(spec, error)
+      if (errors.isAdoptedLater(error)) return
+      const which = `Supervisor ${this.parts.supervisor}: child ${showKey(spec.childId)}`
+      this.parts.log.error(`${which} could not start again.`, { error: String(error) })
     }
-  }
-
-  /** Somebody else has it, or who decides was out of reach: the next view or heads will tell. */
-  private adoptionFailed({ childId }: SpecRow, error: unknown): void {
-    if (errors.isAdoptedLater(error)) return
-    this.parts.log.error(
-      `Supervisor ${this.parts.supervisor}: child ${showKey(childId)} could not start again.`,
-      { error: String(error) },
-    )
   }
 }

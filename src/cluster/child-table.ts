@@ -1,7 +1,8 @@
 /** The children that this node runs, and their claims: its rows in the supervisor's table. */
 import { RestartIntensity } from '../process/restart-intensity.js'
 import { type Child, makeChild } from './child.js'
-import type { Claim } from './claim-table.js'
+import type { Claim, Lineage } from './claim.js'
+import { lineageAfter } from './lineage.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChildRecipe } from './spec-table.js'
@@ -40,9 +41,15 @@ export class ChildTable {
     return this.children.values()
   }
 
-  add(spec: { id: string; childId: unknown }, recipe: ChildRecipe, epoch: number): Child {
+  add(
+    spec: { id: string; childId: unknown },
+    recipe: ChildRecipe,
+    epoch: number,
+    lineage?: Lineage,
+  ): Child {
     const { maxRestarts, maxSeconds } = this.intensity
-    const child = makeChild(spec, recipe, epoch, new RestartIntensity(maxRestarts, maxSeconds))
+    const intensity = new RestartIntensity(maxRestarts, maxSeconds)
+    const child = makeChild(spec, recipe, epoch, intensity, lineage)
     this.children.set(spec.id, child)
     return child
   }
@@ -63,16 +70,28 @@ export class ChildTable {
     child.hasStopped()
   }
 
-  writeClaim({ id, childId: key, pid, epoch }: Child, meta?: unknown): void {
+  writeClaim({ id, childId: key, pid, epoch, lineage }: Child, meta?: unknown): void {
     const { own: origin } = this.claims
-    const claim = { id, key, pid, epoch, forced: false, meta, origin, mark: 0, place: 0 }
+    const claim = { id, key, pid, epoch, forced: false, meta, lineage, origin, mark: 0, place: 0 }
     this.scopes.putClaim(this.claims, claim)
   }
 
   /** It stays here after all, with a new epoch. */
   keep(child: Child, epoch: number): void {
+    const own = this.ownClaim(child.id)
+    child.lineage = own && lineageAfter(own)
     child.epoch = epoch
     this.writeClaim(child)
+  }
+
+  /** It has won against others, and has a later epoch for that. */
+  renew(own: Claim, epoch: number, lineage: Lineage): boolean {
+    const child = this.get(own.id)
+    if (!child || child.stopping || child.moving || child.epoch !== own.epoch) return false
+    child.epoch = epoch
+    child.lineage = lineage
+    this.scopes.putClaim(this.claims, { ...own, epoch, lineage })
+    return true
   }
 
   ownClaim(id: string): Claim | undefined {

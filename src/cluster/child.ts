@@ -3,6 +3,7 @@ import { CitadelError } from '../base/errors.js'
 import type { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
 import type { ClaimOutcome } from './arbiter.js'
+import type { Lineage } from './claim.js'
 import { showKey } from './show-key.js'
 import type { ChildRecipe } from './spec-table.js'
 
@@ -12,6 +13,8 @@ export interface Child {
   readonly recipe: ChildRecipe
   readonly intensity: RestartIntensity
   epoch: number
+  /** That of its claim. */
+  lineage: Lineage | undefined
   /** Undefined while it starts, or is to start again. */
   pid: Pid | undefined
   /** Set once the child is to end for good; no restart follows. */
@@ -41,6 +44,7 @@ export function makeChild(
   recipe: ChildRecipe,
   epoch: number,
   intensity: RestartIntensity,
+  lineage: Lineage | undefined,
 ): Child {
   const { promise: stopped, resolve: hasStopped } = whenCalled<void>()
   return {
@@ -49,6 +53,7 @@ export function makeChild(
     recipe,
     intensity,
     epoch,
+    lineage,
     pid: undefined,
     stopping: false,
     settling: undefined,

@@ -5,6 +5,7 @@
  */
 import type { Pid } from '../term/pid.js'
 import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
+import type { Lineage } from './claim.js'
 import type { Claim, ClaimTable } from './claim-table.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 
@@ -19,6 +20,8 @@ export interface Attempt {
   doubts: number
   /** Since when who is to be asked cannot be reached. */
   blockedSince: number | undefined
+  /** After which claim the granted one comes, by the latest that any node has named. */
+  lineage: Lineage | undefined
 }
 
 export interface Self {
@@ -65,6 +68,7 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
       tries: 0,
       doubts: 0,
       blockedSince: undefined,
+      lineage: undefined,
     })
     this.begin(attempt, now)
   }
@@ -127,6 +131,7 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
     if (this.byKey.has(key) || !this.plan(attempt, now)) return this.wait(attempt, now)
     this.byKey.set(key, attempt)
     attempt.asked = []
+    attempt.lineage = undefined
     attempt.request = ++this.lastRequest
     this.asking.set(attempt.request, attempt)
     this.ask(attempt, now)
@@ -149,7 +154,8 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
     }
     this.forget(attempt)
     const epoch = this.epochFor(granted, table)
-    if (!claim.done({ type: 'granted', epoch })) this.release(attempt)
+    const { lineage } = attempt
+    if (!claim.done({ type: 'granted', epoch, lineage })) this.release(attempt)
   }
 
   protected abstract epochFor(granted: number, table: ClaimTable): number

@@ -1,27 +1,21 @@
 /**
  * Claims of keys: the table under the registry and under the children of a distributed supervisor.
  * The claims of every origin are kept; who owns the key is a pure function of them, so that all
- * nodes with the same claims name the same owner. Invariant: `byKey` holds the claims of a key
- * best first.
+ * nodes with the same claims name the same owner. Invariant: `byKey` holds the owner's claim of a key
+ * first.
  */
-import type { Pid } from '../term/pid.js'
+import type { Claim, Lineage, Reservation } from './claim.js'
+import { ClaimOrder, type Resolve } from './claim-order.js'
 import { packKey, unpackKey } from './key-field.js'
+import { isLineage, relation } from './lineage.js'
 import type { Origin } from './origin.js'
-import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
+import { PidTable, pidOfOrigin } from './pid-table.js'
 import { RowMap } from './row-map.js'
 import type { ChangeReason, Put } from './table.js'
 import { checkRow, isCount, isFlag } from './wire-check.js'
 
-export interface Claim extends PidRow {
-  readonly key: unknown
-  /** Undefined while the owner is starting: the key is taken and nobody answers yet. */
-  readonly pid: Pid | undefined
-  /** Raised with every change of owner: the fencing token. */
-  readonly epoch: number
-  /** Took the key from an owner that lives on. */
-  readonly forced: boolean
-  readonly meta: unknown
-}
+export type { Claim, Reservation } from './claim.js'
+export { beats } from './claim-order.js'
 
 export interface ClaimChange {
   readonly id: string
@@ -31,33 +25,8 @@ export interface ClaimChange {
   readonly reason: ChangeReason
 }
 
-/** Which of two claims owns the key: the later epoch, then a fixed order of nodes. */
-export function beats(a: Claim, b: Claim): boolean {
-  if (a.epoch !== b.epoch) return a.epoch > b.epoch
-  if (a.origin.node !== b.origin.node) return a.origin.node < b.origin.node
-  return a.origin.creation > b.origin.creation
-}
-
-/** A key that its home has granted and whose claim has not arrived yet. */
-export interface Reservation {
-  readonly node: string
-  readonly creation: number
-  readonly request: number
-  readonly pid: Pid | null
-  readonly epoch: number
-  /** The epoch of the claim that it is granted over; 0: none. */
-  readonly over: number
-}
-
-/** The claims of one key: nearly always a single one, else best first. */
+/** The claims of one key: nearly always a single one, else the owner's first. */
 type Entry = Claim | Claim[]
-
-/** The owner: the best claim whose node is not dead. */
-function visible(entry: Entry | undefined): Claim | undefined {
-  if (entry === undefined) return undefined
-  if (!Array.isArray(entry)) return entry.origin.dead ? undefined : entry
-  return entry.find((claim) => !claim.origin.dead)
-}
 
 /** The owner that listeners know of: that its node is dead they are told when its claim is removed. */
 const told = (entry: Entry | undefined): Claim | undefined =>
@@ -75,6 +44,9 @@ export class ClaimTable extends PidTable<Claim> {
   epochMax = 0
   /** What this node has granted as the home of keys, until the claim arrives. */
   readonly reserved = new Map<string, Reservation>()
+  private readonly order = new ClaimOrder()
+  /** Told of a key, after its listeners, when a claim of several comes or goes and others are left. */
+  onRivals: (id: string) => void = () => {}
 
   constructor(
     own: Origin,
@@ -85,13 +57,13 @@ export class ClaimTable extends PidTable<Claim> {
 
   /** The owner's claim, by key id. */
   find(id: string): Claim | undefined {
-    return visible(this.byKey.get(id))
+    return this.visible(this.byKey.get(id))
   }
 
   /** Every visible owner's claim. */
   *owners(): IterableIterator<Claim> {
     for (const entry of this.byKey.values()) {
-      const claim = visible(entry)
+      const claim = this.visible(entry)
       if (claim) yield claim
     }
   }
@@ -106,6 +78,34 @@ export class ClaimTable extends PidTable<Claim> {
     return told(this.byKey.get(id))
   }
 
+  /** The claims of a key besides that one, those of dead nodes excepted. */
+  rivals(id: string, claim: Claim): Claim[] {
+    const entry = this.byKey.get(id)
+    if (!Array.isArray(entry)) return []
+    return entry.filter((one) => one !== claim && !one.origin.dead)
+  }
+
+  /** Whether a node has a claim with that epoch that nobody has been granted over. */
+  contends(id: string, node: string, creation: number, epoch: number): boolean {
+    const entry = this.byKey.get(id)
+    if (!Array.isArray(entry)) return false
+    const claim = entry.find(({ origin }) => origin.node === node && origin.creation === creation)
+    if (!claim || claim.epoch !== epoch) return false
+    return !this.rivals(id, claim).some((other) => relation(other, claim))
+  }
+
+  /** From now on the user says which of two owners stays after a split, here as on all nodes. */
+  resolveBy(resolve: Resolve, warn: (sentence: string) => void, hidesMeta = false): void {
+    this.order.resolveBy(resolve, warn, hidesMeta)
+    for (const entry of [...this.byKey.values()].filter(Array.isArray) as Claim[][]) {
+      const before = told(entry)!
+      const ranked = this.order.rank([...entry])
+      this.byKey.set(before.id, ranked)
+      this.tell(before, before, told(ranked), 'normal')
+      this.onRivals(before.id)
+    }
+  }
+
   /** How many keys there are, those of a dead node included until they are removed. */
   get size(): number {
     return this.byKey.size
@@ -117,8 +117,9 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
-    const [id, key, pid, epoch, forced, meta] = put
-    checkRow(isCount(epoch) && isFlag(forced), 'claim', origin.node)
+    const [id, key, pid, epoch, forced, meta, lineage] = put
+    const isValid = isCount(epoch) && isFlag(forced)
+    checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
     this.set(
       {
         id,
@@ -127,6 +128,7 @@ export class ClaimTable extends PidTable<Claim> {
         epoch: epoch as number,
         forced: forced === true,
         meta: meta === null ? undefined : meta,
+        lineage: lineage as Lineage | undefined,
         origin,
         mark,
         place: 0,
@@ -141,10 +143,11 @@ export class ClaimTable extends PidTable<Claim> {
     const previous = ofOrigin(entry, claim.origin)
     if (previous) this.removeRow(previous)
     this.addRow(claim)
-    const after = told(this.link(claim, entry, previous))
+    const linked = this.link(claim, entry, previous)
     this.sawEpoch(claim.epoch)
     this.fulfil(claim)
-    this.tell(claim, before, after, reason)
+    this.tell(claim, before, told(linked), reason)
+    if (Array.isArray(linked)) this.onRivals(claim.id)
   }
 
   sawEpoch(epoch: number): void {
@@ -156,8 +159,17 @@ export class ClaimTable extends PidTable<Claim> {
     const claim = ofOrigin(entry, origin)
     if (!claim) return
     const before = told(entry)!
-    const after = told(this.unlink(claim, entry))
-    this.tell(claim, before, after, before.origin.dead ? 'node_down' : reason)
+    const left = this.unlink(claim, entry)
+    this.tell(claim, before, told(left), before.origin.dead ? 'node_down' : reason)
+    if (Array.isArray(left)) this.onRivals(id)
+  }
+
+  /** The owner, whose node is not dead. */
+  private visible(entry: Entry | undefined): Claim | undefined {
+    if (!Array.isArray(entry)) return entry?.origin.dead ? undefined : entry
+    const [first] = entry
+    if (first?.origin.dead === false) return first
+    return this.order.rank(entry.filter(({ origin }) => !origin.dead))[0]
   }
 
   private tell(
@@ -187,7 +199,7 @@ export class ClaimTable extends PidTable<Claim> {
       return claim
     }
     const others = this.living(entry).filter((one) => one !== previous)
-    const claims = [...others, claim].sort((a, b) => (beats(a, b) ? -1 : 1))
+    const claims = this.order.rank([...others, claim])
     const linked = claims.length === 1 ? claim : claims
     this.byKey.set(claim.id, linked)
     return linked
@@ -197,7 +209,7 @@ export class ClaimTable extends PidTable<Claim> {
   private unlink(claim: Claim, entry: Entry | undefined): Entry | undefined {
     this.removeRow(claim)
     const rest = Array.isArray(entry) ? this.living(entry.filter((one) => one !== claim)) : []
-    const left = rest.length > 1 ? rest : rest[0]
+    const left = rest.length > 1 ? this.order.rank(rest) : rest[0]
     if (left === undefined) this.byKey.delete(claim.id)
     else this.byKey.set(claim.id, left)
     return left
@@ -215,6 +227,7 @@ export class ClaimTable extends PidTable<Claim> {
 
 /** A claim's wire form. A string key that is its own id is not sent twice. */
 export function claimPut(claim: Claim): Put {
-  const { id, key, pid, epoch, forced, meta } = claim
-  return [id, packKey(id, key), pid ?? null, epoch, forced, meta === undefined ? null : meta]
+  const { id, key, pid, epoch, forced, meta = null, lineage } = claim
+  const fields = [packKey(id, key), pid ?? null, epoch, forced, meta]
+  return lineage ? [id, ...fields, lineage] : [id, ...fields]
 }

@@ -7,6 +7,7 @@
 import { type Attempt, ClaimAttempts, type Self } from './claim-attempts.js'
 import type { ClaimTable } from './claim-table.js'
 import { type Home, homeOf } from './home.js'
+import { latestLineage, namedLineage } from './lineage.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { ViewTracker } from './view.js'
 
@@ -99,7 +100,7 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
     attempt.blockedSince = undefined
     attempt.asked.push(next.node)
     const { claim } = attempt
-    const request: ClaimRequest = [
+    const asked = [
       attempt.request,
       next.view,
       claim.scope,
@@ -108,7 +109,8 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
       claim.force,
       this.tables(claim.scope).epochMax,
       claim.over ?? 0,
-    ]
+    ] as const
+    const request: ClaimRequest = claim.renews ? [...asked, true] : asked
     if (next.node !== this.self.node) return this.sendRequest(next.node, request)
     const { node, creation } = this.self
     this.take(attempt, node, this.home.answer(node, creation, request), now)
@@ -119,6 +121,7 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
     switch (answer[1]) {
       case 'granted':
         attempt.epoch = Math.max(attempt.epoch, answer[2])
+        attempt.lineage = latestLineage(attempt.lineage, namedLineage(answer[3]))
         return this.askNext(attempt, now)
       case 'taken':
         return this.taken(attempt, answer[2], now)

@@ -10,6 +10,7 @@ import { type Child, type Departure, whenCalled } from './child.js'
 import type { ChildEvents } from './child-events.js'
 import type { Claim, ClaimChange } from './claim-table.js'
 import { type HandoffOffer, type HandoffStep, predecessorOf } from './handoff-offer.js'
+import { lineageAfter, relation } from './lineage.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort } from './process-port.js'
 import { type RemoteOutcome, toOutcome } from './remote-outcome.js'
@@ -87,10 +88,13 @@ export class Departures {
     return outcome
   }
 
-  /** Another node's claim has come for a child that is to move there. False: that is no handoff. */
-  overtaken(child: Child, by: Claim): boolean {
+  /**
+   * Another node's claim has come for a child that is to move: where it was to go, or, if it has moved on
+   * since, from there. False: that is no handoff.
+   */
+  overtaken(child: Child, own: Claim, by: Claim): boolean {
     const { moving } = child
-    if (!moving || !by.pid || !predecessorOf(by)?.equals(moving.pid)) return false
+    if (!moving || !by.pid || !isHandoff(moving.pid, own, by)) return false
     moving.commit(by.pid)
     return true
   }
@@ -146,7 +150,9 @@ export class Departures {
     const { processes, receiver, rows, handoffMs } = this.parts
     const { id, childId, recipe, epoch } = child
     const { pid, to, byPlan } = departure
-    const offer: HandoffOffer = { id, childId, recipe, epoch, pid, state, byPlan, ...rows.of(pid) }
+    const own = this.parts.claims.own.rows.get(id) as Claim | undefined
+    const base = { id, childId, recipe, epoch, pid, state, byPlan, ...rows.of(pid) }
+    const offer: HandoffOffer = { ...base, lineage: own ? lineageAfter(own) : null }
     this.parts.onStep('sent', childId)
     const call = processes.call({ name: receiver, node: to }, 'takeOver', [offer], handoffMs)
     const answered = toOutcome(call as Promise<RemoteOutcome<Pid>>)
@@ -177,11 +183,24 @@ export class Departures {
       })
       const won = departure.committed.then((pid) => ({ type: 'taken', pid }) as const)
       const outcome = await Promise.race([won, claimed])
-      if (outcome.type === 'taken') return { won: outcome.pid }
+      if (outcome.type === 'taken') {
+        if (this.isLost(child, departure)) return { reason: 'another process has its id' }
+        return { won: outcome.pid }
+      }
       if (outcome.type === 'granted') return { reason: 'it did not answer' }
       if (child.stopping) return { reason: 'the child was stopped' }
       await this.parts.pause(RETRY_MS)
     }
+  }
+
+  /** After a split: whoever has the id did not get it by this handoff. */
+  private isLost({ id }: Child, { pid }: Departure): boolean {
+    const { own, table } = this.parts.claims
+    const mine = own.rows.get(id) as Claim | undefined
+    const owner = table.find(id)
+    return (
+      mine !== undefined && owner !== undefined && owner !== mine && !isHandoff(pid, mine, owner)
+    )
   }
 
   private departs(child: Child, { pid }: Departure, by: Pid): void {
@@ -190,3 +209,6 @@ export class Departures {
     this.parts.departed(child)
   }
 }
+
+const isHandoff = (from: Pid, own: Claim, by: Claim): boolean =>
+  predecessorOf(by)?.equals(from) === true || relation(by, own) === 'took'

@@ -12,14 +12,15 @@ import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import { type ChildEvent, ChildEvents } from './child-events.js'
 import { type ChildFinder, ChildHandle, type HandleVerbs } from './child-handle.js'
-import { ChildRunner, type RunnerOptions } from './child-runner.js'
+import { ChildRunner } from './child-runner.js'
 import { ChildStarter } from './child-starter.js'
+import type { StartChildOptions, StaticChild, SupervisorOptions } from './children-options.js'
 import type { Groups } from './groups.js'
 import type { MovingRows } from './moving-rows.js'
-import type { Placement } from './placement.js'
-import type { ChildPort, ServerModule } from './process-port.js'
-import { type Move, type MovesResult, type RebalanceOptions, Rebalancer } from './rebalancer.js'
+import type { ChildPort } from './process-port.js'
+import { type Move, type MovesResult, Rebalancer } from './rebalancer.js'
 import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
+import { resolveWarnings } from './resolve-warnings.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
@@ -29,39 +30,7 @@ import { checkOptions, supervisorOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
 import { within } from './within.js'
 
-/** A child that is to be there from the start, and again after all nodes were stopped. */
-export interface StaticChild extends StartChildOptions {
-  readonly module: (new () => GenServer) | string
-  readonly args?: readonly unknown[]
-}
-
-export interface SupervisorOptions extends Partial<RunnerOptions>, Partial<RebalanceOptions> {
-  /** The classes this node can start, by the name that all members use. */
-  modules?: Readonly<Record<string, ServerModule>>
-  /**
-   * When a child that ended is started again: always (`permanent`), unless it ended with `normal`
-   * or `shutdown` (`transient`, the default, as the original Citadel), or never (`temporary`).
-   */
-  restart?: ChildRecipe['restart']
-  /** Which member a child belongs on, the same on all members; `rendezvous` unless given. */
-  placement?: Placement
-  /** Children run only on nodes that have this role. Give the same on all members. */
-  role?: string
-  /** This node's share of children relative to the others; 1 unless given. */
-  weight?: number
-  /** Children that are to be there, once each, as soon as there is a member that may run them. */
-  children?: readonly StaticChild[]
-}
-
-export interface StartChildOptions {
-  /** What names the child in the cluster: any term, compared by value. */
-  id: unknown
-  restart?: ChildRecipe['restart']
-  /** How long its `terminate` may take when it is stopped, in milliseconds; 5,000 unless given. */
-  shutdownMs?: number
-  /** How long to wait for it to run, in milliseconds; 5,000 unless given. */
-  timeoutMs?: number
-}
+export type { StartChildOptions, StaticChild, SupervisorOptions }
 
 /** How many children there are. */
 export interface ChildCounts {
@@ -129,6 +98,10 @@ export class DistributedSupervisor {
     const { scopes, members, processes } = seat
     this.claims = scopes.scope<'c'>(`c:supervisor/${name}`)
     this.specs = scopes.scope<'s'>(`s:supervisor/${name}`)
+    if (options.resolve && !seat.lease) {
+      const warn = resolveWarnings(seat.log, seat.world.clock, `supervisor "${name}"`)
+      this.claims.table.resolveBy(options.resolve, warn, true)
+    }
     this.receiver = supervisorServerName(name)
     this.placement = new SupervisorMembers(members, name, options.placement, {
       role: options.role,

@@ -16,7 +16,7 @@ export type HandoffStep =
   | 'released'
 
 /** A name in the registry that the process has. */
-export type MovingKey = readonly [key: unknown, epoch: number, meta: unknown]
+export type MovingKey = readonly [key: unknown, epoch: number, meta: unknown, lineage?: unknown]
 /** A group that it has joined so often. */
 export type MovingMembership = readonly [group: unknown, count: number, meta: unknown]
 
@@ -26,6 +26,8 @@ export interface HandoffOffer {
   readonly recipe: ChildRecipe
   /** What the new claim is to be written over. */
   readonly epoch: number
+  /** What the new claim comes after, in case that claim is not known over there. */
+  readonly lineage?: unknown
   /** The old process. */
   readonly pid: Pid
   /** Undefined: it gave none. */

@@ -4,7 +4,9 @@
  * in the table, nobody else is granted the key, except by force.
  */
 import type { Pid } from '../term/pid.js'
+import type { Lineage } from './claim.js'
 import type { ClaimTable } from './claim-table.js'
+import { latestLineage, lineageAfter, lineageAfterGrant } from './lineage.js'
 import { rendezvous } from './placement.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { View, ViewTracker } from './view.js'
@@ -13,6 +15,12 @@ import type { View, ViewTracker } from './view.js'
 export function homeOf(view: View, id: string): string {
   return rendezvous.choose(id, view.members)!
 }
+
+/**
+ * By force a key is granted to one while the claim of another is on its way. That one may have got a later
+ * epoch than it was granted, if its node knew of later ones, but not by that much.
+ */
+const LEAP = 1_000_000
 
 export class Home {
   constructor(
@@ -27,21 +35,26 @@ export class Home {
     const refusal = force ? undefined : this.taken(table, request, node, creation)
     if (refusal === 'busy') return [number, 'busy', null]
     if (refusal) return [number, 'taken', refusal]
-    const epoch = Math.max(table.epochMax, epochMax, over) + 1
+    const before = table.reserved.get(id)
+    const isRace = before !== undefined && before.node !== node
+    const epoch = Math.max(table.epochMax, epochMax, over) + (isRace ? LEAP : 1)
     table.epochMax = epoch
-    table.reserved.set(id, { node, creation, request: number, pid, epoch, over })
-    return [number, 'granted', epoch]
+    const lineage = force || over > 0 ? lineageKnown(table, id) : undefined
+    table.reserved.set(id, { node, creation, request: number, pid, epoch, over, lineage })
+    return lineage ? [number, 'granted', epoch, lineage] : [number, 'granted', epoch]
   }
 
   /** Who has the key, if that is not the claimant. */
   private taken(
     table: ClaimTable,
-    [, , , id, pid, , , over]: ClaimRequest,
+    [, , , id, pid, , , over, renews]: ClaimRequest,
     node: string,
     creation: number,
   ): Pid | 'busy' | undefined {
     const owner = table.find(id)
-    if (owner && owner.epoch !== over) {
+    // One of the owners that a split has left writes its claim anew: those who run them decide that.
+    const contends = renews === true && table.contends(id, node, creation, over)
+    if (owner && owner.epoch !== over && !contends) {
       const own = owner.origin.node === node && owner.origin.creation === creation
       if (!own || (owner.pid && pid && !owner.pid.equals(pid))) return owner.pid ?? 'busy'
     }
@@ -49,6 +62,13 @@ export class Home {
     if (!reserved || (reserved.node === node && reserved.creation === creation)) return undefined
     return reserved.pid ?? 'busy'
   }
+}
+
+/** The lineage of a claim that takes a key from whoever has it, or is about to. */
+function lineageKnown(table: ClaimTable, id: string): Lineage | undefined {
+  const owner = table.find(id)
+  const reserved = table.reserved.get(id)
+  return latestLineage(owner && lineageAfter(owner), reserved && lineageAfterGrant(reserved))
 }
 
 /** Drops the reservations of a claimant in one table that `unused` picks. */

@@ -9,6 +9,7 @@ export function processPort(kernel: Kernel): ChildPort {
     cast: (to, method, args) => root.cast(to, method, ...args),
     hold: (pid, timeoutMs) => moves.hold(pid, timeoutMs),
     carry: (state, node) => moves.carry(state, node),
+    merge: (pid, state) => moves.merge(pid, state),
     goOn: (pid) => moves.goOn(pid),
     arrive: (module, args, arrival) =>
       root.spawn(module as never, args as never, { arrival } as SpawnOptions),

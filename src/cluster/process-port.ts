@@ -41,6 +41,11 @@ export interface ChildPort extends ProcessPort {
   hold(pid: Pid, timeoutMs: number): Promise<unknown>
   /** Its state as it can go to `node`, with the callers in it; `stays` when it does not go. */
   carry(state: unknown, node: string): { state: unknown; stays(): void }
+  /**
+   * Has a process hear the state of another one that lost a conflict against it. Rejects `unavailable`,
+   * `noproc` or `overloaded` when it has not heard of it.
+   */
+  merge(pid: Pid, state: unknown): Promise<void>
   /** A held process goes on here. */
   goOn(pid: Pid): void
   /** Starts the successor of `from`. Resolves when it has begun, held, with its state taken over. */

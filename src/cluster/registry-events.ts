@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pid } from '../term/pid.js'
 import { beats, type Claim, type ClaimChange } from './claim-table.js'
+import { relation } from './lineage.js'
 import type { Origin } from './origin.js'
 import type { ChangeReason } from './table.js'
 
@@ -25,7 +26,7 @@ export type RegistryReason =
   | 'node_down'
   /** It was there already, on a node that has just connected. */
   | 'node_up'
-  /** Two sides of a split had an owner each; this is what is left. */
+  /** Two sides of a split had an owner each; this is what is left, or has a later epoch for that. */
   | 'conflict'
   /** Its process is a child that runs on another node now. */
   | 'moved'
@@ -100,22 +101,27 @@ export class ChangeReader {
     if (!before.pid.equals(after.pid))
       return event('registered', after, before, this.taken(before, after, reason))
     // A row that a snapshot brings again is no news.
-    if (before.epoch === after.epoch && isDeepStrictEqual(before.meta, after.meta)) return undefined
-    return event('updated', after, before, 'updated')
+    const isSame = isDeepStrictEqual(before.meta, after.meta)
+    if (before.epoch === after.epoch && isSame) return undefined
+    const hasWon = isSame && !after.forced && before.epoch < after.epoch
+    return event('updated', after, before, hasWon ? 'conflict' : 'updated')
   }
 
   private taken(before: Owned, after: Owned, reason: ChangeReason): RegistryReason {
     // What had lost is left, because the winner went.
-    if (beats(before, after)) return removed(reason)
+    if (beats(before, after) && !isThere(before)) return removed(reason)
     if (this.hasMoved(before.pid, after.pid)) {
       this.left.add(before)
       return 'moved'
     }
     if (before.origin.dead) return appeared(reason)
-    if (after.forced) return 'replaced'
+    const how = relation(after, before)
+    if (how === 'won' || beats(before, after)) return 'conflict'
+    if (after.forced && how === 'took') return 'replaced'
     const isOwnLost = before.origin === this.own && after.origin !== this.own
+    if (isOwnLost || reason === 'node_up') return 'conflict'
     // Otherwise the end of the one before is on its way here, and was overtaken.
-    return isOwnLost || reason === 'node_up' ? 'conflict' : 'registered'
+    return after.forced ? 'replaced' : 'registered'
   }
 
   private hasMoved(from: Pid, to: Pid): boolean {
@@ -124,6 +130,10 @@ export class ChangeReader {
     return now !== undefined && (now.equals(to) || this.successor(to)?.equals(now) === true)
   }
 }
+
+/** Not yet given up by its node. */
+const isThere = (claim: Claim): boolean =>
+  !claim.origin.dead && claim.origin.rows.get(claim.id) === claim
 
 const appeared = (reason: ChangeReason): RegistryReason =>
   reason === 'node_up' ? 'node_up' : 'registered'

@@ -5,13 +5,19 @@
  * (docs/guarantees.md).
  */
 import { CitadelError } from '../base/errors.js'
+import { silent } from '../base/log.js'
 import { KeyLost } from '../process/system-messages.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import type { ClaimOutcome } from './arbiter.js'
-import type { Claim, ClaimChange } from './claim-table.js'
+import { ChildClaims } from './child-claims.js'
+import type { Claim, Lineage } from './claim.js'
+import type { Registration, Resolve } from './claim-order.js'
+import type { ClaimChange } from './claim-table.js'
 import type { MovingKey } from './handoff-offer.js'
+import { KeyConflicts } from './key-conflicts.js'
 import { KeyWaits } from './key-waits.js'
+import { latestLineage, lineageAfter, lineageAt, namedLineage } from './lineage.js'
 import type { ProcessPort } from './process-port.js'
 import {
   alreadyRegistered,
@@ -23,14 +29,30 @@ import {
   undecided,
 } from './registry-errors.js'
 import { ChangeReader, type RegistryEvent } from './registry-events.js'
+import type {
+  RegisterOptions,
+  RegistryParts,
+  ReplaceOptions,
+  WhenRegisteredOptions,
+} from './registry-options.js'
 import { type RegistrySelector, RegistryWatches } from './registry-watches.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import { type Replacement, Replacements } from './replacements.js'
+import { resolveWarnings } from './resolve-warnings.js'
 import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { within } from './within.js'
 import { Yielding } from './yielding.js'
+
+export type {
+  RegisterOptions,
+  Registration,
+  RegistryParts,
+  ReplaceOptions,
+  Resolve,
+  WhenRegisteredOptions,
+}
 
 export const REGISTRY_SCOPE = 'c:registry'
 /** The local name of the process that registers and joins on behalf of other nodes. */
@@ -42,50 +64,19 @@ const ASK_EXTRA_MS = 1_000
 const CHANGED_HANDS: ReadonlySet<string> = new Set(['already_registered', 'not_found'])
 const AGAIN_MS = 10
 
-export interface RegisterOptions {
-  /** Take the key from its owner, which lives on and gets a `KeyLost` message. */
-  force?: boolean
-  /** Anything that can cross a wire, up to 32 KiB; found again with `lookup`. */
-  meta?: unknown
-  /** How long to wait for the decision, in milliseconds; 5,000 unless given. */
-  timeoutMs?: number
-  /** Resolve only when every member that is connected has the row; within `timeoutMs` as well. */
-  sync?: boolean
-}
-
-export interface ReplaceOptions {
-  /** In place of the metadata there is, which stays unless this is given; null removes it. */
-  meta?: unknown
-  /** How long to wait for the decision, in milliseconds; 5,000 unless given. */
-  timeoutMs?: number
-}
-
-export interface WhenRegisteredOptions {
-  /** How long to wait, in milliseconds, or Infinity; 5,000 unless given. */
-  timeoutMs?: number
-  /** Gives the wait up. */
-  signal?: AbortSignal
-}
-
-export interface Registration {
-  readonly key: unknown
-  readonly pid: Pid
-  /** Grows with every change of owner: a fencing token. */
-  readonly epoch: number
-  readonly meta: unknown
-}
-
 export class Registry {
   private readonly scope: Scope<'c'>
   private readonly watches: RegistryWatches
   private readonly waits: KeyWaits
   private readonly yielding: Yielding
   private readonly replacements: Replacements
+  private readonly conflicts: KeyConflicts
 
   constructor(
     private readonly scopes: Scopes,
     private readonly processes: ProcessPort,
     private readonly watchExit: (pid: Pid) => void,
+    parts: RegistryParts = {},
   ) {
     this.scope = scopes.scope<'c'>(REGISTRY_SCOPE)
     const reader = new ChangeReader(this.scope.own, (pid) => processes.successor(pid))
@@ -104,14 +95,31 @@ export class Registry {
       processes,
       waits: this.waits,
       tellOwner: (owner, by) => this.yielding.tell(owner, by),
-      write: (claim) => this.write(claim.id, claim.key, claim.pid, claim.epoch, true, claim.meta),
+      write: ({ id, key, pid, epoch, meta, lineage }) =>
+        this.write(id, key, pid, { epoch, lineage }, true, meta),
     })
     this.scope.listeners.add((change) => {
       // First, as what follows may change the same key again.
       this.watches.changed(change)
       this.waits.changed(change)
-      this.ownLost(change)
+      this.ownLeft(change)
     })
+    const { resolve, log = silent, neverSplits = false } = parts
+    this.conflicts = new KeyConflicts({
+      scopes,
+      scope: this.scope,
+      processes,
+      siblings: new ChildClaims(scopes),
+      neverSplits,
+      isGivenUp: (claim) => this.yielding.isGivenUp(claim),
+      tellLost: (claim, by) => this.tellLost(claim, by),
+    })
+    if (resolve !== undefined && typeof resolve !== 'function') {
+      throw new CitadelError('bad_argument', 'resolve is a function (key, a, b) => a or b.')
+    }
+    if (!resolve || neverSplits) return
+    const warn = resolveWarnings(log, scopes.clock, 'the registry')
+    this.scope.table.resolveBy(resolve, warn)
   }
 
   /**
@@ -288,7 +296,8 @@ export class Registry {
     if (force && this.scopes.tellsOwnersFirst) {
       return this.takeFrom(owner, id, key, pid, meta, timeoutMs)
     }
-    const write = (epoch: number): boolean => this.write(id, key, pid, epoch, force, meta)
+    const write = (epoch: number, lineage?: Lineage): boolean =>
+      this.write(id, key, pid, { epoch, lineage }, force, meta)
     const request = { scope: REGISTRY_SCOPE, id, pid, force, timeoutMs }
     const outcome = await this.scopes.claim(request, write)
     const successor = this.processes.successor(pid)
@@ -333,28 +342,28 @@ export class Registry {
     id: string,
     key: unknown,
     pid: Pid,
-    epoch: number,
+    { epoch, lineage: known }: Pick<Claim, 'epoch' | 'lineage'>,
     force: boolean,
     meta: unknown,
   ): boolean {
     if (!this.processes.isAlive(pid) || this.processes.successor(pid)) return false
-    const { own, table } = this.scope
+    const { own: origin, table } = this.scope
     const before = table.find(id)
-    const claim: Claim = {
-      id,
-      key,
-      pid,
-      epoch,
-      forced: force,
-      meta,
-      origin: own,
-      mark: 0,
-      place: 0,
-    }
+    const mine = origin.rows.get(id) as Claim | undefined
+    const lineage = lineageAt(epoch, before, known)
+    const claim = { id, key, pid, epoch, forced: force, meta, lineage, origin, mark: 0, place: 0 }
     this.scopes.putClaim(this.scope, claim, force ? 'forced' : 'normal')
     this.watchExit(pid)
-    if (before?.pid && before.origin === own && !before.pid.equals(pid)) this.tellLost(before, pid)
+    if (mine?.pid && !mine.pid.equals(pid)) this.outlived(mine, mine === before, pid)
     return true
+  }
+
+  /** A claim of this node is gone, because another process of it has the key. */
+  private outlived({ key, pid }: Claim, wasOwner: boolean, by: Pid): void {
+    if (!pid) return
+    if (wasOwner) this.processes.notify(pid, new KeyLost(key, by))
+    // It had lost to the other side of a split, and was about to hear so.
+    else if (!this.processes.successor(pid)) this.processes.exit(pid, 'name_conflict')
   }
 
   private check(key: unknown, pid: Pid, outcome: ClaimOutcome): void {
@@ -419,7 +428,7 @@ export class Registry {
     const keys: MovingKey[] = []
     for (const claim of this.scope.table.rowsOfPid(this.scope.own, pid)) {
       if (this.scope.table.find(claim.id) !== claim) continue
-      keys.push([claim.key, claim.epoch, claim.meta ?? null])
+      keys.push([claim.key, claim.epoch, claim.meta ?? null, lineageAfter(claim)])
     }
     return keys
   }
@@ -428,14 +437,15 @@ export class Registry {
    * A process that has come from another node takes over a key of its old self. It asks until that is
    * decided, since the old node keeps the key for it only until this resolves.
    */
-  async bring([key, over, meta]: MovingKey, pid: Pid): Promise<void> {
+  async bring([key, over, meta, lineage]: MovingKey, pid: Pid): Promise<void> {
     const id = termKey(key)
     const request = { scope: REGISTRY_SCOPE, id, pid, force: false, over, timeoutMs: TIMEOUT_MS }
-    const write = (epoch: number): boolean => {
+    const write = (epoch: number, known?: Lineage): boolean => {
       const before = this.scope.table.find(id)
       // It may have been updated since the old process was asked for its keys.
       const latest = before?.epoch === over ? before.meta : meta
-      return this.write(id, key, pid, epoch, false, latest ?? undefined)
+      const after = latestLineage(known, namedLineage(lineage))
+      return this.write(id, key, pid, { epoch, lineage: after }, false, latest ?? undefined)
     }
     while (this.processes.isAlive(pid)) {
       const outcome = await this.scopes.claim(request, write)
@@ -450,6 +460,7 @@ export class Registry {
   close(): void {
     this.watches.close()
     this.waits.close()
+    this.conflicts.close()
   }
 
   /** Resolves when all members that can be reached have the rows written so far. */
@@ -457,23 +468,11 @@ export class Registry {
     return this.scopes.replicated(this.scope, true)
   }
 
-  /** A claim of this node has lost its key to another node's: by force, or after a split. */
-  private ownLost({ id, before, after }: ClaimChange): void {
-    if (!before || !after) return
-    const isLeft = before.origin !== this.scope.own && after.origin === this.scope.own
-    if (isLeft && after.pid && this.processes.successor(after.pid)) {
-      // The owner that came after the move is gone: the claim from before it means nothing.
+  /** The owner that came after a move is gone: the claim from before it means nothing. */
+  private ownLeft({ id, before, after }: ClaimChange): void {
+    if (!before || before.origin === this.scope.own || after?.origin !== this.scope.own) return
+    if (after.pid && this.processes.successor(after.pid))
       this.scopes.deleteOwn(this.scope, id, 'moved')
-      return
-    }
-    // A key that has moved: the old claim stays until all members know the new one.
-    if (before.pid && this.processes.successor(before.pid)) return
-    if (before.origin !== this.scope.own || after.origin === this.scope.own) return
-    const isGivenUp = this.yielding.isGivenUp(before)
-    this.scopes.deleteOwn(this.scope, id, after.forced || isGivenUp ? 'forced' : 'conflict')
-    if (!before.pid || isGivenUp) return
-    if (after.forced && after.pid) this.tellLost(before, after.pid)
-    else this.processes.exit(before.pid, 'name_conflict')
   }
 
   private tellLost(claim: Claim, by: Pid): void {

@@ -39,7 +39,7 @@ export interface ReplacementsParts {
   /** Tells an owner, where it must know before somebody else gets its key. */
   tellOwner(owner: Claim, by: Pid): Promise<void>
   /** Writes a claim that the owner before, which lives on, is told of. False: the process is dead. */
-  write(claim: Pick<Claim, 'id' | 'key' | 'epoch' | 'meta'> & { pid: Pid }): boolean
+  write(claim: Pick<Claim, 'id' | 'key' | 'epoch' | 'meta' | 'lineage'> & { pid: Pid }): boolean
 }
 
 /** How long a row that the caller of `replace` has seen may still be on its way to this node. */
@@ -83,12 +83,12 @@ export class Replacements {
     const { epoch: over } = owner
     const request = { scope: scope.replica.scope, id, pid: newPid, force: false, over, timeoutMs }
     let isWritten = false
-    const outcome = await scopes.claim(request, (epoch) => {
+    const outcome = await scopes.claim(request, (epoch, lineage) => {
       const before = scope.table.find(id)
       // The home may have granted what was free by then.
       if (before?.epoch !== over) return false
       const [next] = meta.length > 0 ? meta : [before.meta]
-      isWritten = this.parts.write({ id, key, pid: newPid, epoch, meta: next })
+      isWritten = this.parts.write({ id, key, pid: newPid, epoch, meta: next, lineage })
       return isWritten
     })
     if (isWritten) {

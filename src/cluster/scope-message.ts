@@ -5,6 +5,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
+import type { Lineage } from './claim.js'
 import { PARTS } from './row-digests.js'
 import type { Op, Put } from './table.js'
 import {
@@ -42,10 +43,14 @@ export type ClaimRequest = readonly [
   epochMax: number,
   /** The epoch of a claim that this one may take the key from, and 0 otherwise: a conditional write. */
   over: number,
+  /** The claim with that epoch is the claimant's own, and has won against those of others. */
+  renews?: boolean,
 ]
 
 export type ClaimAnswer =
   | readonly [request: number, 'granted', epoch: number]
+  /** Over an owner of which the claimant may not have heard. */
+  | readonly [request: number, 'granted', epoch: number, lineage: Lineage]
   | readonly [request: number, 'taken', pid: Pid]
   /** Somebody is about to get it, or gets started under it. */
   | readonly [request: number, 'busy', null]

@@ -15,6 +15,7 @@ import { Acknowledgements } from './acknowledgements.js'
 import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
 import { type ArbiterFactory, type ArbiterParts, meshArbiter } from './arbiters.js'
 import type { Beats } from './beats.js'
+import type { Lineage } from './claim.js'
 import { type Claim, type ClaimChange, type ClaimTable, claimPut } from './claim-table.js'
 import { deletionOf } from './deletion.js'
 import { FlushTurns } from './flush-turns.js'
@@ -210,11 +211,11 @@ export class Scopes {
   /** Asks for a key. When granted, `write` gets the epoch and must write the claim, or answer false. */
   claim(
     request: Omit<Claiming, 'deadline' | 'done'> & { timeoutMs: number },
-    write: (epoch: number) => boolean,
+    write: (epoch: number, lineage?: Lineage) => boolean,
   ): Promise<ClaimOutcome> {
     return new Promise((resolve) => {
       const done = (outcome: ClaimOutcome): boolean => {
-        const written = outcome.type === 'granted' ? write(outcome.epoch) : false
+        const written = outcome.type === 'granted' ? write(outcome.epoch, outcome.lineage) : false
         resolve(outcome)
         return written
       }

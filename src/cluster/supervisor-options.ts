@@ -31,6 +31,7 @@ interface Checked extends Partial<CompleteOptions> {
   readonly role?: unknown
   readonly weight?: unknown
   readonly children?: unknown
+  readonly resolve?: unknown
 }
 
 const isAtLeast =
@@ -58,6 +59,7 @@ const CHECKS: Readonly<Record<string, readonly [(value: unknown) => boolean, str
     isOneOf('permanent', 'transient', 'temporary'),
     "'permanent', 'transient' or 'temporary'",
   ],
+  resolve: [(value) => typeof value === 'function', 'a function (id, a, b) => a or b'],
   children: [Array.isArray, 'a list of { module, args?, id, restart? }'],
 }
 

@@ -26,6 +26,7 @@ export class SupervisorServer extends GenServer {
     'terminateChild',
     'takeOver',
     'released',
+    'merge',
     'move',
     'plan',
     'rebalance',
@@ -72,6 +73,12 @@ export class SupervisorServer extends GenServer {
     if (typeof id === 'string' && typeof epoch === 'number' && isOurs) {
       this.share.runner.released(id, epoch, pid)
     }
+  }
+
+  /** The state of a child that has lost its id to one of this node. */
+  merge(id: unknown, from: unknown, state: unknown): typeof noReply {
+    if (typeof id !== 'string' || !(from instanceof Pid)) return this.answer(badRequest('merge'))
+    return this.answer(this.share.runner.merge(id, state).then(() => null))
   }
 
   move(id: unknown, to: unknown): typeof noReply {

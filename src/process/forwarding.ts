@@ -13,6 +13,7 @@ import type { Core } from './core.js'
 import { reasonToWire } from './exit-reason.js'
 import { castTerm } from './gen-protocol.js'
 import type { Links } from './links.js'
+import { Merge } from './merge.js'
 import type { Monitors } from './monitors.js'
 import type { Detour, Process } from './process.js'
 import { signalWithReason } from './remote-reason.js'
@@ -101,6 +102,7 @@ export class Forwarding implements Detour {
   pass(item: unknown): void {
     this.#usedAt = this.#parts.core.clock.now()
     if (item instanceof Marker) this.#parts.passMarker(this.to, item.node)
+    else if (item instanceof Merge) item.moved(this.process.pid)
     else if (item instanceof PendingCall) this.#passOwnCall(item)
     else if (item instanceof Call) this.#passCall(item)
     // Of monitors and links of the old instance: the new one makes its own, and hears by them.

@@ -19,6 +19,7 @@ const NOT_MESSAGES: ReadonlySet<string> = new Set([
   'handoff',
   'takeover',
   'handoffAborted',
+  'mergeConflict',
 ])
 
 const TERMINATE_TIMEOUT_MS = 5_000

@@ -11,6 +11,7 @@ import { overloaded } from './call-errors.js'
 import { Forwarding, type ForwardingParts } from './forwarding.js'
 import { Gate } from './gate.js'
 import { requestFromWire } from './gen-protocol.js'
+import { Merge } from './merge.js'
 import type { Process } from './process.js'
 import { replaceParts } from './replace-parts.js'
 import { Call, RemoteCall } from './request.js'
@@ -129,6 +130,26 @@ export class Moves {
   goOn(pid: Pid): void {
     const process = this.#find(pid)
     if (process instanceof ServerProcess) process.letGo(true)
+  }
+
+  /**
+   * Has a process hear the state of another one, behind what waits for it. Resolves when it has.
+   * @throws CitadelError `noproc`, `unavailable`, `overloaded`: it has not; `exited`, `undefined_method`.
+   */
+  merge(pid: Pid, state: unknown): Promise<void> {
+    const process = this.#find(pid)
+    if (!(process instanceof ServerProcess)) return Promise.reject(noProcess(pid))
+    if (process.status === 'moved') return Promise.reject(busy(pid))
+    return new Promise((resolve, reject) => {
+      const merge = new Merge(state, (error) => {
+        process.knownTies?.exitListeners?.delete(ended)
+        if (error === undefined) resolve()
+        else reject(error)
+      })
+      const ended = (_: Pid, reason: unknown): void => merge.ended(pid, reason)
+      process.ties.addExitListener(ended)
+      if (!this.#parts.core.admit(process, merge)) merge.failed(overloaded(process))
+    })
   }
 
   /** Resolves when no call to a process that has moved away is unanswered. */

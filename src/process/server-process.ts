@@ -7,6 +7,7 @@ import type { Pid } from '../term/pid.js'
 import { describeReason } from './exit-reason.js'
 import { fromOfTerm, refOfTag, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
+import { Merge } from './merge.js'
 import type { Method, MethodTable } from './method-table.js'
 import { type Detour, type Host, isThenable, Process } from './process.js'
 import { replaceParts } from './replace-parts.js'
@@ -26,6 +27,7 @@ interface Lifecycle {
   handoff?(): unknown
   takeover?(state: unknown): unknown
   handoffAborted?(): unknown
+  mergeConflict?(state: unknown): unknown
   handleCall(request: unknown, from: Call): unknown
   handleCast(request: unknown): unknown
 }
@@ -60,6 +62,8 @@ export class ServerProcess extends Process {
   #birth: Birth | undefined
   #holder: Holder | undefined = undefined
   #hearsAborted = false
+  /** Being heard just now. */
+  #merge: Merge | undefined = undefined
   /** Who waits for an answer of the process that it takes over from. */
   #callers: ReadonlyMap<string, Call> | undefined = undefined
   /** Whom it takes over from, until it handles messages. */
@@ -106,6 +110,7 @@ export class ServerProcess extends Process {
     try {
       if (item instanceof Envelope) result = this.#request(item)
       else if (item === aborted) result = (this.#server as unknown as Lifecycle).handoffAborted?.()
+      else if (item instanceof Merge) result = this.#mergeConflict(item)
       else result = this.#info(item)
       if (isThenable(result)) {
         this.#park(result)
@@ -154,6 +159,18 @@ export class ServerProcess extends Process {
     return undefined
   }
 
+  #mergeConflict(merge: Merge): unknown {
+    const server = this.#server as unknown as Lifecycle
+    if (server.mergeConflict === undefined) {
+      const sentence = `${this.kind} has no mergeConflict(state): give it one on all nodes`
+      merge.failed(new CitadelError('undefined_method', sentence))
+      return undefined
+    }
+    this.#merge = merge
+    merge.taken()
+    return server.mergeConflict(merge.state)
+  }
+
   #methodOf(envelope: Envelope): Method | undefined {
     return envelope.method === undefined ? undefined : this.#table.methods.get(envelope.method)
   }
@@ -174,6 +191,8 @@ export class ServerProcess extends Process {
       if (result !== noReply) this.host.answer(call, result, this)
       else if (!call.answered && !this.ended) this.hold(call)
     }
+    this.#merge?.done()
+    this.#merge = undefined
     if (this.ended) return
     this.status = 'ready'
     if (this.leaving !== undefined) this.#terminate(this.leaving.reason)

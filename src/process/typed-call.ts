@@ -22,6 +22,7 @@ type Lifecycle =
   | 'handoff'
   | 'takeover'
   | 'handoffAborted'
+  | 'mergeConflict'
   | 'then'
   | 'self'
   | 'citadel'

@@ -7,6 +7,7 @@
  */
 
 import type { Claiming } from '../cluster/arbiter.js'
+import type { Lineage } from '../cluster/claim.js'
 import type { Claim, ClaimChange } from '../cluster/claim-table.js'
 import { predecessorOf } from '../cluster/handoff-offer.js'
 import type { Scope } from '../cluster/scope.js'
@@ -52,12 +53,12 @@ export class GrantWatch {
     const claim = scopes.claim.bind(scopes)
     scopes.claim = ((
       request: Claiming & { timeoutMs: number },
-      write: (epoch: number) => boolean,
+      write: (epoch: number, lineage?: Lineage) => boolean,
     ) =>
-      claim(request, (epoch) => {
+      claim(request, (epoch, lineage) => {
         this.writingOver = request.over
         try {
-          return write(epoch)
+          return write(epoch, lineage)
         } finally {
           this.writingOver = undefined
         }

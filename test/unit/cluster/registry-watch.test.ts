@@ -240,10 +240,13 @@ describe('registry.watch', () => {
     const lines = both.map(told)
     const owner = a.registry.findByKey('x')!.node
     const loser = owner === 'a' ? 'b' : 'a'
-    expect(lines[owner === 'a' ? 0 : 1]).toEqual([`registered x ${owner}1 registered`])
+    // Both had the same epoch: the one that stays has got a later one.
+    const later = `updated x ${owner}1 conflict (${owner}1)`
+    expect(lines[owner === 'a' ? 0 : 1]).toEqual([`registered x ${owner}1 registered`, later])
     expect(lines[owner === 'a' ? 1 : 0]).toEqual([
       `registered x ${loser}1 registered`,
       `registered x ${owner}1 conflict (${loser}1)`,
+      later,
     ])
   })
 

@@ -1,0 +1,47 @@
+/** What users say of a distributed supervisor and of its children. */
+import type { GenServer } from '../process/gen-server.js'
+import type { RunnerOptions } from './child-runner.js'
+import type { Resolve } from './claim-order.js'
+import type { Placement } from './placement.js'
+import type { ServerModule } from './process-port.js'
+import type { RebalanceOptions } from './rebalancer.js'
+import type { ChildRecipe } from './spec-table.js'
+
+/** A child that is to be there from the start, and again after all nodes were stopped. */
+export interface StaticChild extends StartChildOptions {
+  readonly module: (new () => GenServer) | string
+  readonly args?: readonly unknown[]
+}
+
+export interface SupervisorOptions extends Partial<RunnerOptions>, Partial<RebalanceOptions> {
+  /** The classes this node can start, by the name that all members use. */
+  modules?: Readonly<Record<string, ServerModule>>
+  /**
+   * When a child that ended is started again: always (`permanent`), unless it ended with `normal`
+   * or `shutdown` (`transient`, the default, as the original Citadel), or never (`temporary`).
+   */
+  restart?: ChildRecipe['restart']
+  /**
+   * Which of two processes of an id stays, `a` or `b`, that a partition has left: the one with the later
+   * epoch, `a`, unless given. It must answer the same on all nodes.
+   */
+  resolve?: Resolve
+  /** Which member a child belongs on, the same on all members; `rendezvous` unless given. */
+  placement?: Placement
+  /** Children run only on nodes that have this role. Give the same on all members. */
+  role?: string
+  /** This node's share of children relative to the others; 1 unless given. */
+  weight?: number
+  /** Children that are to be there, once each, as soon as there is a member that may run them. */
+  children?: readonly StaticChild[]
+}
+
+export interface StartChildOptions {
+  /** What names the child in the cluster: any term, compared by value. */
+  id: unknown
+  restart?: ChildRecipe['restart']
+  /** How long its `terminate` may take when it is stopped, in milliseconds; 5,000 unless given. */
+  shutdownMs?: number
+  /** How long to wait for it to run, in milliseconds; 5,000 unless given. */
+  timeoutMs?: number
+}

@@ -1,0 +1,118 @@
+/**
+ * Children that have lost their id to the other side of a split. If the class wants it, the winner hears
+ * the state of the loser first: the loser is held still, its `handoff` gives the state, and the winner
+ * gets `mergeConflict(state)` once, as a turn of its own. Whatever fails, the loser ends, once.
+ */
+import type { Clock } from '../base/clock.js'
+import { CitadelError, type ErrorCode } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { Pid } from '../term/pid.js'
+import type { Child } from './child.js'
+import type { ChildStops } from './child-stops.js'
+import type { ChildPort, ServerModule } from './process-port.js'
+import { type RemoteOutcome, toOutcome } from './remote-outcome.js'
+import type { Scope } from './scope.js'
+import { showKey } from './show-key.js'
+
+export interface LostChildrenParts {
+  readonly claims: Scope<'c'>
+  readonly processes: ChildPort
+  readonly stops: ChildStops
+  readonly modules: ReadonlyMap<string, ServerModule>
+  readonly clock: Clock
+  readonly log: Logger
+  /** The name of the process that takes the state, on every member. */
+  readonly receiver: string
+  /** How long the loser may take to be still, and how long the winner to hear it. */
+  readonly handoffMs: number
+}
+
+/** At one time, of one supervisor and node. */
+const MERGES_MAX = 64
+const RETRY_MS = 50
+/** It has not been heard: the winner has moved, or is not there yet. */
+const NOT_HEARD: ReadonlySet<ErrorCode> = new Set(['unavailable', 'noproc', 'overloaded'])
+
+export class LostChildren {
+  private merging = 0
+  private readonly waiting: (() => void)[] = []
+
+  constructor(private readonly parts: LostChildrenParts) {}
+
+  /** Ends a child whose id another node has won. */
+  giveUp(child: Child): void {
+    if (child.stopping) return
+    const module = this.parts.modules.get(child.recipe.module)
+    const wantsMerge = module && 'mergeConflict' in module.prototype
+    if (!child.pid || !wantsMerge) return this.parts.stops.begin(child, 'name_conflict')
+    // From now on it is neither restarted nor moved.
+    child.stopping = true
+    void this.merge(child, child.pid)
+  }
+
+  private async merge(child: Child, pid: Pid): Promise<void> {
+    await this.turn()
+    const failure = await this.handOn(child, pid).catch((error: unknown) => String(error))
+    if (failure !== undefined) {
+      const which = `child ${showKey(child.childId)} (${pid})`
+      this.parts.log.warn(`${which} lost a conflict, and its state is lost: ${failure}`)
+    }
+    this.merging--
+    this.waiting.shift()?.()
+    if (child.pid) this.parts.stops.end(child, 'name_conflict')
+  }
+
+  private async turn(): Promise<void> {
+    while (this.merging >= MERGES_MAX) {
+      await new Promise<void>((resolve) => this.waiting.push(resolve))
+    }
+    this.merging++
+  }
+
+  /** Resolves with why its state is lost; undefined: the winner has heard it. */
+  private async handOn(child: Child, pid: Pid): Promise<string | undefined> {
+    const { processes, handoffMs } = this.parts
+    const quiet = await toOutcome(processes.hold(pid, handoffMs))
+    if (!quiet.ok) return quiet.message
+    if (quiet.value === undefined) return 'it has no handoff(), or that gave nothing'
+    // Callers that it has not answered hear of its end; they are in nobody's way in its state.
+    const carried = processes.carry(quiet.value, this.winner(child)?.node ?? pid.node)
+    try {
+      return await this.send(child, pid, carried.state)
+    } finally {
+      carried.stays()
+    }
+  }
+
+  /** To wherever the winner is, which may move meanwhile. */
+  private async send(child: Child, from: Pid, state: unknown): Promise<string | undefined> {
+    const { processes, clock, receiver, handoffMs } = this.parts
+    const deadline = clock.now() + handoffMs
+    for (let why = 'the other one did not begin in time'; ; ) {
+      const left = deadline - clock.now()
+      const node = this.winner(child)?.node
+      if (node === undefined) return 'the other one is gone'
+      if (left <= 0) return why
+      const call = processes.call({ name: receiver, node }, 'merge', [child.id, from, state], left)
+      const outcome = await toOutcome(call as Promise<RemoteOutcome<void>>)
+      const heard = outcome.ok ? outcome.value : outcome
+      if (heard.ok) return undefined
+      why = heard.message
+      if (!NOT_HEARD.has(heard.code)) return why
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+    }
+  }
+
+  private winner({ id }: Child): { readonly node: string } | undefined {
+    const owner = this.parts.claims.table.find(id)
+    return owner && owner.origin !== this.parts.claims.own ? owner.origin : undefined
+  }
+
+  /** On the winner's node: resolves when it has heard the state of the other one. */
+  async heard(child: Child | undefined, state: unknown): Promise<void> {
+    if (!child?.pid || child.stopping) {
+      throw new CitadelError('unavailable', 'The winner of the conflict does not run here.')
+    }
+    return this.parts.processes.merge(child.pid, state)
+  }
+}
