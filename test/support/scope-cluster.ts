@@ -8,6 +8,7 @@ import { CitadelError } from '../../src/base/errors.js'
 import { Lease } from '../../src/base/lease.js'
 import { silent } from '../../src/base/log.js'
 import { quorumArbiter } from '../../src/cluster/arbiters.js'
+import type { Resolve } from '../../src/cluster/claim-order.js'
 import { Groups } from '../../src/cluster/groups.js'
 import { Ownership } from '../../src/cluster/ownership.js'
 import type { ProcessPort } from '../../src/cluster/process-port.js'
@@ -174,7 +175,10 @@ export class ScopeNode {
     const ownership = arbiter && new Ownership(this.lease, clock, { own() {}, mayOwn: () => true })
     this.scopes = new Scopes({ mesh, clock, log: silent, logMax, arbiter, ownership })
     const rows = new ProcessRows(this.scopes, this.processes)
-    this.registry = new Registry(this.scopes, this.processes, rows.watch)
+    this.registry = new Registry(this.scopes, this.processes, rows.watch, {
+      resolve: cluster.resolve?.(name),
+      neverSplits: arbiter !== undefined,
+    })
     this.groups = new Groups(this.scopes, this.processes, rows.watch)
     rows.cover(this.claims)
     rows.cover(this.scopes.scope<'g'>('g:groups'))
@@ -211,6 +215,8 @@ export class ScopeCluster {
   private readonly endings = new Set<Ending>()
   private order = 0
   private creations = 0
+  /** What nodes started from now on have as `resolve`, by their names. */
+  resolve: ((node: string) => Resolve) | undefined
 
   constructor(
     seed: number,
