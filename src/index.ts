@@ -22,6 +22,7 @@ export type {
   Registration,
   Registry,
   ReplaceOptions,
+  Resolve,
   WhenRegisteredOptions,
 } from './cluster/registry.js'
 export type { RegistryEvent, RegistryReason } from './cluster/registry-events.js'
