@@ -296,7 +296,7 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
 
   /** An exit signal from `from`, by a broken link or by `exit(pid, reason)`. */
   exitSignal(from: Pid, reason: unknown, linked: boolean): void {
-    if (this.host.isOver(this)) return
+    if (this.ended) return
     if (this.detour?.exitSignal !== undefined) {
       this.detour.exitSignal(from, reason, linked)
       return

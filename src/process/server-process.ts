@@ -96,7 +96,7 @@ export class ServerProcess extends Process {
     }
     let taken = 0
     while (taken < MESSAGES_PER_TURN && this.status === 'ready' && this.mailbox !== undefined) {
-      if (this.mailbox.size === 0 || (taken > 0 && this.host.isOver(this))) break
+      if (this.mailbox.size === 0) break
       taken++
       this.#take(this.mailbox.shift())
     }
@@ -183,7 +183,7 @@ export class ServerProcess extends Process {
 
   /** A handler returned, or its promise was fulfilled. */
   #handled(result: unknown): void {
-    // Its answer may be late. Who waits for it has been told by the end.
+    // Asked here for the next message of this turn as well. Who waits for an answer is told by the end.
     if (this.isOwner && this.host.isOver(this)) return
     const call = this.current
     if (call !== undefined) {
@@ -337,7 +337,7 @@ export class ServerProcess extends Process {
   #initialized(): void {
     const arrival = this.#birth?.arrival
     this.#birth = undefined
-    if (this.host.isOver(this)) return
+    if (this.ended) return
     if (arrival === undefined) this.#begun('ready')
     else this.#takeOver(arrival.state)
   }
@@ -408,7 +408,6 @@ export class ServerProcess extends Process {
   }
 
   #terminate(reason: unknown): number {
-    if (this.host.isOver(this)) return 0
     this.status = 'stopping'
     this.abort()
     const server = this.#server as unknown as Lifecycle

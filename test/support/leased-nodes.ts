@@ -6,7 +6,10 @@ import type { Clock } from '../../src/base/clock.js'
 import type { Lease } from '../../src/base/lease.js'
 import { systemClock } from '../../src/base/system-clock.js'
 import { Citadel } from '../../src/citadel.js'
-import type { DistributedSupervisor } from '../../src/cluster/distributed-supervisor.js'
+import type {
+  DistributedSupervisor,
+  SupervisorOptions,
+} from '../../src/cluster/distributed-supervisor.js'
 import type { ServerModule } from '../../src/cluster/process-port.js'
 import { Node } from '../../src/node.js'
 import { eventually } from './eventually.js'
@@ -83,7 +86,11 @@ export class LeasedNodes {
   readonly nodes: LeasedNode[] = []
 
   /** `n1`, `n2`, ... connected, with leases of an hour, and members of the supervisor `workers`. */
-  static async start(size: number, modules: Record<string, ServerModule>): Promise<LeasedNodes> {
+  static async start(
+    size: number,
+    modules: Record<string, ServerModule>,
+    options: SupervisorOptions = {},
+  ): Promise<LeasedNodes> {
     const all = new LeasedNodes()
     const epmdPort = await freePort()
     for (let n = 1; n <= size; n++) {
@@ -94,7 +101,7 @@ export class LeasedNodes {
       const [first] = all.nodes
       if (n > 1) await eventually(() => node.citadel.connect(first!.name), { what: 'connected' })
     }
-    for (const node of all.nodes) node.workers = await node.citadel.supervisor('workers', {})
+    for (const node of all.nodes) node.workers = await node.citadel.supervisor('workers', options)
     const hasAll = ({ workers }: LeasedNode): boolean => workers.nodes().length === size
     await eventually(() => all.nodes.every(hasAll), { what: 'all are members' })
     return all

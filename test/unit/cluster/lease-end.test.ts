@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { Lease } from '../../../src/base/lease.js'
 import type { ClaimOutcome } from '../../../src/cluster/arbiter.js'
+import type { SupervisorOptions } from '../../../src/cluster/distributed-supervisor.js'
 import { Ownership } from '../../../src/cluster/ownership.js'
 import type { RegistryEvent } from '../../../src/cluster/registry-events.js'
 import { GenServer } from '../../../src/process/gen-server.js'
@@ -75,12 +76,12 @@ class Worker extends GenServer {
   }
 }
 
-async function start(size = 2): Promise<[LeasedNode, LeasedNode]> {
+async function start(size = 2, options: SupervisorOptions = {}): Promise<[LeasedNode, LeasedNode]> {
   Worker.journal = []
   Worker.starting = undefined
   Worker.leaving = undefined
   Worker.act = () => {}
-  all = await LeasedNodes.start(size, { Worker })
+  all = await LeasedNodes.start(size, { Worker }, options)
   return all.nodes as [LeasedNode, LeasedNode]
 }
 
@@ -147,6 +148,30 @@ describe('two nodes: the lease of one ends', () => {
     expect(starts.sort()).toEqual([...Array(6).fill('init n1'), ...Array(3).fill('init n2')])
   })
 
+  test('no end of it is a crash, and what waits to be restarted is left to the other one as well', async () => {
+    const [n1, n2] = await start(2, { backoffMs: 3_600_000, backoffMaxMs: 3_600_000 })
+    const events: string[] = []
+    void (async () => {
+      for await (const { type } of n2.workers.events()) events.push(type)
+    })()
+    const [waiting, running] = idsOn(n1, 2)
+    for (const id of [waiting, running]) await n1.workers.startChild(Worker, [], { id })
+    const crash = async (restarted: boolean) => {
+      const pid = n1.workers.lookup(waiting)!
+      n1.citadel.exit(pid, 'crash')
+      await eventually(() => n1.workers.lookup(waiting) !== pid)
+      await eventually(() => (n1.workers.lookup(waiting) !== undefined) === restarted)
+    }
+    await crash(true)
+    await crash(false)
+    expect(n1.workers.localChildren().size).toBe(1)
+    await n1.expire()
+    await eventually(() => n2.workers.localChildren().size === 2)
+    await eventually(() => events.filter((type) => type === 'adopted').length === 2)
+    expect(events.filter((type) => type === 'crashed')).toHaveLength(2)
+    expect(events).not.toContain('ended')
+  })
+
   test('a child that starts just then ends unavailable, and stays a child: the other node starts it', async () => {
     const [n1, n2] = await start()
     const [id] = idsOn(n1, 1)
@@ -173,6 +198,19 @@ describe('two nodes: the lease of one ends', () => {
     Worker.act()
     leaving.open()
     expect(await moved).toBe(false)
+    await eventually(() => n2.workers.lookup(id)?.node === n2.name)
+    expect(Worker.journal).toEqual(['init n1', 'handoff n1', 'init n2'])
+  })
+
+  test('a state that is there already does not go out when the node was frozen before it could', async () => {
+    const onStep: SupervisorOptions['onStep'] = (step) => {
+      if (step === 'state') Worker.act()
+    }
+    const [n1, n2] = await start(2, { onStep })
+    const [id] = idsOn(n1, 1)
+    await n1.workers.startChild(Worker, [], { id, restart: 'permanent' })
+    Worker.act = () => n1.clock.jump(3_600_000)
+    expect(await n1.workers.moveChild(id, n2.name)).toBe(false)
     await eventually(() => n2.workers.lookup(id)?.node === n2.name)
     expect(Worker.journal).toEqual(['init n1', 'handoff n1', 'init n2'])
   })
@@ -220,6 +258,22 @@ describe('two nodes: what an owner said before the end of the lease', () => {
 
   test('does not leave the node any more when that is found out late', async () => {
     expect(await said(1_000 + LEASE_MS / 100 + 1)).toEqual(['before', 'the end'])
+  })
+
+  test('does not leave it either when that is the first thing to be found out', async () => {
+    const [n1, n2] = await start()
+    const { pid, heard } = await listener(n2)
+    const owner = await n1.citadel.spawn(Worker)
+    await n1.citadel.registry.register('key', owner)
+    n1.grant(1_000)
+    // Its handler has ended, and what it said has not gone out when the node is frozen.
+    expect(await n1.citadel.call(owner, 'say', pid, 'in the same turn')).toBe(true)
+    n1.clock.jump(2_000)
+    await eventually(() => !n1.citadel.isAlive(owner))
+    await eventually(() => n1.citadel.nodes().includes(n2.name), { what: 'connected again' })
+    n1.citadel.send(pid, 'the end')
+    await eventually(() => heard.includes('the end'))
+    expect(heard).toEqual(['the end'])
   })
 
   test('leaves the node when the lease has ended just now, and no link is cut', async () => {

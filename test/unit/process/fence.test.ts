@@ -187,6 +187,28 @@ describe('one node: an owner whose lease has ended', () => {
     expect(fates[1]).toEqual(['noproc', undefined])
   })
 
+  it('takes no message when the node was frozen in a handler of somebody else, in the same run', async () => {
+    const { node, pid } = await setUp()
+    const other = await node.node.spawn(Owner)
+    const received: unknown[] = []
+    const body = async (self: BoundNode) => {
+      received.push(await self.receive())
+    }
+    const func = await node.node.spawn(body)
+    node.kernel.own(func, true)
+    await node.calm()
+    Owner.begun.length = 0
+    const calls = [
+      fate(node.node.call(other, 'run', () => node.freeze())),
+      fate(node.node.call(pid, 'answer')),
+    ]
+    node.node.send(func, 'late')
+    await node.calm()
+    expect(await Promise.all(calls)).toEqual([{ value: undefined }, LOST])
+    expect(Owner.begun).toEqual(['run'])
+    expect(received).toEqual([])
+  })
+
   it('takes no further message when it is frozen in one of many', async () => {
     const { node, pid } = await setUp()
     const calls = [0, 1, 2].map((n) =>
@@ -398,6 +420,9 @@ describe('one node: an owner that starts when the lease ends', () => {
     })
     expect(await sync).toEqual(['init_failed', 'lease_lost'])
     node.renew()
+    const silent = spawn(node, () => node.freeze())
+    expect(await silent).toEqual(['init_failed', 'lease_lost'])
+    node.renew()
     const opened = gate()
     const later = spawn(node, async (self) => {
       await opened.promise
@@ -470,6 +495,7 @@ describe('two nodes: an owner that moves when the lease ends', () => {
     node.kernel.own(old as Pid, true)
     node.freeze()
     node.lease.check(node.clock.now())
+    expect(node.node.isAlive(old)).toBe(true)
     const answer = node.node.call(old, 'note', 'after')
     await node.calm()
     expect(await answer).toBe('after')
