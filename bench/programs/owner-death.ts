@@ -7,9 +7,11 @@ import { stallCommands } from './stalls.js'
 const PARALLEL = 1_000
 const LOOK_EVERY_MS = 1
 const WAIT_MS = 60_000
+const NAME = 'owned:0'
 
-/** The longest stretches of the survivors during the last death. */
-const stalls = new Map<string, number>()
+/** Of the last death: the longest stretches of the survivors, and when no name led anywhere. */
+const told = new Map<string, number>()
+let hiddenAt = 0
 
 export const ownerCommands = {
   /** So many processes here, each with a name. */
@@ -23,11 +25,19 @@ export const ownerCommands = {
   /** When the last name was gone here, by the clock of the machine. */
   async names_gone(citadel: Citadel): Promise<number> {
     const giveUpAt = machineTime() + WAIT_MS
+    hiddenAt = 0
     while (citadel.registry.size > 0) {
+      if (hiddenAt === 0 && !citadel.registry.findByKey(NAME)) hiddenAt = machineTime()
       if (machineTime() > giveUpAt) throw new Error(`${citadel.registry.size} names stay`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     }
+    hiddenAt ||= machineTime()
     return machineTime()
+  },
+
+  /** When look-ups here stopped finding the names, in the last death. */
+  async names_hidden(): Promise<number> {
+    return hiddenAt
   },
 
   /** The third node gets so many names and SIGKILL: milliseconds until no survivor has any of them. */
@@ -41,14 +51,16 @@ export const ownerCommands = {
     const killedAt = machineTime()
     process.kill(pid, 'SIGKILL')
     const goneAt = Math.max(await ownerCommands.names_gone(citadel), await goneThere)
+    const hiddenThere = await runOn(citadel, second, 'names_hidden')
+    told.set('hidden', Math.max(hiddenAt, hiddenThere) - killedAt)
     for (const by of ['wall', 'cpu'] as const) {
       const here = await stallCommands.longest_stall(citadel, killedAt, by)
-      stalls.set(by, Math.max(here, await runOn(citadel, second, 'longest_stall', killedAt, by)))
+      told.set(by, Math.max(here, await runOn(citadel, second, 'longest_stall', killedAt, by)))
     }
     return goneAt - killedAt
   },
 
-  async kill_stall(_: Citadel, by: 'wall' | 'cpu'): Promise<number> {
-    return stalls.get(by)!
+  async kill_told(_: Citadel, what: 'hidden' | 'wall' | 'cpu'): Promise<number> {
+    return told.get(what)!
   },
 }

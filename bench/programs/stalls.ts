@@ -34,11 +34,10 @@ function processorTime(): () => number {
 }
 
 function watch(): void {
-  const processor = processorTime()
   let at = machineTime()
-  let used = processor()
+  let used = threadTime()
   watching = setInterval(() => {
-    const [now, usedNow] = [machineTime(), processor()]
+    const [now, usedNow] = [machineTime(), threadTime()]
     const stretch = { endedAt: now, wallMs: now - at, cpuMs: usedNow - used }
     if (stretch.wallMs > KEPT_FROM_MS && stretches.length < KEPT_MAX) stretches.push(stretch)
     at = now
@@ -46,6 +45,9 @@ function watch(): void {
   }, EVERY_MS)
   watching.unref()
 }
+
+/** A count of the JavaScript thread's processor time, in milliseconds. */
+export const threadTime = processorTime()
 
 export const stallCommands = {
   async watch_stalls(): Promise<number> {

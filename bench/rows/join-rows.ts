@@ -33,6 +33,7 @@ export const joinRows = (rows: number, short: string, goal?: number): Benchmark 
         goal,
         roundsMax: ROUNDS_MAX,
       },
+      { name: 'same, processor time of the new node', unit: 'ms', ours: ['join_used'] },
       stall('old', 'wall'),
       stall('old', 'cpu', 50),
       stall('new', 'wall'),

@@ -11,7 +11,7 @@ export const ownerDeath = (names: number, short: string, goal: number): Benchmar
   const stall = (by: 'wall' | 'cpu', goal?: number): Figure => ({
     name: `same, longest stall, ${by === 'wall' ? 'wall clock' : 'processor'}`,
     unit: 'ms',
-    ours: ['kill_stall', by],
+    ours: ['kill_told', by],
     goal,
   })
   return {
@@ -28,6 +28,11 @@ export const ownerDeath = (names: number, short: string, goal: number): Benchmar
         yardstick: 'mnesia_down, then mnesia:dirty_delete of each',
         goal,
         roundsMax: ROUNDS_MAX,
+      },
+      {
+        name: 'same, no look-up finds any of them',
+        unit: 'ms',
+        ours: ['kill_told', 'hidden'],
       },
       stall('wall'),
       stall('cpu', 20),
