@@ -190,23 +190,14 @@ describe('one node: an owner whose lease has ended', () => {
   it('takes no message when the node was frozen in a handler of somebody else, in the same run', async () => {
     const { node, pid } = await setUp()
     const other = await node.node.spawn(Owner)
-    const received: unknown[] = []
-    const body = async (self: BoundNode) => {
-      received.push(await self.receive())
-    }
-    const func = await node.node.spawn(body)
-    node.kernel.own(func, true)
-    await node.calm()
     Owner.begun.length = 0
     const calls = [
       fate(node.node.call(other, 'run', () => node.freeze())),
       fate(node.node.call(pid, 'answer')),
     ]
-    node.node.send(func, 'late')
     await node.calm()
     expect(await Promise.all(calls)).toEqual([{ value: undefined }, LOST])
     expect(Owner.begun).toEqual(['run'])
-    expect(received).toEqual([])
   })
 
   it('takes no further message when it is frozen in one of many', async () => {
@@ -525,6 +516,31 @@ describe('one node: a function that owns something', () => {
     expect(seen).toEqual([])
     expect(pids.map((pid) => node.node.isAlive(pid))).toEqual([false, false])
   })
+
+  it.each(['a message', 'a time-out'])(
+    'does not get %s, though nothing else has run before',
+    async (what) => {
+      const node = await FencedNode.start()
+      const seen: unknown[] = []
+      const pid = await node.node.spawn(async (self) => {
+        seen.push(await fate(self.receive({ timeoutMs: 1_500 })))
+      })
+      node.kernel.own(pid, true)
+      await node.calm()
+      if (what === 'a message') {
+        const other = await node.node.spawn(Owner)
+        // In the same run: the lease is not looked at between the two.
+        void node.node.call(other, 'run', () => node.freeze())
+        node.node.send(pid, 'late')
+        await node.calm()
+      } else {
+        node.freeze()
+        await node.clock.advance(0)
+      }
+      expect(seen).toEqual([])
+      expect(node.node.isAlive(pid)).toBe(false)
+    },
+  )
 
   it('does not get a message that waits, when it asks too late', async () => {
     const node = await FencedNode.start()
