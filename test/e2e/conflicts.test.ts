@@ -22,6 +22,10 @@ const merges: string[] = []
 class Cart extends GenServer {
   protected items: string[] = []
 
+  async init(key?: string): Promise<void> {
+    if (key !== undefined) await this.citadel.registry.register(key, this.self)
+  }
+
   add(item: string): string[] {
     this.items.push(item)
     return this.items
@@ -46,6 +50,23 @@ class Cart extends GenServer {
 
   terminate(reason: unknown): void {
     ends.set(`${this.self}`, [...(ends.get(`${this.self}`) ?? []), reason])
+  }
+}
+
+/** Busy with a call until the test says so. */
+class Busy extends Cart {
+  static handoffs = 0
+  static done: Promise<void> = Promise.resolve()
+  static start: () => void = () => {}
+
+  async work(): Promise<void> {
+    Busy.start()
+    await Busy.done
+  }
+
+  override handoff(): unknown {
+    Busy.handoffs++
+    return this.items
   }
 }
 
@@ -86,7 +107,8 @@ class Fragile extends Cart {
   }
 }
 
-const modules = { Cart, Throws, Hangs, GivesCode, GivesNothing, Fragile, Plain }
+const modules = { Cart, Throws, Hangs, GivesCode, GivesNothing, Fragile, Plain, Busy }
+const highest: Resolve = (_, a) => a
 const lowest: Resolve = (_, a, b) => (a.epoch < b.epoch ? a : b)
 
 async function onBoth(ask: (node: SplitNode) => Pid | undefined): Promise<Pid> {
@@ -100,9 +122,12 @@ async function onBoth(ask: (node: SplitNode) => Pid | undefined): Promise<Pid> {
 const endOf = (pid: Pid): unknown[] => ends.get(`${pid}`) ?? []
 
 /** A child of each class that both nodes run while they are cut. */
-async function childrenOnBothSides(ids: readonly (keyof typeof modules)[]): Promise<void> {
+async function childrenOnBothSides(
+  ids: readonly (keyof typeof modules)[],
+  args: [key?: string] = [],
+): Promise<void> {
   const { first } = pair
-  for (const id of ids) await first.workers.startChild(modules[id] as typeof Cart, [], { id })
+  for (const id of ids) await first.workers.startChild(modules[id] as typeof Cart, args, { id })
   await pair.split()
   for (const { workers } of pair.nodes) {
     await eventually(() => workers.localChildren().size === ids.length, { what: 'all run here' })
@@ -175,8 +200,12 @@ function collectReasons({ citadel }: SplitNode, key: string): () => Promise<stri
 }
 
 test('two nodes: the child that stays hears the state of the other one, once, and the other one ends', async () => {
-  pair = await SplitPair.start({ supervisor: { modules, resolve: lowest } })
-  await childrenOnBothSides(['Cart'])
+  // Their key goes to the other one, if it were alone to say so.
+  pair = await SplitPair.start({
+    node: { resolve: highest },
+    supervisor: { modules, resolve: lowest },
+  })
+  await childrenOnBothSides(['Cart'], ['cart'])
   const { first, second } = pair
   const [here, there] = [known(first, 'Cart'), known(second, 'Cart')]
   expect(here.pid.equals(there.pid)).toBe(false)
@@ -201,10 +230,51 @@ test('two nodes: the child that stays hears the state of the other one, once, an
   expect(
     [...first.log.lines, ...second.log.lines].filter((line) => /state is lost/.test(line)),
   ).toEqual([])
+  const owner = await onBoth(({ citadel }) => citadel.registry.findByKey('cart'))
+  expect(owner.equals(winner.pid)).toBe(true)
+  expect(endOf(winner.pid)).toEqual([])
   // The losing node runs nothing any more, and neither side has forgotten the child.
   expect(pair.nodes.map(({ workers }) => workers.localChildren().size).sort()).toEqual([0, 1])
   for (const { workers } of pair.nodes)
     expect(workers.counts()).toMatchObject({ specs: 1, running: 1 })
+})
+
+test('three nodes: the one that stays moves while the state of the other one is on its way, and hears it there', async () => {
+  const resolve: Resolve = (_, a, b) => (a.pid.node === 'n2@127.0.0.1' ? b : a)
+  pair = await SplitPair.start({ size: 3, supervisor: { modules, resolve } })
+  const [first, second, third] = pair.nodes as [SplitNode, SplitNode, SplitNode]
+  await first.workers.startChild(Busy, [], { id: 'busy' })
+  await pair.split()
+  const runs = ({ workers }: SplitNode): boolean => workers.localChildren().size === 1
+  await eventually(() => runs(second) && [first, third].filter(runs).length === 1)
+  const [from, to] = runs(first) ? [first, third] : [third, first]
+  await from.workers.child<Busy>('busy').call('add', 'apple')
+  await second.workers.child<Busy>('busy').call('add', 'pear')
+  const loser = second.workers.lookup('busy')!
+  let finish = (): void => {}
+  Busy.done = new Promise((resolve) => {
+    finish = resolve
+  })
+  const started = new Promise<void>((resolve) => {
+    Busy.start = resolve
+  })
+  const work = from.workers.child<Busy>('busy').call('work')
+  await started
+  Busy.handoffs = 0
+  await pair.heal()
+  await eventually(() => Busy.handoffs === 1, { what: 'the loser has given its state' })
+  const moving = from.workers.moveChild('busy', to.citadel.name)
+  finish()
+  await work
+  expect(await moving).toBe(true)
+  await eventually(() => endOf(loser).length > 0, { what: 'the loser ends' })
+  expect(endOf(loser)).toEqual(['name_conflict'])
+  expect([...(await second.workers.child<Busy>('busy').call('all'))].sort()).toEqual([
+    'apple',
+    'pear',
+  ])
+  expect(merges.length).toBe(1)
+  expect(to.workers.localChildren().size).toBe(1)
 })
 
 test('two nodes: whatever goes wrong with the state of a loser, it ends, once, and a warning says so', async () => {

@@ -1,6 +1,6 @@
 /**
- * Two nodes in the test's own process with real sockets between them, which can be cut until each holds
- * the other for dead, and healed. For what cannot be told to a node in another process: functions, classes.
+ * Nodes in the test's own process with real sockets between them, of which the second can be cut off until
+ * each side holds the other for dead, and healed. For what cannot be told to a node in another process: functions, classes.
  */
 import { systemClock } from '../../src/base/system-clock.js'
 import { systemRandom } from '../../src/base/system-random.js'
@@ -25,16 +25,23 @@ export interface SplitNode {
 export interface SplitOptions {
   node?: Pick<CitadelOptions, 'resolve'>
   supervisor?: SupervisorOptions
+  /** How many nodes; two unless given. */
+  size?: number
 }
 
 export class SplitPair {
   readonly nodes: SplitNode[] = []
 
-  static async start({ node = {}, supervisor = {} }: SplitOptions = {}): Promise<SplitPair> {
+  static async start({
+    node = {},
+    supervisor = {},
+    size = 2,
+  }: SplitOptions = {}): Promise<SplitPair> {
     const pair = new SplitPair()
     const epmdPort = await freePort()
     try {
-      for (const name of ['n1@127.0.0.1', 'n2@127.0.0.1']) {
+      for (let n = 1; n <= size; n++) {
+        const name = `n${n}@127.0.0.1`
         const transport = new CuttableTransport(epmdPort)
         const log = new LogRecorder()
         const world = { clock: systemClock, random: systemRandom(), transport }
@@ -59,31 +66,39 @@ export class SplitPair {
     return this.nodes[1]!
   }
 
-  /** Until each holds the other for dead. */
+  /** Until each side holds the other for dead. */
   async split(): Promise<void> {
-    for (const { transport } of this.nodes) transport.cut()
-    for (const { workers } of this.nodes) {
-      await eventually(() => workers.nodes().length === 1, {
-        timeoutMs: 20_000,
-        what: 'each node is alone',
-      })
+    this.second.transport.cut()
+    for (const node of this.nodes) {
+      const left = node === this.second ? 1 : this.nodes.length - 1
+      await this.sees(node, left)
     }
   }
 
   async heal(): Promise<void> {
-    for (const { transport } of this.nodes) transport.heal()
+    this.second.transport.heal()
     await this.together()
   }
 
   private async together(): Promise<void> {
-    const { first, second } = this
-    await eventually(() => first.citadel.connect(second.citadel.name), {
-      timeoutMs: 20_000,
-      what: 'the nodes are connected',
-    })
-    for (const { workers } of this.nodes) {
-      await eventually(() => workers.nodes().length === 2, { what: 'both are members' })
+    for (const { citadel } of this.nodes) {
+      for (const other of this.nodes) {
+        const { name } = other.citadel
+        if (name <= citadel.name) continue
+        await eventually(() => citadel.connect(name), {
+          timeoutMs: 20_000,
+          what: `${citadel.name} and ${name} are connected`,
+        })
+      }
     }
+    for (const node of this.nodes) await this.sees(node, this.nodes.length)
+  }
+
+  private async sees({ citadel, workers }: SplitNode, count: number): Promise<void> {
+    await eventually(() => workers.nodes().length === count, {
+      timeoutMs: 20_000,
+      what: `${citadel.name} sees ${count} members`,
+    })
   }
 
   async stop(): Promise<void> {
