@@ -166,6 +166,7 @@ describe('two nodes: the lease of one ends', () => {
     await crash(false)
     expect(n1.workers.localChildren().size).toBe(1)
     await n1.expire()
+    expect(n1.workers.counts().local).toBe(0)
     await eventually(() => n2.workers.localChildren().size === 2)
     await eventually(() => events.filter((type) => type === 'adopted').length === 2)
     expect(events.filter((type) => type === 'crashed')).toHaveLength(2)
@@ -268,8 +269,9 @@ describe('two nodes: what an owner said before the end of the lease', () => {
     n1.grant(1_000)
     // Its handler has ended, and what it said has not gone out when the node is frozen.
     expect(await n1.citadel.call(owner, 'say', pid, 'in the same turn')).toBe(true)
+    const ended = n1.citadel.whenEnded(owner)
     n1.clock.jump(2_000)
-    await eventually(() => !n1.citadel.isAlive(owner))
+    expect(await ended).toBe('lease_lost')
     await eventually(() => n1.citadel.nodes().includes(n2.name), { what: 'connected again' })
     n1.citadel.send(pid, 'the end')
     await eventually(() => heard.includes('the end'))
