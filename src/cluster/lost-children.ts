@@ -72,6 +72,7 @@ export class LostChildren {
   /** Resolves with why its state is lost; undefined: the winner has heard it. */
   private async handOn(child: Child, pid: Pid): Promise<string | undefined> {
     const { processes, handoffMs } = this.parts
+    if (child.moving) await this.moveOver(child, pid)
     const quiet = await toOutcome(processes.hold(pid, handoffMs))
     if (!quiet.ok) return quiet.message
     if (quiet.value === undefined) return 'it has no handoff(), or that gave nothing'
@@ -82,6 +83,18 @@ export class LostChildren {
     } finally {
       carried.stays()
     }
+  }
+
+  /** It was to move, and is held for that: there is nobody left to take it. */
+  private async moveOver(child: Child, pid: Pid): Promise<void> {
+    const { clock, handoffMs, processes } = this.parts
+    const deadline = clock.now() + handoffMs
+    while (child.moving && clock.now() < deadline) await this.pause()
+    processes.goOn(pid)
+  }
+
+  private pause(): Promise<void> {
+    return new Promise((resolve) => this.parts.clock.after(RETRY_MS, resolve))
   }
 
   /** To wherever the winner is, which may move meanwhile. */
@@ -99,7 +112,7 @@ export class LostChildren {
       if (heard.ok) return undefined
       why = heard.message
       if (!NOT_HEARD.has(heard.code)) return why
-      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+      await this.pause()
     }
   }
 

@@ -76,6 +76,15 @@ class Plain extends GenServer {
   }
 }
 
+/** Begins at once on the first node, and on others when the test says so. */
+class Slow extends Plain {
+  static done: Promise<void> = Promise.resolve()
+
+  init(): unknown {
+    return this.citadel.name === 'n1@127.0.0.1' ? undefined : Slow.done
+  }
+}
+
 class Throws extends Cart {
   override handoff(): unknown {
     throw new Error('no state today')
@@ -107,7 +116,7 @@ class Fragile extends Cart {
   }
 }
 
-const modules = { Cart, Throws, Hangs, GivesCode, GivesNothing, Fragile, Plain, Busy }
+const modules = { Cart, Throws, Hangs, GivesCode, GivesNothing, Fragile, Plain, Busy, Slow }
 const highest: Resolve = (_, a) => a
 const lowest: Resolve = (_, a, b) => (a.epoch < b.epoch ? a : b)
 
@@ -275,6 +284,37 @@ test('three nodes: the one that stays moves while the state of the other one is 
   ])
   expect(merges.length).toBe(1)
   expect(to.workers.localChildren().size).toBe(1)
+})
+
+test('two nodes: a start that is under way on the side that loses takes nothing from the other one', async () => {
+  pair = await SplitPair.start({ supervisor: { modules } })
+  const { first, second } = pair
+  await pair.split()
+  // The second side has the later spec, and the first one the later claim.
+  for (let n = 0; n < 6; n++) await first.workers.startChild(Plain, [], { id: `first ${n}` })
+  for (let n = 0; n < 5; n++) {
+    await second.workers.startChild(Plain, [], { id: `second ${n}` })
+    await second.workers.terminateChild(`second ${n}`)
+  }
+  let finish = (): void => {}
+  Slow.done = new Promise((resolve) => {
+    finish = resolve
+  })
+  const stays = await first.workers.startChild(Slow, [], { id: 'slow' })
+  const lost = second.workers.startChild(Slow, [], { id: 'slow' }).then(
+    () => 'started',
+    () => 'failed',
+  )
+  await eventually(() => second.workers.counts().starting === 1)
+  await pair.heal()
+  await onBoth(({ workers }) => workers.lookup('slow'))
+  finish()
+  expect(await lost).toBe('failed')
+  for (const { workers } of pair.nodes) {
+    await eventually(() => workers.counts().specs === 7 && workers.lookup('slow')?.equals(stays))
+  }
+  expect(endOf(stays)).toEqual([])
+  expect(second.workers.localChildren().size).toBe(0)
 })
 
 test('two nodes: whatever goes wrong with the state of a loser, it ends, once, and a warning says so', async () => {
