@@ -15,7 +15,7 @@ const FAULTS = [...networkFaults, ...longFaults]
 
 const QUORUM = { type: 'mesh', quorum: { size: 5 } } as const
 /** How often an owner in quorum mode writes down that it is at work. */
-const STAMP_MS = 50
+const STAMP_MS = 100
 
 export const network: Part = {
   name: 'network',
@@ -28,7 +28,7 @@ export const quorum: Part = {
   name: 'quorum',
   description: 'the same in quorum mode: never two owners at once; 8 minutes',
   missing: () => namespacesMissing('that quorum mode never has two owners at once'),
-  run: (context) => run(context, { arbiter: QUORUM, children: 20, stampMs: STAMP_MS }),
+  run: (context) => run(context, { arbiter: QUORUM, children: 40, stampMs: STAMP_MS }),
 }
 
 async function run(context: PartContext, options: NetworkClusterOptions): Promise<PartResult> {

@@ -24,7 +24,7 @@ describe.skipIf(missing !== undefined)('five nodes in quorum mode', () => {
 
   beforeAll(async () => {
     const arbiter = { type: 'mesh', quorum: { size: 5 } } as const
-    world = await NetworkCluster.start({ arbiter, children: 20, stampMs: 50 })
+    world = await NetworkCluster.start({ arbiter, children: 40, stampMs: 100 })
   })
 
   afterAll(async () => {
