@@ -146,7 +146,8 @@ async function collect(citadel: Citadel, events: MeshEvent[]): Promise<void> {
 async function run(id: number, body: string, args: Uint8Array): Promise<void> {
   try {
     // The body is a function of the test that started this process.
-    const command = new Function(`return (${body})`)() as (
+    // Its inner functions are wrapped in `__name` where esbuild has translated it.
+    const command = new Function('__name', `return (${body})`)((inner: unknown) => inner) as (
       context: NodeContext,
       ...args: unknown[]
     ) => unknown
