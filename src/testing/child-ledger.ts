@@ -104,9 +104,12 @@ export class ChildLedger {
         if (operation.member === member) this.end(operation, false)
       }
       if (record.expect === 'either') continue
+      const mustRun = record.expect === 'runs'
       const row = this.latest(record.id)
-      if ((row?.recipe !== undefined) === (record.expect === 'runs')) continue
-      if (row === undefined && record.expect === 'stopped') continue
+      if ((row?.recipe !== undefined) === mustRun) continue
+      // It is lost with the row of this node only if that was the one that was acknowledged.
+      const had = rowOn(member, record.id)
+      if (!had || (had.recipe !== undefined) !== mustRun) continue
       this.lost++
       record.expect = 'either'
     }
@@ -152,11 +155,7 @@ export class ChildLedger {
   }
 
   private rows(id: number): (SpecRow | undefined)[] {
-    const key = termKey(id)
-    const scope = `s:supervisor/${SUPERVISOR}`
-    return this.oracle.cluster.living.map((member) =>
-      member.node.scopes.scope<'s'>(scope).table.rows.get(key),
-    )
+    return this.oracle.cluster.living.map((member) => rowOn(member, id))
   }
 
   private isKnownToAll(id: number): boolean {
@@ -178,3 +177,6 @@ export class ChildLedger {
     return latest
   }
 }
+
+const rowOn = ({ node }: ClusterMember, id: number): SpecRow | undefined =>
+  node.scopes.scope<'s'>(`s:supervisor/${SUPERVISOR}`).table.rows.get(termKey(id))

@@ -64,15 +64,16 @@ export class DeathWatch {
     this.held.set(`${event.node} ${event.creation}`, this.oracle.now)
     const victim = this.oracle.cluster.memberNamed(event.node)
     if (victim?.creation !== event.creation || victim.leaving) return
-    if (this.isExcused(by.name, event.node)) return
+    if (this.isExcused(by.name, event.node, 'only the victim')) return
     this.oracle.breaks('I7', `${by.name} declared ${event.node} dead, which lives`)
   }
 
-  private isExcused(by: string, victim: string): boolean {
+  /** A sick node is no excuse for what it does to others. */
+  private isExcused(by: string, victim: string, who?: 'only the victim'): boolean {
     return this.excuses.some(({ nodes, until }) => {
       if (until <= this.oracle.now) return false
       return nodes.length === 1
-        ? nodes[0] === by || nodes[0] === victim
+        ? nodes[0] === victim || (nodes[0] === by && who === undefined)
         : nodes.includes(by) && nodes.includes(victim)
     })
   }

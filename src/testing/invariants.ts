@@ -9,7 +9,7 @@ export const INVARIANTS = {
   I4: 'After the quiet phase each child that was started and not terminated runs exactly once, on the node it belongs on, and a terminated one nowhere.',
   I5: 'An owner of a key gets a higher epoch than every owner before it that a member remembers.',
   I6: 'Every monitor and link is told once when its other side ends or is cut off, and every call is answered or rejected once, within its deadline.',
-  I7: 'A node that only stalls for less than the limit, or whose connections are reset, is never declared dead.',
+  I7: 'A node that only stalls for less than the limit, or whose connections are reset, is never declared dead; nor is a healthy one by a sick one.',
   I8: 'The rows of a node are applied in the order in which it wrote them, and messages between two processes, or to a child that moves, arrive once and in order.',
   I9: 'What was acknowledged for a living process, a key or a membership, stays until it is taken back or taken over.',
   I10: 'After the quiet phase nothing is left behind: no pending call, claim, reservation, snapshot, message or timer, and no move that has begun.',

@@ -15,6 +15,7 @@ import { CONVERGED_MS, Liveness, PARTITION_KNOWN_MS, PROGRESS_MS } from './liven
 import { drawManner, type Manner } from './manner.js'
 import { Oracle, type StoryLine } from './oracle.js'
 import { SeededRandom } from './seeded-random.js'
+import { Unharmed } from './unharmed.js'
 import { Workload } from './workload.js'
 import { workerClass } from './workload-processes.js'
 
@@ -27,6 +28,10 @@ export interface ScenarioOptions {
   only?: 'redis'
   /** Told each line of the story as it happens. */
   listen?: (line: StoryLine) => void
+  /** Shown all that watches, before anything happens: to check the checkers. */
+  attend?: (ledgers: Ledgers) => void
+  /** Shown the cluster at the end, when nothing was found. */
+  atEnd?: (ledgers: Ledgers, manner: Manner) => Promise<void>
 }
 
 export interface ScenarioResult {
@@ -103,6 +108,7 @@ class Scenario {
     this.whims = new Whims(random.fork('whims'))
     Object.assign(modules, childProcesses(this.ledgers, this.whims))
     this.faults = new Faults(this.cluster, this.ledgers, random.fork('faults'))
+    options.attend?.(this.ledgers)
     this.ledgers.Worker = workerClass(this.ledgers)
     this.workload = new Workload(this.cluster, this.ledgers, random.fork('workload'))
     this.liveness = new Liveness(this.ledgers)
@@ -128,17 +134,17 @@ class Scenario {
     this.oracle.tell('-- quiet from here on')
     await this.pass(QUIET_MS)
     if (!this.oracle.breach) this.checkAtEnd()
+    if (!this.oracle.breach) await this.options.atEnd?.(this.ledgers, this.manner)
   }
 
   /** Something fails all the time that is to harm nobody. */
   private async passUnharmed(ms: number): Promise<void> {
-    const { disruptions, deaths, oracle } = this.ledgers
+    const { oracle } = this.ledgers
     const until = oracle.now + ms
-    const { count } = disruptions
+    const unharmed = new Unharmed(this.ledgers)
     while (!oracle.breach && oracle.now < until) {
       await this.pass(CHECK_EVERY_MS)
-      if (disruptions.count > count) oracle.breaks('I16', 'a node ended, or a connection went down')
-      if (deaths.deaths > 0) oracle.breaks('I16', 'a node was held for dead')
+      unharmed.check()
     }
   }
 
