@@ -16,8 +16,9 @@ export class Delivery {
   }
 
   send(owner: Process, to: Destination, message: unknown): boolean {
+    if (owner.status === 'ended') return false
     const core = this.#core
-    if (core.isOver(owner)) return false
+    if (owner.isOwner && !core.fence.holds(owner)) return false
     if (to instanceof Pid) {
       const process = core.table.find(to)
       const isHere = process !== undefined && process.status !== 'moved'

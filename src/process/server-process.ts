@@ -85,7 +85,7 @@ export class ServerProcess extends Process {
   }
 
   turn(): number {
-    if (this.host.isOver(this)) return 0
+    if (this.isOwner && this.host.isOver(this)) return 0
     if (this.status === 'starting') return this.#begin()
     if (this.status === 'stopping') return this.#terminate(this.leaving?.reason)
     if (this.status === 'held') return this.#handOff()
@@ -93,9 +93,12 @@ export class ServerProcess extends Process {
     if (this.#hearsAborted) {
       this.#hearsAborted = false
       this.#take(aborted)
+      if (this.isOwner) return 1
     }
+    // An owner is asked for its lease before each message.
+    const most = this.isOwner ? 1 : MESSAGES_PER_TURN
     let taken = 0
-    while (taken < MESSAGES_PER_TURN && this.status === 'ready' && this.mailbox !== undefined) {
+    while (taken < most && this.status === 'ready' && this.mailbox !== undefined) {
       if (this.mailbox.size === 0) break
       taken++
       this.#take(this.mailbox.shift())
@@ -183,10 +186,10 @@ export class ServerProcess extends Process {
 
   /** A handler returned, or its promise was fulfilled. */
   #handled(result: unknown): void {
-    // Asked here for the next message of this turn as well. Who waits for an answer is told by the end.
-    if (this.isOwner && this.host.isOver(this)) return
     const call = this.current
     if (call !== undefined) {
+      // The answer may be late. Who waits for it is told by the end.
+      if (this.isOwner && this.host.isOver(this)) return
       this.current = undefined
       if (result !== noReply) this.host.answer(call, result, this)
       else if (!call.answered && !this.ended) this.hold(call)
@@ -408,6 +411,7 @@ export class ServerProcess extends Process {
   }
 
   #terminate(reason: unknown): number {
+    if (this.host.isOver(this)) return 0
     this.status = 'stopping'
     this.abort()
     const server = this.#server as unknown as Lifecycle
