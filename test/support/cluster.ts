@@ -308,7 +308,7 @@ export class TestCluster {
 
   /** All starts and ends of workers so far. */
   journal(): JournalLine[] {
-    const lines = readFileSync(this.#journalPath, { encoding: 'utf8', flag: 'a+' }).split('\n')
+    const lines = readFileSync(this.journalPath, { encoding: 'utf8', flag: 'a+' }).split('\n')
     return lines.filter(Boolean).map((line) => JSON.parse(line) as JournalLine)
   }
 
@@ -339,14 +339,14 @@ export class TestCluster {
     this.#folder.remove()
   }
 
-  get #journalPath(): string {
+  get journalPath(): string {
     return join(this.#folder.path, 'journal')
   }
 
   #environment(): NodeJS.ProcessEnv {
     const { CITADEL_REDIS_URL: _url, CITADEL_DOMAIN: _domain, ...rest } = process.env
     const { path } = this.#folder
-    return { ...rest, HOME: path, TMPDIR: path, CITADEL_TEST_JOURNAL: this.#journalPath }
+    return { ...rest, HOME: path, TMPDIR: path, CITADEL_TEST_JOURNAL: this.journalPath }
   }
 }
 

@@ -20,6 +20,7 @@ import type { Pid } from '../../src/term/pid.js'
 import { Tuple } from '../../src/term/tuple.js'
 import { CuttableTransport } from './cuttable-transport.js'
 import { Keyed } from './keyed.js'
+import { Talker } from './talker.js'
 import { Carried, Fragile, runningWorkers, Worker } from './workers.js'
 
 /** What a command's body gets to work with. */
@@ -34,6 +35,7 @@ export interface NodeContext {
   readonly Fragile: typeof Fragile
   readonly Carried: typeof Carried
   readonly Keyed: typeof Keyed
+  readonly Talker: typeof Talker
   /** What is to be killed when a handoff gets so far. */
   readonly strikes: Strike[]
   readonly Atom: typeof Atom
@@ -105,7 +107,7 @@ const logger: Logger = {
 async function start({ options, supervise }: StartCommand): Promise<void> {
   const transport = new CuttableTransport(options.epmdPort!)
   const world = { clock: systemClock, random: systemRandom(), transport }
-  const modules = { Worker, Fragile, Carried, Keyed }
+  const modules = { Worker, Fragile, Carried, Keyed, Talker }
   const { supervisor = {}, ...rest } = options
   const citadel = await Citadel.start({ discovery: false, ...rest, modules, logger, world })
   const events: MeshEvent[] = []
@@ -130,6 +132,7 @@ async function start({ options, supervise }: StartCommand): Promise<void> {
     Fragile,
     Carried,
     Keyed,
+    Talker,
     strikes,
     Atom,
     Tuple,
