@@ -5,6 +5,7 @@
 import type { Claim } from '../../src/cluster/claim-table.js'
 import type { Row } from '../../src/cluster/origin.js'
 import { REGISTRY_SCOPE } from '../../src/cluster/registry.js'
+import type { RowMap } from '../../src/cluster/row-map.js'
 import { Pid } from '../../src/term/pid.js'
 import type { ClusterMember } from '../../src/testing/cluster-member.js'
 import { DeathWatch } from '../../src/testing/death-watch.js'
@@ -157,7 +158,7 @@ export class StateCorruptions {
   private *deadRows({ node, name, creation }: ClusterMember): Iterable<Case> {
     for (const scopeName of [REGISTRY_SCOPE, 'g:groups']) {
       const { own } = node.scopes.scope<'c' | 'g'>(scopeName)
-      const rows = own.rows as Map<string, Row & { pid?: Pid }>
+      const rows = own.rows as RowMap<Row & { pid?: Pid }>
       const pid = new Pid(name, 1, DEAD_SERIAL, creation)
       const corrupt = () => {
         rows.set('dead', { ...[...rows.values()][0], id: 'dead', pid } as Row)
@@ -233,8 +234,8 @@ export class StateCorruptions {
     const [one, other] = this.living as [ClusterMember, ClusterMember]
     for (const name of [REGISTRY_SCOPE, 'g:groups', CHILDREN_SCOPE]) {
       const { replica } = one.node.scopes.scope<'c' | 'g'>(name)
-      const rows = replica['ins'].get(other.name)!.origin.rows as Map<string, Row>
-      const [entry] = [...rows]
+      const rows = replica['ins'].get(other.name)!.origin.rows as RowMap<Row>
+      const [entry] = [...rows.entries()]
       if (!entry) continue
       const [id, row] = entry
       const put = (key: string, value: object | undefined) => () => {
@@ -332,7 +333,7 @@ export class StateCorruptions {
     const by = grants['watched'].get(scopeName)!.find(({ scope }) => scope.own !== claim.origin)!
     const { own } = by.scope
     const after = { ...claim, epoch, origin: own } as Claim
-    const rows = own.rows as Map<string, Row>
+    const rows = own.rows as RowMap<Row>
     rows.set(claim.id, after)
     grants['changed'](scopeName, by, { id: claim.id, before: undefined, after } as never)
     rows.delete(claim.id)
