@@ -39,11 +39,6 @@ export class Conflicts {
     }
   }
 
-  /** How many keys are in dispute here. */
-  get size(): number {
-    return this.open.size
-  }
-
   close(): void {
     this.unsubscribe()
     this.open.clear()

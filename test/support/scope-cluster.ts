@@ -216,7 +216,7 @@ export class ScopeCluster {
   private order = 0
   private creations = 0
   /** What nodes started from now on have as `resolve`, by their names. */
-  resolve: ((node: string) => Resolve) | undefined
+  resolve: ((node: string) => Resolve | undefined) | undefined
 
   constructor(
     seed: number,

@@ -215,7 +215,7 @@ describe('Conflicts after a split', () => {
       await cluster.run(2_000)
       expect(asked).toEqual([])
     })
-    await fc.assert(property, { numRuns: 100, endOnFailure: true })
+    await fc.assert(property, { numRuns: 300, endOnFailure: true })
   }, 120_000)
 })
 
