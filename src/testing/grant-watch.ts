@@ -115,7 +115,8 @@ export class GrantWatch {
         other.member !== member &&
         rival &&
         !rival.forced &&
-        !this.isPast(scopeName, other, rival)
+        !this.isPast(scopeName, other, rival) &&
+        !hasLost(rival, over)
       ) {
         const how = over === undefined ? '' : ` over ${over}`
         this.oracle.breaks(
@@ -151,6 +152,10 @@ export class GrantWatch {
 
 const claimKey = (scopeName: string, { id, epoch, origin }: Claim): string =>
   `${scopeName} ${id} ${epoch} ${origin.node} ${origin.creation}`
+
+/** After a split the later of two owners stays, and may be followed by others before the earlier one hears. */
+const hasLost = (rival: Claim, over: number | undefined): boolean =>
+  over !== undefined && rival.epoch < over
 
 /**
  * Whether this node has heard the same list from all members that it reaches, on their present
