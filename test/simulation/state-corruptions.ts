@@ -235,9 +235,9 @@ export class StateCorruptions {
     for (const name of [REGISTRY_SCOPE, 'g:groups', CHILDREN_SCOPE]) {
       const { replica } = one.node.scopes.scope<'c' | 'g'>(name)
       const rows = replica['ins'].get(other.name)!.origin.rows as RowMap<Row>
-      const [entry] = [...rows.entries()]
-      if (!entry) continue
-      const [id, row] = entry
+      const [id] = rows.keys()
+      const row = id === undefined ? undefined : rows.get(id)
+      if (id === undefined || !row) continue
       const put = (key: string, value: object | undefined) => () => {
         if (value) rows.set(key, value as Row)
         else rows.delete(key)

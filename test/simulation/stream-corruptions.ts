@@ -242,9 +242,7 @@ export function lifeCorruptions(history: readonly Recorded[], ledgers: Ledgers):
   const carries = of(history, 'carriesOut')
   const aborted = of(history, 'handoff').filter(
     (one) =>
-      one.args[1] === 'aborted' &&
-      WAITS.has(before(history, one)) &&
-      carries.some(({ args, at: when }) => args[0] === one.args[0] && when > one.at),
+      one.args[1] === 'aborted' && WAITS.has(before(history, one)) && worksBeforeNext(history, one),
   )
   const succeeded = of(history, 'succeeded').filter(({ args, result }) => {
     const worked = carries.some((one) => (one.args[0] as Pid).equals(args[1] as Pid))
@@ -271,6 +269,13 @@ export function lifeCorruptions(history: readonly Recorded[], ledgers: Ledgers):
 }
 
 const WAITS: ReadonlySet<unknown> = new Set(['asked', 'gave its state'])
+
+/** It carries out a call, and is not asked to move again before. */
+function worksBeforeNext(history: readonly Recorded[], { args, n, at: when }: Recorded): boolean {
+  const asked = of(history, 'handoff').find((one) => one.args[0] === args[0] && one.n > n)
+  const works = of(history, 'carriesOut').find((one) => one.args[0] === args[0] && one.at > when)
+  return works !== undefined && (asked === undefined || works.at < asked.at)
+}
 
 /** What the last `handoff` of the process had come to. */
 const before = (history: readonly Recorded[], { args, n }: Recorded): unknown =>
