@@ -210,6 +210,24 @@ describe('one node: an owner whose lease has ended', () => {
     expect(await Promise.all(calls)).toEqual([{ value: 0 }, LOST, LOST])
   })
 
+  it('takes no further cast when it is frozen in one of many, and does not terminate as it had wished', async () => {
+    const { node, pid, ended } = await setUp()
+    for (let n = 0; n < 3; n++) node.node.cast(pid, 'run', () => (n === 1 ? node.freeze() : n))
+    await node.calm()
+    expect(Owner.begun).toEqual(['run', 'run'])
+    expect(await ended).toBe('lease_lost')
+    node.renew()
+    const second = await node.owner()
+    const secondEnded = node.node.whenEnded(second)
+    node.node.cast(second, 'run', (self: Owner) => {
+      self.citadel.exit(self.self, 'done')
+      node.freeze()
+    })
+    await node.calm()
+    expect(Owner.begun).toEqual(['run'])
+    expect(await secondEnded).toBe('lease_lost')
+  })
+
   it('has an aborted signal, also if it is asked for only then, and when it ends on time', async () => {
     const { node, pid } = await setUp()
     let signal!: AbortSignal
