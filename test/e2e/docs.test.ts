@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { allExamples, docPages, type Example, examplesOf, ROOT } from '../support/doc-examples.js'
+import { type EtcdCluster, etcdMissing, startEtcd } from '../support/etcd.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.js'
@@ -17,7 +18,9 @@ const WATCH_MS = 1_500
 
 const examples = allExamples()
 const withoutRedis = redisMissing()
+const withoutEtcd = etcdMissing()
 let redis: RedisServer | undefined
+let etcd: EtcdCluster | undefined
 let home: Scratch
 let epmdPort: number
 let programs: Program[] = []
@@ -73,11 +76,13 @@ beforeAll(async () => {
   buildOnce()
   mkdirSync(FOLDER, { recursive: true })
   if (!withoutRedis && examples.some(({ needsRedis }) => needsRedis)) redis = await startRedis()
+  if (!withoutEtcd && examples.some(({ needsEtcd }) => needsEtcd)) etcd = await startEtcd()
   for (const example of examples) writeFileSync(join(FOLDER, fileOf(example)), sourceOf(example))
 }, 180_000)
 
 afterAll(async () => {
   await redis?.stop()
+  await etcd?.stop()
   rmSync(FOLDER, { recursive: true, force: true })
 })
 
@@ -96,10 +101,11 @@ function fileOf({ place, name }: Example): string {
   return name ?? `${place.replace(/[^\w]+/g, '-')}.ts`
 }
 
-function sourceOf({ source, needsRedis }: Example): string {
+function sourceOf({ source, needsRedis, needsEtcd }: Example): string {
   // Without an import or export it would be no module to the compiler.
   const text = /^(import|export) /m.test(source) ? source : `${source}\nexport {}\n`
-  return needsRedis && redis ? text.replaceAll('redis://127.0.0.1:6379', redis.url) : text
+  if (needsRedis && redis) return text.replaceAll('redis://127.0.0.1:6379', redis.url)
+  return needsEtcd && etcd ? text.replaceAll('http://127.0.0.1:2379', etcd.endpoints[0]!) : text
 }
 
 /** The expected lines in this order, with others between them allowed. */
@@ -119,6 +125,7 @@ describe('the examples of README.md and docs/', () => {
 
   test.each(alone.map((example) => [example.place, example] as const))('%s', async (_, example) => {
     if (example.needsRedis && withoutRedis) return
+    if (example.needsEtcd && withoutEtcd) return
     const program = new Program(fileOf(example))
     const { expected, stays } = example
     if (stays) {

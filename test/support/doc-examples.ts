@@ -7,6 +7,7 @@
  *     <!-- stays -->              it runs on; it is ended from outside
  *     <!-- named: app.ts -->      it is driven by a test of its own
  *     <!-- needs: redis -->       redis://127.0.0.1:6379 in it becomes a Redis of the test
+ *     <!-- needs: etcd -->        http://127.0.0.1:2379 in it becomes an etcd of the test
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,6 +22,7 @@ export interface Example {
   readonly name: string | undefined
   readonly stays: boolean
   readonly needsRedis: boolean
+  readonly needsEtcd: boolean
   /** What comments behind `console.log(...)` say is printed, in order. */
   readonly expected: readonly string[]
 }
@@ -59,6 +61,7 @@ export function examplesOf(page: string, text: string): Example[] {
       name: named?.slice('named:'.length).trim(),
       stays: marks.includes('stays'),
       needsRedis: marks.includes('needs: redis'),
+      needsEtcd: marks.includes('needs: etcd'),
       expected: expectedLines(whole),
     })
   }
