@@ -89,7 +89,8 @@ export class GroupTable extends PidTable<Membership> {
 
   delete(origin: Origin, id: string, reason: ChangeReason): void {
     const row = origin.rows.get(id) as Membership | undefined
-    if (!row) return
+    // A dead origin keeps its rows until it is forgotten as a whole.
+    if (!row || !this.byGroup.get(row.groupId)?.has(row)) return
     this.unlink(row)
     this.onChange({ type: 'leave', row, reason })
   }

@@ -54,7 +54,9 @@ export abstract class PidTable<R extends PidRow> implements Table {
     else index.set(key, [rows, row])
   }
 
+  /** A dead origin goes as a whole, with its rows and its index, so it is not taken apart. */
   protected removeRow(row: R): void {
+    if (row.origin.dead) return
     row.origin.rows.delete(row.id)
     if (!row.pid) return
     const index = this.byPid.get(row.origin)

@@ -262,8 +262,10 @@ export class Replica {
     let count = 0
     for (let removal = this.removals[0]; removal; removal = this.removals[0]) {
       const next = removal.rows.next()
-      if (next.done) this.removals.shift()
-      else if (removal.mark === undefined || next.value.mark < removal.mark) {
+      if (next.done) {
+        this.removals.shift()
+        if (removal.mark === undefined) removal.origin.rows.clear()
+      } else if (removal.mark === undefined || next.value.mark < removal.mark) {
         // Why a row went that a snapshot lacks, its node has not said.
         const reason = removal.mark === undefined ? 'node_down' : 'normal'
         this.table.delete(removal.origin, next.value.id, reason)

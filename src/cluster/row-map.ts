@@ -39,11 +39,14 @@ export class RowMap<V> {
   delete(key: string): boolean {
     if (!this.mapOf(key).delete(key)) return false
     this.count--
-    if (this.count === 0 && !this.whole) {
-      this.whole = new Map()
-      this.parts = []
-    }
+    if (this.count === 0 && !this.whole) this.clear()
     return true
+  }
+
+  clear(): void {
+    this.whole = new Map()
+    this.parts = []
+    this.count = 0
   }
 
   *keys(): IterableIterator<string> {
