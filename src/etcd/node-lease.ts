@@ -86,12 +86,11 @@ export class NodeLease {
 
   /** When `due` is wanted next. */
   get nextAt(): number {
-    const times = [this.options.lease.validUntil]
-    if (!this.#isLeaseAsked && !this.#isClosed) times.push(this.#leaseAt)
-    if (this.#id !== undefined && this.#mark === undefined && !this.#isMarkAsked)
-      times.push(this.#markAt)
-    const coming = times.filter((at) => at !== Number.NEGATIVE_INFINITY)
-    return coming.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...coming)
+    const { validUntil } = this.options.lease
+    let at = validUntil === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : validUntil
+    if (!this.#isLeaseAsked && !this.#isClosed) at = Math.min(at, this.#leaseAt)
+    const wantsMark = this.#id !== undefined && this.#mark === undefined && !this.#isMarkAsked
+    return wantsMark ? Math.min(at, this.#markAt) : at
   }
 
   /** What is to be asked now. Each has to be answered with `replied`. */
@@ -129,7 +128,9 @@ export class NodeLease {
 
   /** It is not known what became of a request under these terms. */
   doubt({ id, mark }: LeaseTerms): void {
-    if (id === this.#id && mark === this.#mark) this.#mark = undefined
+    if (id !== this.#id || mark !== this.#mark) return
+    this.#mark = undefined
+    this.#markAt = Number.NEGATIVE_INFINITY
   }
 
   /** A revision that etcd has told. */

@@ -236,6 +236,32 @@ describe.skipIf(etcdMissing())('one etcd server', () => {
     expect(await a.claim('k', { timeoutMs: 2_000 })).toEqual({ type: 'unavailable' })
   })
 
+  test('two nodes: a request that comes late, after it was given up and made again, does nothing', async () => {
+    let late: (() => Promise<unknown>) | undefined
+    let isDelaying = false
+    const through = (port: EtcdPort): EtcdPort => ({
+      async call(path, body, timeoutMs) {
+        if (!isDelaying || path !== '/v3/kv/txn') return port.call(path, body, timeoutMs)
+        isDelaying = false
+        late = () => port.call(path, body, timeoutMs)
+        return { ok: false, failure: 'unreachable', message: 'no answer' }
+      },
+      close: () => port.close(),
+    })
+    const [a, b] = await Promise.all([add('a@h', { through }), add('b@h')])
+    isDelaying = true
+    await a.token('k')
+    a.free('k')
+    await eventually(async () => (await stored()).length === 0, { what: 'the key is free' })
+    // The first request is carried out only now.
+    expect(await late!()).toMatchObject({ ok: true })
+    expect(await stored()).toEqual([])
+    isDelaying = true
+    expect(await a.claim('given up', { timeoutMs: 0 })).toEqual({ type: 'timeout' })
+    await late?.()
+    await b.token('given up', { timeoutMs: 3_000 })
+  })
+
   test('two nodes: answers that get lost on the way lead to no second owner and to no key without one', async () => {
     const [a, b] = await Promise.all([
       add('a@h', { through: lossy(0.3) }),
