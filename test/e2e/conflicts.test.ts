@@ -85,6 +85,29 @@ class Slow extends Plain {
   }
 }
 
+/** Takes its time when it hears of the other one. */
+class Crowd extends Cart {
+  static held = 0
+  static most = 0
+  private isHeld = false
+
+  override handoff(): unknown {
+    this.isHeld = true
+    Crowd.most = Math.max(Crowd.most, ++Crowd.held)
+    return this.items
+  }
+
+  override async mergeConflict(lost: string[]): Promise<void> {
+    await this.citadel.sleep(20)
+    super.mergeConflict(lost)
+  }
+
+  override terminate(reason: unknown): void {
+    super.terminate(reason)
+    if (this.isHeld) Crowd.held--
+  }
+}
+
 class Throws extends Cart {
   override handoff(): unknown {
     throw new Error('no state today')
@@ -116,7 +139,7 @@ class Fragile extends Cart {
   }
 }
 
-const modules = { Cart, Throws, Hangs, GivesCode, GivesNothing, Fragile, Plain, Busy, Slow }
+const modules = { Cart, Throws, Hangs, GivesCode, GivesNothing, Fragile, Plain, Busy, Slow, Crowd }
 const highest: Resolve = (_, a) => a
 const lowest: Resolve = (_, a, b) => (a.epoch < b.epoch ? a : b)
 
@@ -284,6 +307,35 @@ test('three nodes: the one that stays moves while the state of the other one is 
   ])
   expect(merges.length).toBe(1)
   expect(to.workers.localChildren().size).toBe(1)
+})
+
+test('two nodes: of 200 children on both sides each is left once, with what both had, and at most 64 are held at a time', async () => {
+  pair = await SplitPair.start({ supervisor: { modules } })
+  const { first, second } = pair
+  const ids = Array.from({ length: 200 }, (_, n) => n)
+  await Promise.all(ids.map((id) => first.workers.startChild(Crowd, [], { id })))
+  await pair.split()
+  for (const { workers } of pair.nodes) {
+    await eventually(() => workers.localChildren().size === ids.length, { what: 'all run here' })
+    const { name } = workers === first.workers ? first.citadel : second.citadel
+    for (const id of ids) await workers.child<Crowd>(id).call('add', name)
+  }
+  Crowd.most = 0
+  await pair.heal()
+  const running = (): number[] =>
+    pair.nodes.flatMap(({ workers }) => [...workers.localChildren().keys()] as number[])
+  await eventually(() => running().length === ids.length, { timeoutMs: 20_000, what: 'each once' })
+  expect(running().sort((a, b) => a - b)).toEqual(ids)
+  for (const id of ids) {
+    const items = await second.workers.child<Crowd>(id).call('all')
+    expect([...items].sort()).toEqual([first.citadel.name, second.citadel.name])
+  }
+  expect(merges.length).toBe(ids.length)
+  expect([...ends.values()].filter((reasons) => reasons.includes('name_conflict')).length).toBe(200)
+  expect([...ends.values()].every((reasons) => reasons.length === 1)).toBe(true)
+  // Of each of the two nodes, as either may lose.
+  expect(Crowd.most).toBeGreaterThan(20)
+  expect(Crowd.most).toBeLessThanOrEqual(128)
 })
 
 test('two nodes: a start that is under way on the side that loses takes nothing from the other one', async () => {

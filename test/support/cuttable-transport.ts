@@ -24,11 +24,18 @@ export class CuttableTransport implements Transport {
   readonly #accepted = new Set<Socket>()
 
   constructor(private readonly epmdPort: number) {
-    channel('net.server.socket').subscribe((message) => {
-      const { socket } = message as { socket: Socket & { server?: Server } }
-      this.#accepted.add(socket)
-      socket.once('close', () => this.#accepted.delete(socket))
-    })
+    channel('net.server.socket').subscribe(this.#sawSocket)
+  }
+
+  readonly #sawSocket = (message: unknown): void => {
+    const { socket } = message as { socket: Socket & { server?: Server } }
+    this.#accepted.add(socket)
+    socket.once('close', () => this.#accepted.delete(socket))
+  }
+
+  /** It is used no more, in a process that goes on. */
+  dispose(): void {
+    channel('net.server.socket').unsubscribe(this.#sawSocket)
   }
 
   listen(at: Address, accept: (connection: Connection) => ConnectionHandlers): Promise<Listener> {

@@ -104,5 +104,6 @@ export class SplitPair {
   async stop(): Promise<void> {
     for (const { transport } of this.nodes) transport.heal()
     await Promise.all(this.nodes.map(({ citadel }) => citadel.stop({ budgetMs: 0 })))
+    for (const { transport } of this.nodes) transport.dispose()
   }
 }
