@@ -98,7 +98,8 @@ test('three nodes: one frozen until it is declared dead; its children run elsewh
   )
   const deadAfterMs = performance.now() - frozenAt
   console.log(`a frozen node is declared dead after ${Math.round(deadAfterMs)} ms`)
-  expect(deadAfterMs).toBeGreaterThan(4_400)
+  // Its last sign of life was up to a second and a round of the clock before.
+  expect(deadAfterMs).toBeGreaterThan(3_250)
   for (const node of [first, second]) {
     const story = await node.run(({ events }) => events.map(({ type, node }) => `${type} ${node}`))
     expect(story.filter((line) => line.endsWith(frozen.name))).toEqual([
