@@ -1,6 +1,7 @@
 /**
  * A child that owns a key and tells a witness on another node about all it does: at each handler that
- * starts, in the middle of one, and while it waits in one. Each handler that starts is stamped too.
+ * starts, in the middle of one, and while it waits in one. Each handler that starts is stamped too, at
+ * once: what a handler sends leaves the process only when it gives the loop a turn.
  */
 import { appendFileSync } from 'node:fs'
 import { GenServer } from '../../src/process/gen-server.js'
@@ -30,19 +31,19 @@ export class Talker extends GenServer {
   }
 
   handleInfo(): void {
-    this.#begun()
+    this.#begun('idle')
     this.#say('idle')
   }
 
   /** For calls from elsewhere. */
   poke(): string {
-    this.#begun()
+    this.#begun('idle')
     return 'poked'
   }
 
   /** Does not give the loop a turn for so long. */
   busy(ms: number): void {
-    this.#begun()
+    this.#begun('in a handler')
     const end = performance.now() + ms
     for (let next = 0; performance.now() < end; ) {
       if (performance.now() < next) continue
@@ -52,7 +53,7 @@ export class Talker extends GenServer {
   }
 
   async wait(ms: number): Promise<void> {
-    this.#begun()
+    this.#begun('parked on an await')
     const end = performance.now() + ms
     while (performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, STEP_MS))
@@ -60,10 +61,10 @@ export class Talker extends GenServer {
     }
   }
 
-  #begun(): void {
+  #begun(doing: TalkerState): void {
     const at = now()
     if (!journal) return
-    const stamp = { key: this.#key, pid: String(this.self), epoch: this.#epoch, at }
+    const stamp = { key: this.#key, pid: String(this.self), epoch: this.#epoch, at, doing }
     appendFileSync(stampFile(journal), `${JSON.stringify(stamp)}\n`)
   }
 
