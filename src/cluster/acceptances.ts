@@ -64,7 +64,6 @@ export class Acceptances {
 
   /** From when on the lease counts; `without`: as if that node had forgotten all. */
   since(without?: string): number {
-    if (this.others === 0) return Number.POSITIVE_INFINITY
     const nodes = [...this.renewedAt.keys()].filter((node) => node !== without)
     let since = this.majority(nodes.map((node) => this.renewedAt.get(node)!))
     for (const one of this.recent) {
@@ -75,12 +74,21 @@ export class Acceptances {
     return since
   }
 
-  /** Lets go of what all others have heard of, or will not count any more. */
-  prune(now: number): void {
+  /** From when on a key would count that was got by these votes, and that nobody else has heard of. */
+  sinceVotes(askedAt: number, voters: readonly string[]): number {
+    return this.majority(
+      voters.map((node) => Math.max(this.renewedAt.get(node) ?? askedAt, askedAt)),
+    )
+  }
+
+  /**
+   * Lets go of what all others have heard of, or will not count any more. `beats`: nodes, and when
+   * something was sent to each that it may still renew.
+   */
+  prune(now: number, beats: readonly (readonly [node: string, at: number])[] = []): void {
+    const unaware = [...this.renewedAt, ...beats].filter(([, at]) => at > now - this.leaseMs)
     const isOpen = ({ voters, writtenAt }: Recent): boolean =>
-      [...this.renewedAt].some(
-        ([node, at]) => !voters.has(node) && at <= writtenAt && at > now - this.leaseMs,
-      )
+      unaware.some(([node, at]) => !voters.has(node) && at <= writtenAt)
     const kept = this.recent.filter((one) => isOpen(one))
     if (kept.length === this.recent.length) return
     this.recent = kept
@@ -94,6 +102,7 @@ export class Acceptances {
   }
 
   private majority(times: number[]): number {
+    if (this.others === 0) return Number.POSITIVE_INFINITY
     times.sort((a, b) => b - a)
     return times[this.others - 1] ?? Number.NEGATIVE_INFINITY
   }

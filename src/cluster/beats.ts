@@ -48,6 +48,7 @@ export class Beats {
 
   down(node: string): void {
     this.pending.delete(node)
+    this.quorum.nodeDown(node)
   }
 
   /** Which start of a node is dead and keeps its keys for now. */

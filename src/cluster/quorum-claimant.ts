@@ -40,7 +40,10 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
 
   nodeLost(node: string, now: number): void {
     for (const ballot of [...this.asking.values()]) {
-      if (ballot.asked.includes(node) && !ballot.granted.has(node)) this.refused(ballot, node, now)
+      if (!ballot.asked.includes(node)) continue
+      // If it comes back as another start, it does not know what it has granted.
+      ballot.granted.delete(node)
+      this.refused(ballot, node, now)
     }
   }
 
@@ -117,11 +120,8 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
     if (!this.lease.check(now)) return this.blocked(ballot, now)
     const { self, quorum } = this
     const voters = [...ballot.granted.keys()].filter((node) => node !== self.node)
-    quorum.claimed(
-      ballot.askedAt,
-      voters.filter((node) => quorum.serves(node)),
-      now,
-    )
+    const counted = voters.filter((node) => quorum.serves(node))
+    if (!quorum.claimed(ballot.askedAt, counted, now)) return this.retry(ballot, now)
     if (!this.lease.check(now)) return this.blocked(ballot, now)
     this.granted(ballot, epoch, now)
   }

@@ -20,6 +20,8 @@ const PROMISE_SHARE = 1.01
 const PROMISE_MARGIN_MS = 100
 /** Of a lease must be left without a node that is over before what it has accepted is let go. */
 const SPARE_SHARE = 0.5
+/** Votes older than this part of a lease are asked for anew. */
+const VOTE_SHARE = 0.75
 const BEATS_MAX = 64
 
 interface Served {
@@ -41,6 +43,7 @@ export class Quorum {
   /** Nodes that are up and for which there is no room yet. */
   private readonly waiting = new Map<string, number>()
   private readonly acceptances: Acceptances
+  private hasBeenReady = false
 
   constructor(
     private readonly options: QuorumSize,
@@ -57,10 +60,13 @@ export class Quorum {
    * not know: it waits until they are over, or until all others need that start no more.
    */
   isReady(now: number): boolean {
-    if (now >= this.startedAt + this.promiseMs) return true
-    let serving = 0
-    for (const { serves } of this.served.values()) if (serves) serving++
-    return serving >= this.options.size - 1
+    this.hasBeenReady ||= now >= this.startedAt + this.promiseMs || this.isServedByAll()
+    return this.hasBeenReady
+  }
+
+  private isServedByAll(): boolean {
+    const serving = [...this.served.values()].filter(({ serves, isOver }) => serves && !isOver)
+    return serving.length >= this.options.size - 1
   }
 
   serves(node: string): boolean {
@@ -75,6 +81,12 @@ export class Quorum {
     this.waiting.set(node, creation)
     this.makeRoom(now)
     return !this.waiting.has(node) || [...this.served.values()].some(({ isOver }) => isOver)
+  }
+
+  /** A node cannot be reached: another one may have taken its place. */
+  nodeDown(node: string): void {
+    const one = this.served.get(node)
+    if (one) one.serves = false
   }
 
   /** A node will not come back as the start that it was. */
@@ -129,10 +141,17 @@ export class Quorum {
     return this.served.get(node)?.promisedUntil ?? Number.NEGATIVE_INFINITY
   }
 
-  /** This node has got a key by the votes of `voters`, for which it began to ask at `askedAt`. */
-  claimed(askedAt: number, voters: readonly string[], now: number): void {
+  /**
+   * This node has got a key by the votes of `voters`, for which it began to ask at `askedAt`. False: it has
+   * not, since these are too few, or so old that the lease would soon end for all other keys as well.
+   */
+  claimed(askedAt: number, voters: readonly string[], now: number): boolean {
+    const needed = Math.min(this.acceptances.since(), now - VOTE_SHARE * this.options.leaseMs)
+    const since = this.acceptances.sinceVotes(askedAt, voters)
+    if (since < needed || since === Number.NEGATIVE_INFINITY) return false
     this.acceptances.claimed(askedAt, voters, now)
     this.moveLease(now)
+    return true
   }
 
   private get promiseMs(): number {
@@ -158,8 +177,17 @@ export class Quorum {
   }
 
   private moveLease(now: number): void {
-    this.acceptances.prune(now)
+    this.acceptances.prune(now, this.beatsUnderWay(now))
     this.lease.move(this.acceptances.since() + this.options.leaseMs * OWN_SHARE, now)
+  }
+
+  /** For each node, the oldest beat whose renewal would still count. */
+  private beatsUnderWay(now: number): [node: string, at: number][] {
+    const since = now - this.options.leaseMs
+    return [...this.served].flatMap(([node, { beats }]) => {
+      const oldest = beats.find(({ at }) => at > since)
+      return oldest ? [[node, oldest.at] as [string, number]] : []
+    })
   }
 }
 

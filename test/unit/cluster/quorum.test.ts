@@ -100,8 +100,9 @@ describe('a quorum', () => {
 
   test('three nodes: a node that has started votes when both others serve it, or after a promise is over', () => {
     const { quorum } = quorumOf(3)
-    expect(quorum.isReady(PROMISE_MS - 1)).toBe(false)
-    expect(quorum.isReady(PROMISE_MS)).toBe(true)
+    const { quorum: alone } = quorumOf(3)
+    expect(alone.isReady(PROMISE_MS - 1)).toBe(false)
+    expect(alone.isReady(PROMISE_MS)).toBe(true)
     quorum.nodeUp('b', 1, 0)
     quorum.nodeUp('c', 1, 0)
     quorum.beatFrom('b', 1)
@@ -126,6 +127,62 @@ describe('a quorum', () => {
     expect(quorum.beatTo('b', 420)).toBe(1)
     expect(quorum.serves('b')).toBe(true)
     expect(lease.validUntil).toBe(400 + LEASE_MS * 0.99)
+  })
+
+  test('five nodes: a beat sent before a key was got does not stand for that key when it is renewed later', () => {
+    const { quorum, lease } = quorumOf(5)
+    for (const node of ['b', 'c']) {
+      quorum.nodeUp(node, 1, 0)
+      quorum.renewedBy(node, quorum.beatTo(node, 10), 15)
+    }
+    quorum.nodeUp('e', 1, 50)
+    const early = quorum.beatTo('e', 100)
+    quorum.renewedBy('b', quorum.beatTo('b', 90), 110)
+    expect(quorum.claimed(20, ['b', 'c'], 200)).toBe(true)
+    expect(lease.validUntil).toBe(10 + LEASE_MS * 0.99)
+    // e has not heard of the key: without it, the vote of c is what counts.
+    quorum.renewedBy('e', early, 210)
+    expect(lease.validUntil).toBe(20 + LEASE_MS * 0.99)
+    quorum.renewedBy('e', quorum.beatTo('e', 300), 310)
+    expect(lease.validUntil).toBe(90 + LEASE_MS * 0.99)
+  })
+
+  test('five nodes: votes that are too few or too old win no key, and do not end the lease of all others', () => {
+    const { quorum, lease, ends } = quorumOf(5)
+    const votedLong = ['d', 'e']
+    for (const node of ['b', 'c', ...votedLong]) quorum.nodeUp(node, 1, 0)
+    for (const node of ['b', 'c']) quorum.renewedBy(node, quorum.beatTo(node, 5_000), 5_010)
+    expect(quorum.claimed(100, votedLong, 6_000)).toBe(false)
+    expect(quorum.claimed(5_900, ['d'], 6_000)).toBe(false)
+    expect(lease.validUntil).toBe(5_000 + LEASE_MS * 0.99)
+    expect(quorum.claimed(5_900, votedLong, 6_000)).toBe(true)
+    expect(lease.isValid(6_001)).toBe(true)
+    expect(ends).toEqual([])
+  })
+
+  test('three nodes: once ready, a node stays so when others are replaced', () => {
+    const { quorum } = quorumOf(3)
+    quorum.nodeUp('b', 1, 0)
+    quorum.nodeUp('c', 1, 0)
+    quorum.beatFrom('b', 1)
+    quorum.beatFrom('c', 1)
+    expect(quorum.isReady(10)).toBe(true)
+    quorum.nodeGone('c', 20)
+    expect(quorum.isReady(20)).toBe(true)
+  })
+
+  test('three nodes: whoever cannot be reached any more does not count among those that serve a new node', () => {
+    const { quorum } = quorumOf(3)
+    quorum.nodeUp('b', 1, 0)
+    quorum.beatFrom('b', 1)
+    // b may have ended, and c may have been started in its place, while the third one is cut off.
+    quorum.nodeDown('b')
+    quorum.nodeUp('c', 1, 0)
+    quorum.beatFrom('c', 1)
+    expect(quorum.isReady(10)).toBe(false)
+    quorum.nodeUp('b', 1, 20)
+    quorum.beatFrom('b', 2)
+    expect(quorum.isReady(20)).toBe(true)
   })
 
   test('three nodes: a fourth one is not served until one of the others is gone', () => {
