@@ -9,8 +9,10 @@ import { Orphans } from '../cluster/orphans.js'
 import { Replica } from '../cluster/replica.js'
 import type { Put } from '../cluster/table.js'
 import { Monitors } from '../process/monitors.js'
+import { CLUSTER_DEFECTS } from './cluster-defects.js'
 import { type Defect, replace } from './defect.js'
 import { HANDOFF_DEFECTS } from './handoff-defects.js'
+import { PROCESS_DEFECTS } from './process-defects.js'
 
 const staleUpdate: Defect = {
   name: 'stale-update',
@@ -119,6 +121,8 @@ export const DEFECTS: readonly Defect[] = [
   downLost,
   lateSnapshot,
   ...HANDOFF_DEFECTS,
+  ...CLUSTER_DEFECTS,
+  ...PROCESS_DEFECTS,
 ]
 
 export function defectNamed(name: string): Defect {

@@ -141,6 +141,16 @@ function checkPlaces({ oracle, handoffs }: Ledgers, member: ClusterMember): void
   }
 }
 
+/** Of all that this node's processes claim, what the table says is somebody else's. */
+function lostClaims({ node }: ClusterMember): number {
+  let lost = 0
+  for (const name of [REGISTRY_SCOPE, CHILDREN_SCOPE]) {
+    const { own, table } = node.scopes.scope<'c'>(name)
+    for (const { id } of own.rows.values()) if (table.find(id)?.origin !== own) lost++
+  }
+  return lost
+}
+
 function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
   const { scopes, kernel } = member.node
   const claimant = scopes['arbiter'] as Claimant
@@ -152,6 +162,7 @@ function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
     'late reports': scopes['lateReports'].size,
     'calls pending': kernel.counters().pendingCalls ?? 0,
     'gates, markers or unanswered calls of moves': kernel.moves.unfinished,
+    'claims of what others own': lostClaims(member),
     'claims of children that have left': [
       ...scopes.scope<'c'>(CHILDREN_SCOPE).own.rows.keys(),
     ].filter((id) => !runner['children'].has(id)).length,

@@ -30,6 +30,8 @@ export interface Life {
   isForwarding: boolean
   /** It moved in a split: there were two of it. */
   hasSplit: boolean
+  /** It was stopped for another one of the same child, to whom its pids lead from then on. */
+  hasLost: boolean
 }
 
 /** How long a refusal excuses that a child was not moved. */
@@ -100,6 +102,7 @@ export class LifeLedger {
       movedAt: 0,
       isForwarding: false,
       hasSplit: false,
+      hasLost: false,
     }
     this.lives.set(pidKey(pid), life)
     const lives = this.byId.get(id)
@@ -254,6 +257,12 @@ export class LifeLedger {
     return this.lives.get(pidKey(pid))?.hasSplit === true
   }
 
+  /** Whether who took over from it has lost against another side of a split. */
+  leadsToLoser(pid: Pid): boolean {
+    const head = this.head(pid)
+    return !head.equals(pid) && this.lives.get(pidKey(head))?.hasLost === true
+  }
+
   /** Who works in the stead of a process now: itself, if it has not moved. */
   head(pid: Pid): Pid {
     let life = this.lives.get(pidKey(pid))
@@ -310,6 +319,7 @@ export class LifeLedger {
     // It passed on, and was not needed any more, all in one turn.
     if (reason !== null && typeof reason === 'object' && 'moved' in reason) return
     const { id, home } = life
+    life.hasLost = reason === 'name_conflict'
     const what = `${name(life)} ended with ${describe(reason)}`
     this.oracle.tell(what)
     if (this.wasTold(id) || !this.isWanted(id)) return

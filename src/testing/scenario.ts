@@ -166,6 +166,8 @@ class Scenario {
     await this.pass(CONVERGED_MS)
     if (this.oracle.breach) return
     await this.liveness.checkConverged((ms) => this.pass(ms))
+    this.ledgers.ties.check()
+    this.ledgers.calls.check()
     this.liveness.probeAll(this.cluster.living, PROGRESS_MS, () => false)
     await this.pass(PROGRESS_MS)
     this.workload.start(workEveryMs)

@@ -62,6 +62,7 @@ export class TieLedger {
   check(): void {
     for (const tie of this.ties.values()) {
       if (!this.oracle.isAlive(tie.owner) || this.lives.hasSplit(tie.target)) continue
+      if (this.lives.leadsToLoser(tie.target)) continue
       const hasMoved = this.hasMoved(tie)
       const ended = !this.isAlive(tie)
       const cut = !hasMoved && tie.home.cutsOf(tie.target.node) > tie.cuts

@@ -1,0 +1,69 @@
+/** Mistakes made on purpose in links, monitors, calls and pids: see `defects.ts`. */
+import { Kernel } from '../process/kernel.js'
+import { Links } from '../process/links.js'
+import { Monitors } from '../process/monitors.js'
+import type { Process } from '../process/process.js'
+import { ProcessTable } from '../process/process-table.js'
+import type { Pid } from '../term/pid.js'
+import { type Defect, replace } from './defect.js'
+
+type Args = never[]
+
+const exitLost: Defect = {
+  name: 'exit-lost',
+  what: 'That a process has ended is not told to processes of other nodes that are linked to it.',
+  plant: () => replace(Links, 'heardExit', () => () => undefined),
+}
+
+const cutUntold: Defect = {
+  name: 'cut-untold',
+  what: 'Who monitors a process of a node that is cut off is not told of it.',
+  plant: () => replace(Monitors, 'disconnected', () => () => undefined),
+}
+
+const creationIgnored: Defect = {
+  name: 'creation-ignored',
+  what: 'What is meant for a process of an earlier start of a node is taken by the one that has its number now.',
+  plant: () =>
+    replace(
+      ProcessTable,
+      'find',
+      (right) =>
+        function (this: ProcessTable, ...args: Args) {
+          const found = right.apply(this, args)
+          if (found) return found
+          const { id, serial } = args[0] as unknown as Pid
+          for (const process of this as Iterable<Process>) {
+            if (process.pid.id === id && process.pid.serial === serial) return process
+          }
+          return undefined
+        },
+    ),
+}
+
+/** One of so many comes twice. */
+const TWICE_EVERY = 50
+
+const deliveredTwice: Defect = {
+  name: 'delivered-twice',
+  what: `One of ${TWICE_EVERY} calls or messages that another node sends is delivered twice.`,
+  plant: () => {
+    let delivered = 0
+    return replace(
+      Kernel,
+      'deliver',
+      (right) =>
+        function (this: Kernel, ...args: Args) {
+          right.apply(this, args)
+          return ++delivered % TWICE_EVERY === 0 ? right.apply(this, args) : undefined
+        },
+    )
+  },
+}
+
+export const PROCESS_DEFECTS: readonly Defect[] = [
+  exitLost,
+  cutUntold,
+  creationIgnored,
+  deliveredTwice,
+]
