@@ -111,6 +111,8 @@ export class EtcdClaims {
   private readonly mark: string
   private lastNonce = 0
   private isFailing = false
+  /** How often the lease has ended. */
+  private endings = 0
   /** Undefined: requests may be made. */
   private pausedUntil: number | undefined
   private lookAt = Number.NEGATIVE_INFINITY
@@ -241,7 +243,12 @@ export class EtcdClaims {
     if (first?.type === 'restore') return this.queue.done(first)
     const answers = batchAnswers(reply.body)
     if (answers?.length !== call.works.length) return this.repeat(call)
-    for (const [at, work] of call.works.entries()) this.answered(work, answers[at]!, revision, now)
+    const { endings } = this
+    for (const [at, work] of call.works.entries()) {
+      this.answered(work, answers[at]!, revision, now)
+      // Whoever was told looked at the clock: the rest is asked again, under the next lease.
+      if (this.endings !== endings) return
+    }
   }
 
   private failed(call: ClaimsCall, failure: (EtcdReply & { ok: false })['failure'], now: number) {
@@ -295,9 +302,12 @@ export class EtcdClaims {
 
   private granted(attempt: Attempt, epoch: number): void {
     const { isOver, blockedBy, claim } = attempt
+    const { endings } = this
     this.attempts.delete(attempt)
-    if (isOver || !claim.done({ type: 'granted', epoch })) this.queue.again(this.giveBack(attempt))
-    else this.queue.done(attempt)
+    const isUsed = !isOver && claim.done({ type: 'granted', epoch })
+    if (this.endings !== endings) return
+    if (isUsed) this.queue.done(attempt)
+    else this.queue.again(this.giveBack(attempt))
     if (blockedBy === undefined) return
     // The lease in the way is gone, and with it all its keys.
     for (const other of [...this.waiting]) if (other.blockedBy === blockedBy) this.resume(other)
@@ -403,6 +413,7 @@ export class EtcdClaims {
 
   /** All keys go with it. What was asked under it is asked again, under the next one. */
   private leaseEnded(): void {
+    this.endings++
     this.queue.clear()
     this.underWay.clear()
     for (const attempt of this.attempts) {
