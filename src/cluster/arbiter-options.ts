@@ -52,6 +52,8 @@ export type ArbiterSettings =
 
 const LEASE_MS = 6_000
 const LEASE_MIN_MS = 3_000
+/** A node that was killed keeps its keys for that long. */
+const LEASE_MAX_MS = 3_600_000
 const TTL_SECONDS = 6
 const TTL_MIN_SECONDS = 3
 const PREFIX = 'citadel/'
@@ -59,7 +61,7 @@ const PREFIX = 'citadel/'
 export function arbiterSettings(option: ArbiterOption = 'mesh'): ArbiterSettings {
   if (option === 'mesh') return { type: 'mesh' }
   if (typeof option !== 'object' || option === null) throw notUnderstood(option)
-  if (option.type === 'mesh') return option.quorum ? quorum(option.quorum) : { type: 'mesh' }
+  if (option.type === 'mesh') return mesh(option)
   if (option.type === 'etcd') return etcd(option)
   throw notUnderstood(option)
 }
@@ -77,12 +79,32 @@ export function arbiterFeature(settings: ArbiterSettings): string | undefined {
   return `arbiter:etcd:${settings.prefix}`
 }
 
+function mesh(option: { readonly type: 'mesh'; readonly quorum?: QuorumOptions }): ArbiterSettings {
+  // Without its quorum, what was meant to have one owner would have two: nothing is guessed here.
+  checkNames(option, ['type', 'quorum'])
+  if (option.quorum === undefined) return { type: 'mesh' }
+  if (typeof option.quorum !== 'object' || option.quorum === null) throw notUnderstood(option)
+  checkNames(option.quorum, ['size', 'leaseMs'])
+  return quorum(option.quorum)
+}
+
+function checkNames(option: object, known: readonly string[]): void {
+  const unknown = Object.keys(option).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw wrong(
+      `there is no ${unknown} here; it is meant like { type: 'mesh', quorum: { size: 3 } }`,
+    )
+  }
+}
+
 function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
   if (!Number.isInteger(size) || size < 1) {
     throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${String(size)}`)
   }
-  if (!(leaseMs >= LEASE_MIN_MS && Number.isFinite(leaseMs))) {
-    throw wrong(`quorum.leaseMs is at least ${LEASE_MIN_MS} ms, not ${String(leaseMs)}`)
+  if (!(leaseMs >= LEASE_MIN_MS && leaseMs <= LEASE_MAX_MS)) {
+    throw wrong(
+      `quorum.leaseMs is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS} ms, not ${String(leaseMs)}`,
+    )
   }
   return { type: 'quorum', size, leaseMs }
 }

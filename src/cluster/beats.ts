@@ -42,7 +42,7 @@ export class Beats {
     if (this.quorum.nodeUp(node, creation, this.parts.now())) return
     const { size } = this.parts.size
     this.parts.log.error(
-      `${node} is one node more than the quorum is for (size ${size}): it gets no keys. Stop a node, or start all with a larger size.`,
+      `${node} has come as one node more than the quorum is for (size ${size}): it gets no keys from this one. Stop a node, or start all with a larger size.`,
     )
   }
 

@@ -44,7 +44,7 @@ export function undecided(key: unknown, type: 'unavailable' | 'timeout'): Citade
   const sentence =
     type === 'timeout'
       ? `No decision about ${showKey(key)} in time; the members may be changing, so try again.`
-      : `The node that decides about ${showKey(key)} cannot be reached now; try again in a few seconds.`
+      : `Who decides about ${showKey(key)} (a node, a majority, or etcd) cannot be reached now, or not for long enough yet; try again in a few seconds.`
   return new CitadelError(type, sentence)
 }
 
