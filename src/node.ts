@@ -26,6 +26,7 @@ import { MovingRows } from './cluster/moving-rows.js'
 import { Ownership } from './cluster/ownership.js'
 import type { ChildPort } from './cluster/process-port.js'
 import { ProcessRows } from './cluster/process-rows.js'
+import { majorityOf } from './cluster/quorum.js'
 import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
 import { RowServer } from './cluster/row-server.js'
 import { SCOPES_ENDPOINT } from './cluster/scope-sender.js'
@@ -135,6 +136,8 @@ export class Node {
       creation: this.creation,
       cookie: options.cookie ?? environment.cookie(),
       sink: this.kernel,
+      // Whom a majority does not hear has no lease, even if a few others still hear it.
+      buriers: this.arbiter.type === 'quorum' ? majorityOf(this.arbiter.size) : undefined,
       beforeTraffic: this.lease && ((now) => void this.lease?.check(now)),
       epmd: this.epmd,
       listen,

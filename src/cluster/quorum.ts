@@ -37,6 +37,8 @@ interface Served {
   isOver: boolean
 }
 
+export const majorityOf = (size: number): number => Math.floor(size / 2) + 1
+
 export class Quorum {
   readonly majority: number
   private readonly served = new Map<string, Served>()
@@ -50,7 +52,7 @@ export class Quorum {
     private readonly lease: Lease,
     private readonly startedAt: number,
   ) {
-    this.majority = Math.floor(options.size / 2) + 1
+    this.majority = majorityOf(options.size)
     this.acceptances = new Acceptances(this.majority - 1, options.leaseMs)
     this.moveLease(startedAt)
   }

@@ -106,6 +106,8 @@ export class Membership {
     private readonly times: MembershipTimes,
     /** From 0 to 1: spreads the redials of many nodes. */
     private readonly chance: () => number,
+    /** So many nodes that do not hear a silent member are enough, whatever others say: a majority. */
+    private readonly enough = Number.POSITIVE_INFINITY,
   ) {
     this.opinions = new Opinions(SAY_LIMITS * times.silentMs)
   }
@@ -311,8 +313,18 @@ export class Membership {
     for (const member of this.table.values()) {
       if (member.status !== 'unreachable' || this.held.has(member.node)) continue
       if (now - member.heardAt < this.times.silentMs || member.rounds < CONFIRM_ROUNDS) continue
-      if (this.allAgree(member, now)) this.bury(member.node, 'silent', now)
+      if (this.allAgree(member, now) || this.enoughAgree(member)) {
+        this.bury(member.node, 'silent', now)
+      }
     }
+  }
+
+  private enoughAgree(about: MemberId): boolean {
+    let agreeing = 1
+    for (const { node, status } of this.table.values()) {
+      if (status === 'connected' && this.opinions.says(node, about)) agreeing++
+    }
+    return agreeing >= this.enough
   }
 
   private allAgree(about: MemberId, now: number): boolean {

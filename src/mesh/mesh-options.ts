@@ -40,6 +40,8 @@ export interface MeshOptions {
   epmd: Pick<Epmd, 'register' | 'lookup'>
   frameLimitBytes?: number
   outbox?: Partial<OutboxLimits>
+  /** A silent member is dead when so many nodes say so, even if others hear it; else all have to agree. */
+  buriers?: number | undefined
   /** Called first whenever bytes come in or are to go out, with the time. It may cut links. */
   beforeTraffic?: (now: number) => void
   times?: Partial<MeshTimes>

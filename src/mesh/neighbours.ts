@@ -61,7 +61,8 @@ export class Neighbours {
     this.budget = new ReadBudget(world.clock)
     const { times, membership } = this.settings
     this.doubt = new SelfDoubt(times.citadelSilentMs, times.citadelTickMs, world.clock.now())
-    this.membership = new Membership(system.node, membership, () => world.random.float())
+    const chance = () => world.random.float()
+    this.membership = new Membership(system.node, membership, chance, options.buriers)
     const self = { name: system.node, creation: system.creation }
     const lookup = (node: string) => epmd.lookup(node)
     this.connections = new Connections(

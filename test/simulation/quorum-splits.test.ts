@@ -238,6 +238,20 @@ describe('quorum mode', () => {
     await split.healed()
   })
 
+  test('five nodes, one reaches a single other one only: it stops, the four take over', async () => {
+    const split = await Split.of(5)
+    const before = split.working()
+    expect([...before.values()].flat()).toContain('n1')
+    split.cluster.cutOneWay([0], [1, 2, 3])
+    split.cluster.cutOneWay([1, 2, 3], [0])
+    await split.run(LEASE_MS + 500)
+    expect(split.workingNodes()).not.toContain('n1')
+    await split.run(TAKEN_OVER_MS)
+    expect(split.workingNodes()).toEqual(['n2', 'n3', 'n4', 'n5'])
+    expect(split.isEachOnce()).toBe(true)
+    await split.healed()
+  })
+
   test('three nodes, one stands still for 3 seconds: nobody stops and nothing moves', async () => {
     const split = await Split.of(3)
     const before = new Map(split.working())

@@ -28,8 +28,8 @@ const told = (effect: MembershipEffect): string => {
 }
 
 /** A story: events at times, each with the effects it must have, as short words. */
-function story(self = 'a@h') {
-  const machine = new Membership(self, defaultMembershipTimes, () => 0.5)
+function story(self = 'a@h', enough?: number) {
+  const machine = new Membership(self, defaultMembershipTimes, () => 0.5, enough)
   let now = 0
   return {
     machine,
@@ -269,6 +269,30 @@ describe('a silent member', () => {
     at(200, { type: 'down', node: 'c@h', heardAt: 200 })
     up('c@h')
     expect(rounds(250, 6_000)).not.toContain('dead b@h')
+  })
+})
+
+describe('in quorum mode', () => {
+  test('five nodes: what three do not hear is dead although the fourth still hears it', () => {
+    const { at, up, rounds } = story('a@h', 3)
+    for (const node of ['b@h', 'c@h', 'd@h', 'e@h']) up(node)
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    at(100, { type: 'status', node: 'e@h', opinion: says() })
+    at(100, { type: 'status', node: 'c@h', opinion: says('b@h') })
+    expect(rounds(250, 6_000)).not.toContain('dead b@h')
+    at(6_100, { type: 'status', node: 'e@h', opinion: says() })
+    expect(at(6_100, { type: 'status', node: 'd@h', opinion: says('b@h') })).toContain('dead b@h')
+  })
+
+  test('three nodes: what one does not hear and another one hears is not dead', () => {
+    const { at, up, tick } = story('a@h', 2)
+    up('b@h')
+    up('c@h')
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    for (let now = 250; now <= 12_000; now += 250) {
+      at(now, { type: 'status', node: 'c@h', opinion: says() })
+      expect(tick(now)).not.toContain('dead b@h')
+    }
   })
 })
 
