@@ -319,7 +319,7 @@ export class Registry {
   ): Promise<void> {
     const { clock } = this.scopes
     const deadline = clock.now() + timeoutMs
-    if (owner?.pid?.equals(newPid)) return
+    if (owner?.pid?.equals(newPid)) return this.update(key, meta)
     try {
       if (!owner?.pid) return await this.registerHere(id, key, newPid, false, meta, timeoutMs)
       const { pid: oldPid, epoch } = owner
