@@ -83,6 +83,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
     // What it is asked.
 
     add(token: number): number {
+      ledgers.owners.handles(this.self)
       ledgers.calls.carriedOut(token)
       ledgers.oracle.tell(`${this.self} carries out call ${token} of child ${this.id}`)
       this.tokens.push(token)
@@ -110,6 +111,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
     }
 
     handleInfo(message: unknown): void {
+      ledgers.owners.handles(this.self)
       lives.works(this.self, 'handled a message')
       if (message === 'tick') this.answerAll()
       else if (message instanceof KeyLost) ledgers.names.takenOver(`${message.key}`, this.self)

@@ -54,6 +54,11 @@ export class ClusterSimulation {
     this.members = this.names.map(() => undefined)
   }
 
+  /** Owners have to stop when their node's lease ends. */
+  get hasLease(): boolean {
+    return (this.options.arbiter ?? 'mesh') !== 'mesh'
+  }
+
   get living(): ClusterMember[] {
     return this.members.filter((member) => member?.alive === true) as ClusterMember[]
   }

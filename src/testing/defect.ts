@@ -3,6 +3,8 @@ export interface Defect {
   readonly name: string
   /** What is wrong with it, in a sentence. */
   readonly what: string
+  /** It can show only where owners have a lease. */
+  readonly arbiter?: 'quorum'
   /** Makes the mistake; answers how to take it back. */
   plant(): () => void
 }

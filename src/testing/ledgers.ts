@@ -13,6 +13,7 @@ import { HandoffWatch } from './handoff-watch.js'
 import { LifeLedger } from './life-ledger.js'
 import { NameLedger } from './name-ledger.js'
 import type { Oracle } from './oracle.js'
+import { OwnerWatch } from './owner-watch.js'
 import { RowWatch } from './row-watch.js'
 import { TieLedger } from './tie-ledger.js'
 
@@ -31,6 +32,7 @@ export class Ledgers {
   readonly lives: LifeLedger
   readonly streams: ChildStreams
   readonly handoffs: HandoffWatch
+  readonly owners: OwnerWatch
 
   /** The class of the workers, made once the ledgers are there to be told. */
   Worker!: ServerModule
@@ -44,6 +46,7 @@ export class Ledgers {
     )
     this.streams = new ChildStreams(oracle, this.disruptions, this.lives)
     this.handoffs = new HandoffWatch(oracle)
+    this.owners = new OwnerWatch(oracle, oracle.cluster.hasLease)
     this.grants = new GrantWatch(oracle)
     this.rows = new RowWatch(oracle, [REGISTRY_SCOPE, GROUPS_SCOPE, CHILDREN_SCOPE])
     this.ties = new TieLedger(oracle, this.lives)

@@ -20,6 +20,8 @@ export const pidKey = (pid: Pid): string => `${pid}#${pid.creation}`
 
 export class Oracle {
   breach: Breach | undefined
+  /** Those that count; undefined: all. */
+  counts: ReadonlySet<InvariantId> | undefined
   readonly story: StoryLine[] = []
   /** Told each line as it happens. */
   listen: ((line: StoryLine) => void) | undefined
@@ -39,7 +41,7 @@ export class Oracle {
   }
 
   breaks(invariant: InvariantId, what: string): void {
-    if (this.breach) return
+    if (this.breach || this.counts?.has(invariant) === false) return
     this.breach = { invariant, what, at: this.now }
     this.tell(`!! ${invariant}: ${what}`)
   }

@@ -1,4 +1,5 @@
 /** Mistakes made on purpose in links, monitors, calls and pids: see `defects.ts`. */
+import { Lease } from '../base/lease.js'
 import { Kernel } from '../process/kernel.js'
 import { Links } from '../process/links.js'
 import { Monitors } from '../process/monitors.js'
@@ -61,9 +62,17 @@ const deliveredTwice: Defect = {
   },
 }
 
+const leaseIgnored: Defect = {
+  name: 'lease-ignored',
+  what: 'With a quorum, owners work on when the lease of their node has ended.',
+  arbiter: 'quorum',
+  plant: () => replace(Lease, 'check', () => () => true),
+}
+
 export const PROCESS_DEFECTS: readonly Defect[] = [
   exitLost,
   cutUntold,
   creationIgnored,
   deliveredTwice,
+  leaseIgnored,
 ]

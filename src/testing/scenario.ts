@@ -9,7 +9,7 @@ import type { ClusterMember } from './cluster-member.js'
 import { ClusterSimulation } from './cluster-simulation.js'
 import { Faults } from './faults.js'
 import { checkHeirs, checkSettled } from './final-checks.js'
-import type { Breach } from './invariants.js'
+import type { Breach, InvariantId } from './invariants.js'
 import { Ledgers } from './ledgers.js'
 import { CONVERGED_MS, Liveness, PARTITION_KNOWN_MS, PROGRESS_MS } from './liveness.js'
 import { drawManner, type Manner } from './manner.js'
@@ -19,6 +19,9 @@ import { Unharmed } from './unharmed.js'
 import { Workload } from './workload.js'
 import { workerClass } from './workload-processes.js'
 
+/** Who decides about keys. */
+export type SimulatedArbiter = 'mesh' | 'quorum'
+
 export interface ScenarioOptions {
   seed: number
   nodes: number
@@ -26,6 +29,7 @@ export interface ScenarioOptions {
   minutes: number
   /** Nothing fails but this, and nothing may come of it. */
   only?: 'redis'
+  arbiter?: SimulatedArbiter
   /** Told each line of the story as it happens. */
   listen?: (line: StoryLine) => void
   /** Shown all that watches, before anything happens: to check the checkers. */
@@ -52,6 +56,11 @@ export interface ScenarioResult {
 
 /** How many of the seeds have nodes that find each other through Redis. */
 const REDIS_SHARE = 0.5
+/** What is worded for owners with a lease as well: the others speak of owners that never have to stop. */
+const WITH_LEASE: ReadonlySet<InvariantId> = new Set<InvariantId>([
+  ...(['I1', 'I2', 'I3', 'I5', 'I7', 'I8', 'I10', 'I11'] as const),
+  ...(['I13', 'I15', 'I16', 'I17', 'I18'] as const),
+])
 const READY_MS = 60_000
 const QUIET_MS = 60_000
 /** From the last fault until nodes are replaced one after the other. */
@@ -89,7 +98,7 @@ class Scenario {
   private readonly manner: Manner
 
   constructor(private readonly options: ScenarioOptions) {
-    const { seed, nodes, only } = options
+    const { seed, nodes, only, arbiter = 'mesh' } = options
     const modules = {} as Record<string, ServerModule>
     this.manner = drawManner(seed)
     this.cluster = new ClusterSimulation({
@@ -98,12 +107,14 @@ class Scenario {
       modules,
       supervisor: this.manner,
       logMax: 32,
+      arbiter: arbiter === 'quorum' ? { type: 'mesh', quorum: { size: nodes } } : 'mesh',
       redis: only === 'redis' || new SeededRandom(seed).fork('discovery').chance(REDIS_SHARE),
       said: (member, level, text) => this.said(member, level, text),
     })
     const { random } = this.cluster.simulation
     this.oracle = new Oracle(this.cluster)
     this.oracle.listen = options.listen
+    if (arbiter !== 'mesh') this.oracle.counts = WITH_LEASE
     this.ledgers = new Ledgers(this.oracle)
     this.whims = new Whims(random.fork('whims'))
     Object.assign(modules, childProcesses(this.ledgers, this.whims))
@@ -217,7 +228,7 @@ class Scenario {
   result(): ScenarioResult {
     const { simulation } = this.cluster
     const { calls, children, names, ties, grants, deaths, rows } = this.ledgers
-    const { handoffs, lives, streams } = this.ledgers
+    const { handoffs, lives, streams, owners } = this.ledgers
     return {
       seed: this.options.seed,
       breach: this.oracle.breach,
@@ -255,6 +266,8 @@ class Scenario {
         'of those from one side of a move to the other': streams.acrossMoves,
         'clusters that were one again in time': this.liveness.converged,
         'nodes that made progress in time': this.liveness.probes,
+        'handlers of owners with a lease': owners.compared,
+        'owners followed by others, with a lease': owners.passedOn,
         'comparisons of rows': rows.compared,
         'deaths declared': deaths.deaths,
       },

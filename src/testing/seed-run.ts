@@ -5,13 +5,14 @@
 import { defectNamed } from './defects.js'
 import type { Breach } from './invariants.js'
 import type { StoryLine } from './oracle.js'
-import { runScenario, type ScenarioResult } from './scenario.js'
+import { runScenario, type ScenarioResult, type SimulatedArbiter } from './scenario.js'
 
 export interface SeedOptions {
   nodes: number
   minutes: number
   defect?: string | undefined
   only?: 'redis' | undefined
+  arbiter?: SimulatedArbiter | undefined
 }
 
 /** What one seed is unless told otherwise. */
@@ -59,12 +60,12 @@ export async function runSeed(
 
 async function runOnce(
   seed: number,
-  { nodes, minutes, defect, only }: SeedOptions,
+  { nodes, minutes, defect, only, arbiter }: SeedOptions,
   listen?: (line: StoryLine) => void,
 ): Promise<ScenarioResult> {
   const takeBack = defect === undefined ? undefined : defectNamed(defect).plant()
   try {
-    return await runScenario({ seed, nodes, minutes, only, listen })
+    return await runScenario({ seed, nodes, minutes, only, arbiter, listen })
   } finally {
     takeBack?.()
   }

@@ -99,9 +99,11 @@ export function failureOf(result: SeedResult, options: SeedOptions): string | un
 }
 
 /** The line that runs one or more seeds with these options. */
-export function commandFor(seeds: string, { nodes, minutes, defect, only }: SeedOptions): string {
+export function commandFor(seeds: string, options: SeedOptions): string {
+  const { nodes, minutes, defect, only, arbiter } = options
   const parts = [`npm run sim -- ${seeds} --nodes ${nodes} --minutes ${minutes}`]
   if (only !== undefined) parts.push(`--only ${only}`)
+  if (arbiter !== undefined && arbiter !== 'mesh') parts.push(`--arbiter ${arbiter}`)
   if (defect !== undefined) parts.push(`--defect ${defect}`)
   return parts.join(' ')
 }

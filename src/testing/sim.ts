@@ -163,11 +163,12 @@ function ask(worker: ChildProcess, order: object): Promise<Answer> {
   })
 }
 
-const seedOptions = ({ nodes, minutes, defect, only }: Settings): SeedOptions => ({
+const seedOptions = ({ nodes, minutes, defect, only, arbiter }: Settings): SeedOptions => ({
   nodes,
   minutes,
   defect,
   only,
+  arbiter,
 })
 
 function readSettings(): Settings {
@@ -183,6 +184,7 @@ function readSettings(): Settings {
     .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 10)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
     .option('--only <what>', 'nothing fails but this: redis', onlyRedis)
+    .option('--arbiter <which>', 'who decides about keys: mesh or quorum', arbiter, 'mesh')
     .option('--verbose', 'with --seed: print all that happens')
     .exitOverride()
     .parse()
@@ -192,6 +194,11 @@ function readSettings(): Settings {
 function onlyRedis(text: string): 'redis' {
   if (text === 'redis') return text
   throw new InvalidArgumentError('write redis.')
+}
+
+function arbiter(text: string): 'mesh' | 'quorum' {
+  if (text === 'mesh' || text === 'quorum') return text
+  throw new InvalidArgumentError('write mesh or quorum.')
 }
 
 function count(text: string): number {

@@ -27,6 +27,7 @@ export function workerClass(ledgers: Ledgers): ServerModule {
     }
 
     work(token: number): number {
+      ledgers.owners.handles(this.self)
       ledgers.calls.carriedOut(token, this.self)
       return token
     }
@@ -99,6 +100,7 @@ export function workerClass(ledgers: Ledgers): ServerModule {
     }
 
     handleInfo(message: unknown): void {
+      ledgers.owners.handles(this.self)
       if (message instanceof Down) ledgers.ties.heardDown(this.self, message.ref, message.reason)
       else if (message instanceof Exit) this.heardExit(message)
       else if (message instanceof KeyLost) ledgers.names.takenOver(`${message.key}`, this.self)

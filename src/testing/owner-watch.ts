@@ -1,0 +1,62 @@
+/**
+ * With a lease (quorum, etcd): who starts to handle a message is looked at against all that ever did
+ * for the same key or child id (I15). Owners have epochs, and a later one takes over for good: once a
+ * process with a later epoch has handled something, one with an earlier epoch never does again. What
+ * was taken by force is left out: that owner lives on until it hears of it.
+ */
+import type { Claim } from '../cluster/claim.js'
+import { REGISTRY_SCOPE } from '../cluster/registry.js'
+import type { Pid } from '../term/pid.js'
+import { type ClusterMember, SUPERVISOR } from './cluster-member.js'
+import { type Oracle, pidKey } from './oracle.js'
+
+const CHILDREN_SCOPE = `c:supervisor/${SUPERVISOR}`
+
+interface Handled {
+  readonly epoch: number
+  readonly by: string
+  readonly forced: boolean
+}
+
+export class OwnerWatch {
+  /** Handlers of owners that were compared with the ones before. */
+  compared = 0
+  /** How often a key or an id has passed on to a later owner that worked. */
+  passedOn = 0
+  private readonly latest = new Map<string, Handled>()
+
+  constructor(
+    private readonly oracle: Oracle,
+    private readonly hasLease: boolean,
+  ) {}
+
+  /** A process starts to handle something. */
+  handles(pid: Pid): void {
+    if (!this.hasLease) return
+    const home = this.oracle.home(pid)
+    if (!home) return
+    for (const scope of [REGISTRY_SCOPE, CHILDREN_SCOPE]) {
+      for (const claim of ownClaims(home, scope)) {
+        if (claim.pid?.equals(pid)) this.compare(scope, claim, home)
+      }
+    }
+  }
+
+  private compare(scope: string, { id, epoch, forced, pid }: Claim, home: ClusterMember): void {
+    const key = `${scope} ${id}`
+    const by = pidKey(pid!)
+    const last = this.latest.get(key)
+    this.compared++
+    if (last && last.by !== by) {
+      this.passedOn++
+      if (epoch < last.epoch && !last.forced) {
+        const what = `${by} on ${home.name} handles a message for ${id} (${scope}) with epoch ${epoch}`
+        this.oracle.breaks('I15', `${what}, and ${last.by} did with ${last.epoch}`)
+      }
+    }
+    if (!last || epoch >= last.epoch) this.latest.set(key, { epoch, by, forced })
+  }
+}
+
+const ownClaims = ({ node }: ClusterMember, scope: string): Iterable<Claim> =>
+  node.scopes.scope<'c'>(scope).own.rows.values() as Iterable<Claim>
