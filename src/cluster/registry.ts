@@ -460,6 +460,7 @@ export class Registry {
   close(): void {
     this.watches.close()
     this.waits.close()
+    this.yielding.close()
     this.conflicts.close()
   }
 

@@ -3,7 +3,7 @@
  * own node, before the claim that follows is made. Until that claim's row comes the key stays taken,
  * so that nobody else gets it in between; if none comes, it is free again.
  */
-import type { Clock } from '../base/clock.js'
+import type { Clock, Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim } from './claim-table.js'
@@ -25,6 +25,8 @@ const HELD_MS = 10_000
 export class Yielding {
   /** By id, the epoch of the claim of this node whose owner has been told. */
   private readonly given = new Map<string, number>()
+  /** Of the same ids: when they are free if nobody comes. */
+  private readonly timers = new Map<string, Timer>()
 
   constructor(private readonly parts: YieldingParts) {}
 
@@ -52,16 +54,31 @@ export class Yielding {
     if (this.given.get(id) === epoch) return
     this.given.set(id, epoch)
     this.parts.tellLost(claim, by)
-    this.parts.clock.after(HELD_MS, () => {
-      if (this.given.get(id) !== epoch) return
-      this.given.delete(id)
+    this.timers.get(id)?.cancel()
+    const timer = this.parts.clock.after(HELD_MS, () => {
+      this.forget(id)
       if (this.parts.ownClaim(id)?.epoch === epoch) this.parts.free(id)
     })
+    this.timers.set(id, timer)
   }
 
   /** Whether the owner of that claim knows already that it has lost its key; asked once, at its end. */
   isGivenUp({ id, epoch }: Claim): boolean {
-    return this.given.get(id) === epoch && this.given.delete(id)
+    if (this.given.get(id) !== epoch) return false
+    this.forget(id)
+    return true
+  }
+
+  /** The node stops: what it has goes with it. */
+  close(): void {
+    for (const timer of this.timers.values()) timer.cancel()
+    this.timers.clear()
+  }
+
+  private forget(id: string): void {
+    this.given.delete(id)
+    this.timers.get(id)?.cancel()
+    this.timers.delete(id)
   }
 }
 
