@@ -289,7 +289,7 @@ export class ChildRunner {
   released(id: string, epoch: number, pid: Pid): void {
     const own = this.children.ownClaim(id)
     if (own?.epoch === epoch && !this.children.has(id)) this.children.forgetClaim(id)
-    this.parts.rows.release(pid)
+    this.departures.released(id, pid)
     this.options.onStep('released', own?.key)
   }
 
@@ -438,6 +438,7 @@ export class ChildRunner {
   /** Nothing is over but this node's part in it: the specs stay, and whoever may adopts them. */
   private leaseLost(): void {
     for (const child of [...this.children]) this.children.discard(child)
+    this.departures.leaseLost()
   }
 
   /** A child is done, for good. */

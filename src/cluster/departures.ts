@@ -55,6 +55,9 @@ type Outcome = { won: Pid } | { reason: string }
 type Verdict = Outcome | 'contest'
 
 export class Departures {
+  /** By id, the old process of a child that has left, until all members know of it. */
+  private readonly left = new Map<string, Pid>()
+
   constructor(private readonly parts: DeparturesParts) {}
 
   /** Resolves with why it stays here; undefined: it runs on `to` now. */
@@ -113,8 +116,20 @@ export class Departures {
     if (!after || !predecessorOf(after)?.equals(heir)) this.forget(own)
   }
 
+  /** All members know where the child is: the names of its old process are not needed any more. */
+  released(id: string, pid: Pid): void {
+    if (this.left.get(id)?.equals(pid)) this.left.delete(id)
+    this.parts.rows.release(pid)
+  }
+
+  /** The claims that would tell when the old processes are of no use are gone with the lease. */
+  leaseLost(): void {
+    for (const [id, pid] of [...this.left]) this.released(id, pid)
+  }
+
   private forget({ id, pid }: Claim): void {
     const { claims, scopes, rows, processes } = this.parts
+    this.left.delete(id)
     scopes.deleteOwn(claims, id, 'normal')
     if (!pid) return
     rows.release(pid)
@@ -206,6 +221,7 @@ export class Departures {
   private departs(child: Child, { pid }: Departure, by: Pid): void {
     this.parts.onStep('forwarding', child.childId)
     this.parts.processes.learned(pid, by)
+    this.left.set(child.id, pid)
     this.parts.departed(child)
   }
 }
