@@ -6,6 +6,8 @@
 export class Disruptions {
   /** Of disruptions that have begun or ended so far. */
   count = 0
+  /** Of those that last, such as a stall or a cut, how many have begun or ended. */
+  lasting = 0
   /** A cluster that is just starting is one that has just come together. */
   private lastAt = 0
   private readonly present = new Set<object>()
@@ -21,9 +23,12 @@ export class Disruptions {
   begins(): () => void {
     const one = {}
     this.present.add(one)
+    this.lasting++
     this.happened()
     return () => {
-      if (this.present.delete(one)) this.happened()
+      if (!this.present.delete(one)) return
+      this.lasting++
+      this.happened()
     }
   }
 

@@ -188,7 +188,13 @@ class Scenario {
   private split(larger: readonly number[], forMs: number): void {
     if (forMs < PARTITION_KNOWN_MS + PROGRESS_MS) return
     const { disruptions } = this.ledgers
+    let lasting = 0
+    this.cluster.simulation.after(1, 'partition', () => {
+      lasting = disruptions.lasting
+    })
     this.cluster.simulation.after(PARTITION_KNOWN_MS, 'probe', () => {
+      // Whoever stood still meanwhile holds up the agreement that the others are dead.
+      if (disruptions.lasting > lasting) return
       const { count } = disruptions
       const members = larger.map((index) => this.cluster.members[index])
       const able = members.filter((member) => member?.working && !member.program.stalled)
