@@ -19,6 +19,9 @@ import { Unharmed } from './unharmed.js'
 import { Workload } from './workload.js'
 import { workerClass } from './workload-processes.js'
 
+/** What a seed goes through, in this order. */
+export type Phase = 'start' | 'safety' | 'liveness' | 'replacement' | 'quiet'
+
 /** Who decides about keys. */
 export type SimulatedArbiter = 'mesh' | 'quorum'
 
@@ -41,6 +44,8 @@ export interface ScenarioOptions {
 export interface ScenarioResult {
   readonly seed: number
   readonly breach: Breach | undefined
+  /** How far it came. */
+  readonly phase: Phase
   /** The last lines of what happened. */
   readonly story: readonly StoryLine[]
   readonly hash: string
@@ -95,6 +100,7 @@ class Scenario {
   private readonly workload: Workload
   private readonly liveness: Liveness
   private readonly whims: Whims
+  private phase: Phase = 'start'
   private readonly manner: Manner
 
   constructor(private readonly options: ScenarioOptions) {
@@ -135,14 +141,14 @@ class Scenario {
     const pace = this.cluster.simulation.random.fork('pace')
     this.faults.start(pace.pick(FAULT_EVERY_MS), only)
     this.workload.start(only ? LEISURELY_MS : pace.pick(WORK_EVERY_MS))
-    this.oracle.tell('-- safety phase: whatever fails')
+    this.enter('safety', 'whatever fails')
     if (only) await this.passUnharmed(minutes * 60_000)
     else await this.pass(minutes * 60_000)
     this.faults.stop()
     if (!only) await this.comeBack(pace.pick(WORK_EVERY_MS))
     if (!only) await this.replaceAll()
     this.workload.stop()
-    this.oracle.tell('-- quiet from here on')
+    this.enter('quiet', 'no more work')
     await this.pass(QUIET_MS)
     if (!this.oracle.breach) this.checkAtEnd()
     if (!this.oracle.breach) await this.options.atEnd?.(this.ledgers, this.manner)
@@ -162,7 +168,7 @@ class Scenario {
   /** All is mended and no work is given: how soon is the cluster one again? */
   private async comeBack(workEveryMs: number): Promise<void> {
     const { names } = this.cluster
-    this.oracle.tell('-- liveness phase: no more faults')
+    this.enter('liveness', 'no more faults')
     this.whims.active = false
     this.workload.gentle = true
     this.workload.stop()
@@ -204,6 +210,7 @@ class Scenario {
 
   /** A rolling replacement under load, while nothing fails. */
   private async replaceAll(): Promise<void> {
+    this.enter('replacement', 'one node after the other')
     await this.pass(SETTLE_MS)
     checkHeirs(this.ledgers, this.cluster.living)
     this.ledgers.children.checkRunning()
@@ -238,6 +245,7 @@ class Scenario {
     return {
       seed: this.options.seed,
       breach: this.oracle.breach,
+      phase: this.phase,
       story: this.oracle.story,
       hash: simulation.trace.hash,
       events: simulation.trace.events,
@@ -278,6 +286,12 @@ class Scenario {
         'deaths declared': deaths.deaths,
       },
     }
+  }
+
+  private enter(phase: Phase, what: string): void {
+    if (this.oracle.breach) return
+    this.phase = phase
+    this.oracle.tell(`-- ${phase} phase: ${what}`)
   }
 
   private async pass(ms: number): Promise<void> {

@@ -5,7 +5,7 @@
 import { defectNamed } from './defects.js'
 import type { Breach } from './invariants.js'
 import type { StoryLine } from './oracle.js'
-import { runScenario, type ScenarioResult, type SimulatedArbiter } from './scenario.js'
+import { type Phase, runScenario, type ScenarioResult, type SimulatedArbiter } from './scenario.js'
 
 export interface SeedOptions {
   nodes: number
@@ -22,6 +22,7 @@ export interface SeedResult {
   readonly seed: number
   readonly hash: string
   readonly breach: Breach | undefined
+  readonly phase: Phase
   readonly story: readonly StoryLine[]
   readonly simulatedMs: number
   readonly events: number
@@ -47,6 +48,7 @@ export async function runSeed(
     seed,
     hash: first.hash,
     breach: first.breach,
+    phase: first.phase,
     story: first.breach ? storyOf(first) : [],
     simulatedMs: first.simulatedMs,
     events: first.events,

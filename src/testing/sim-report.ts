@@ -81,11 +81,11 @@ export const storyLine = ({ at, text }: StoryLine): string =>
 
 /** Why a seed did not pass; undefined: it did. */
 export function failureOf(result: SeedResult, options: SeedOptions): string | undefined {
-  const { seed, breach, hash, replayed, story } = result
+  const { seed, breach, phase, hash, replayed, story } = result
   const repeat = `repeat it with:  ${commandFor(`--seed ${seed}`, options)}`
   if (breach) {
     return [
-      `seed ${seed} FAILED at ${(breach.at / 1_000).toFixed(4)} s: ${breach.invariant} is broken.`,
+      `seed ${seed} FAILED at ${(breach.at / 1_000).toFixed(4)} s, in its ${phase} phase: ${breach.invariant} is broken.`,
       `  ${breach.invariant}: ${INVARIANTS[breach.invariant]}`,
       `  ${breach.what}`,
       'What happened before:',
