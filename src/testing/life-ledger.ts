@@ -323,7 +323,9 @@ export class LifeLedger {
     const what = `${name(life)} ended with ${describe(reason)}`
     this.oracle.tell(what)
     if (this.wasTold(id) || !this.isWanted(id)) return
-    if (reason === 'name_conflict' || reason === 'killed') {
+    // The other side of a split may have ended the id, too: the later word about it counts.
+    const isByOther = reason === 'shutdown' && !home.leaving
+    if (reason === 'name_conflict' || reason === 'killed' || isByOther) {
       if (!this.disruptions.within(CONFLICT_MS)) {
         this.oracle.breaks('I14', `${what}, and there was no split`)
       }
