@@ -63,10 +63,11 @@ export class Scopes {
   readonly clock: Clock
   readonly views: ViewTracker
   /**
-   * Microseconds since 1970 when this node started: epochs go on rising when no node is left that
-   * knows the earlier ones, as long as wall clocks do and fewer than a million a second are given.
+   * Microseconds since 1970 when this node started: epochs, and versions of specs, go on rising when
+   * no node that knows the earlier ones is left or can be reached, as long as wall clocks do and fewer
+   * than a million a second are given.
    */
-  private readonly firstEpoch: number
+  private readonly startedAt: number
   private readonly scopes = new Map<string, Scope>()
   private readonly arbiter: Arbiter
   private readonly beats: Beats | undefined
@@ -89,7 +90,7 @@ export class Scopes {
     this.node = mesh.name
     this.creation = mesh.creation
     this.clock = clock
-    this.firstEpoch = Math.floor(clock.wallTime() * 1_000)
+    this.startedAt = Math.floor(clock.wallTime() * 1_000)
     this.views = new ViewTracker(mesh.name, mesh.creation)
     this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up)
     this.flushTurns = new FlushTurns(clock, () => this.flush())
@@ -159,11 +160,12 @@ export class Scopes {
       this.scopes.set(name, scope)
       if (scope.kind === 'c') {
         const { listeners, table } = scope as Scope<'c'>
-        table.sawEpoch(this.firstEpoch)
+        table.sawEpoch(this.startedAt)
         listeners.add((change) => {
           for (const tell of this.claimListeners) tell(name, change)
         })
       }
+      if (scope.kind === 's') (scope as Scope<'s'>).table.raiseVersion(this.startedAt)
       for (const [node, creation] of this.members) {
         scope.replica.memberUp(node, creation)
         scope.replica.catchUp(node)
