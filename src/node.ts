@@ -366,9 +366,9 @@ export class Node {
     for (const watcher of [...this.watchers]) watcher.close()
     this.scopes.stop()
     await this.kernel.stop()
+    this.leaseWatch?.stop()
     await this.etcd?.close()
     await this.mesh.stop()
-    this.leaseWatch?.stop()
     await this.epmd.close()
   }
 

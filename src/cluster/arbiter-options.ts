@@ -57,6 +57,10 @@ const LEASE_MAX_MS = 3_600_000
 const TTL_SECONDS = 6
 const TTL_MIN_SECONDS = 3
 const PREFIX = 'citadel/'
+const QUORUM_EXAMPLE = "{ type: 'mesh', quorum: { size: 3 } }"
+const ETCD_EXAMPLE =
+  "{ type: 'etcd', endpoints: ['http://127.0.0.1:2379'] }, with prefix, ttlSeconds, tls, username and password as options"
+const ETCD_NAMES = ['type', 'endpoints', 'prefix', 'ttlSeconds', 'tls', 'username', 'password']
 
 export function arbiterSettings(option: ArbiterOption = 'mesh'): ArbiterSettings {
   if (option === 'mesh') return { type: 'mesh' }
@@ -81,20 +85,17 @@ export function arbiterFeature(settings: ArbiterSettings): string | undefined {
 
 function mesh(option: { readonly type: 'mesh'; readonly quorum?: QuorumOptions }): ArbiterSettings {
   // Without its quorum, what was meant to have one owner would have two: nothing is guessed here.
-  checkNames(option, ['type', 'quorum'])
+  checkNames(option, ['type', 'quorum'], QUORUM_EXAMPLE)
   if (option.quorum === undefined) return { type: 'mesh' }
   if (typeof option.quorum !== 'object' || option.quorum === null) throw notUnderstood(option)
-  checkNames(option.quorum, ['size', 'leaseMs'])
+  checkNames(option.quorum, ['size', 'leaseMs'], QUORUM_EXAMPLE)
   return quorum(option.quorum)
 }
 
-function checkNames(option: object, known: readonly string[]): void {
+function checkNames(option: object, known: readonly string[], example: string): void {
   const unknown = Object.keys(option).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    throw wrong(
-      `there is no ${unknown} here; it is meant like { type: 'mesh', quorum: { size: 3 } }`,
-    )
-  }
+  if (unknown === undefined) return
+  throw wrong(`there is no ${unknown} here; it is meant like ${example}`)
 }
 
 function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
@@ -110,6 +111,8 @@ function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
 }
 
 function etcd(options: EtcdOptions): ArbiterSettings {
+  // A misspelt prefix would put two clusters into one.
+  checkNames(options, ETCD_NAMES, ETCD_EXAMPLE)
   const { endpoints, prefix = PREFIX, ttlSeconds = TTL_SECONDS, tls, username, password } = options
   const isUrl = (text: unknown) => typeof text === 'string' && /^https?:\/\/[^/]+\/?$/.test(text)
   if (!Array.isArray(endpoints) || endpoints.length === 0 || !endpoints.every(isUrl)) {

@@ -18,26 +18,33 @@ export interface LeaseWatchParts {
 
 export class LeaseWatch {
   private readonly timer: LeaseTimer
+  private readonly unsubscribe: () => void
 
   /** Made before all else that listens to the lease, so that nothing is sent in between. */
   constructor(
     lease: Lease,
     private readonly parts: LeaseWatchParts,
   ) {
-    lease.onEnd((now, until) => this.ended(now - until))
+    this.unsubscribe = lease.onEnd((now, until) => this.ended(now - until))
     this.timer = new LeaseTimer(lease, parts.clock)
   }
 
+  /** When all that was owned has ended in order, so that giving the lease back is no news and cuts nothing. */
   stop(): void {
+    this.unsubscribe()
     this.timer.stop()
   }
 
   private ended(lateMs: number): void {
     const { log, marginMs } = this.parts
-    const late = lateMs > marginMs ? `, which it noticed ${Math.round(lateMs)} ms late` : ''
+    const late = lateMs > marginMs ? lateness(lateMs) : ''
     log.warn(
       `the lease of this node has ended${late}: its processes that own keys, and its supervised children, end; other nodes take over`,
     )
     if (lateMs > marginMs) this.parts.cutPending()
   }
 }
+
+/** When it was taken away, nobody here knows how long ago. */
+const lateness = (ms: number): string =>
+  Number.isFinite(ms) ? `, which it noticed ${Math.round(ms)} ms late` : ' before its time'

@@ -36,4 +36,16 @@ describe('the option arbiter', () => {
   ])('never takes %j for a cluster without a quorum', (option) => {
     expect(() => settings(option)).toThrow(expect.objectContaining({ code: 'bad_argument' }))
   })
+  test.each([
+    { type: 'etcd' },
+    { type: 'etcd', endpoints: [] },
+    { type: 'etcd', endpoints: ['127.0.0.1:2379'] },
+    { type: 'etcd', endpoint: 'http://127.0.0.1:2379' },
+    { type: 'etcd', endpoints: ['http://127.0.0.1:2379'], prefixx: 'mine/' },
+    { type: 'etcd', endpoints: ['http://127.0.0.1:2379'], ttl: 5 },
+    { type: 'etcd', endpoints: ['http://127.0.0.1:2379'], ttlSeconds: 1 },
+    'etcd',
+  ])('takes no %j with what is missing or misspelt', (option) => {
+    expect(() => settings(option)).toThrow(expect.objectContaining({ code: 'bad_argument' }))
+  })
 })
