@@ -119,10 +119,19 @@ function etcd(options: EtcdOptions): ArbiterSettings {
     throw wrong("etcd needs endpoints: ['http://127.0.0.1:2379'], one for each server")
   }
   if (typeof prefix !== 'string' || prefix === '') throw wrong('prefix is a string, not empty')
+  for (const name of ['ca', 'cert', 'key'] as const) checkPem(name, tls?.[name])
   if (!Number.isInteger(ttlSeconds) || ttlSeconds < TTL_MIN_SECONDS) {
     throw wrong(`ttlSeconds is a whole number from ${TTL_MIN_SECONDS}, not ${String(ttlSeconds)}`)
   }
   return { type: 'etcd', endpoints, prefix, ttlSeconds, tls, username, password }
+}
+
+/** The path of a file would be taken for a file without certificates, and no server believed. */
+function checkPem(name: string, given: EtcdTls['ca']): void {
+  const texts = Array.isArray(given) ? given : [given]
+  if (texts.some((text) => typeof text === 'string' && !text.includes('-----BEGIN'))) {
+    throw wrong(`tls.${name} is what is in the PEM file, not its path: readFileSync('${name}.pem')`)
+  }
 }
 
 const wrong = (what: string): CitadelError => new CitadelError('bad_argument', `arbiter: ${what}.`)

@@ -170,8 +170,8 @@ export class EtcdArbiter implements Arbiter {
       (reply) => {
         if (!this.#isOpen) return
         const now = clock.now()
-        this.#note(reply, now)
         take(reply, now)
+        this.#note(reply, now)
         this.#pump()
       },
       (error: unknown) => this.#log.error('an answer of etcd could not be taken', error),
@@ -182,6 +182,8 @@ export class EtcdArbiter implements Arbiter {
   #note(reply: EtcdReply, now: number): void {
     if (this.#nodeLease.hasLostData) return this.#warn(LOST_DATA)
     if (reply.ok || reply.failure === 'lease_gone') {
+      // Who may not write gets a lease all the same.
+      if (this.#nodeLease.terms === undefined) return
       if (this.#hasWarned) this.#log.info('etcd answers again')
       this.#hasWarned = false
       this.#failingSince = undefined
@@ -215,7 +217,7 @@ export function etcdArbiter(
 }
 
 const failing = (message: string): string =>
-  `etcd cannot be used (${message}). Keys cannot be taken, and what owns keys here ends when the lease does; the node tries again by itself. See that etcd runs and that endpoints, TLS, user and password are right.`
+  `etcd cannot be used (${message}). Keys cannot be taken, and what owns keys here ends when the lease does; the node tries again by itself. See that etcd runs and that endpoints, TLS, user, password and prefix are right.`
 
 const LOST_DATA =
   'etcd has lost what it knew: it was replaced by an empty or older one, and tokens would not rise. No key is given out; stop all nodes of the cluster, then start them again.'

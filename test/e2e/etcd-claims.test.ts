@@ -349,6 +349,16 @@ describe.skipIf(etcdMissing())('an etcd with users', () => {
     expect(a.isValid).toBe(false)
     expect(log.lines.join()).toMatch(/etcd cannot be used .*(invalid user|authentication)/)
   })
+
+  test('one node: without a right to its prefix it takes no keys, and says why once', async () => {
+    const log = new LogRecorder()
+    const user = { username: 'citadel', password: 'secret', prefix: 'else/' }
+    const a = new EtcdNode('a@h', { ...user, log, endpoints: etcd.endpoints })
+    nodes.push(a)
+    // Meanwhile a lease is granted, and the right to write asked for, several times.
+    for (let n = 0; n < 3; n++) expect(await a.claim('k')).toEqual({ type: 'unavailable' })
+    expect(log.lines).toEqual([expect.stringMatching(/etcd cannot be used .*permission denied/)])
+  })
 })
 
 /** Some answers get lost, after what was asked has been done. */

@@ -44,6 +44,8 @@ describe('the option arbiter', () => {
     { type: 'etcd', endpoints: ['http://127.0.0.1:2379'], prefixx: 'mine/' },
     { type: 'etcd', endpoints: ['http://127.0.0.1:2379'], ttl: 5 },
     { type: 'etcd', endpoints: ['http://127.0.0.1:2379'], ttlSeconds: 1 },
+    { type: 'etcd', endpoints: ['https://127.0.0.1:2379'], tls: { ca: 'ca.pem' } },
+    { type: 'etcd', endpoints: ['https://127.0.0.1:2379'], tls: { ca: ['ca.pem'] } },
     'etcd',
   ])('takes no %j with what is missing or misspelt', (option) => {
     expect(() => settings(option)).toThrow(expect.objectContaining({ code: 'bad_argument' }))
