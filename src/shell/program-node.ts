@@ -3,7 +3,10 @@
  * answers it, and starts it if it is the first to ask; what the command line says counts before the
  * options given there. Asked for by another name, it starts a further node, stopped with this one.
  */
+import { isDeepStrictEqual } from 'node:util'
+import { CitadelError } from '../base/errors.js'
 import { Citadel, type CitadelOptions } from '../citadel.js'
+import { type ArbiterOption, arbiterSettings } from '../cluster/arbiter-options.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import type { Stoppable } from '../signals.js'
 
@@ -16,6 +19,7 @@ export class ProgramNode implements Stoppable {
   private readonly modules: Record<string, ServerModule> = {}
   private readonly others: Citadel[] = []
   private main: Promise<Citadel> | undefined
+  private arbiter: ArbiterOption | undefined
 
   constructor(private readonly options: CitadelOptions) {}
 
@@ -32,10 +36,22 @@ export class ProgramNode implements Stoppable {
     Object.assign(this.modules, modules)
   }
 
-  start(options: CitadelOptions = {}): Promise<Citadel> {
+  async start(options: CitadelOptions = {}): Promise<Citadel> {
     Object.assign(this.modules, options.modules)
+    if (this.main) this.checkArbiter(options)
+    else this.arbiter = options.arbiter
     this.main ??= this.startNode({ ...options, ...this.options, modules: this.modules })
     return this.main
+  }
+
+  /** Whoever asks for one owner at any time and does not get it must hear of that. */
+  private checkArbiter({ arbiter }: CitadelOptions): void {
+    if (arbiter === undefined) return
+    if (isDeepStrictEqual(arbiterSettings(arbiter), arbiterSettings(this.arbiter))) return
+    throw new CitadelError(
+      'bad_argument',
+      'This node runs already, with another arbiter: give it in the first Citadel.start() of the FILE that the command loads.',
+    )
   }
 
   /** Also when the node never started; who asked for that was told why it did not. */

@@ -261,6 +261,14 @@ describe('one shell', () => {
     expect(await n1.line('other.pid')).toMatch(REMOTE)
     expect(await n1.end()).toBe(0)
   })
+
+  test('one node: Citadel.start with another arbiter than it runs with is refused', async () => {
+    const n1 = await shell('n1@127.0.0.1')
+    const quorum = "Citadel.start({ arbiter: { type: 'mesh', quorum: { size: 3 } } })"
+    expect(await n1.line(quorum)).toMatch(/^\*\* \(bad_argument\) [^\n]*first Citadel.start\(\)/)
+    expect(await n1.line("Citadel.start({ arbiter: { type: 'mesh' } })")).toMatch(/^#Citadel</)
+    expect(await n1.end()).toBe(0)
+  })
 })
 
 describe('what it refuses', () => {
