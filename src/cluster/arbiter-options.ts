@@ -35,7 +35,7 @@ export interface EtcdOptions {
   readonly password?: string
 }
 
-/** Who decides that a key is yours: docs/guarantees.md says what each promises. */
+/** Who decides that a key is yours: docs/arbiters.md says what each promises. */
 export type ArbiterOption =
   | 'mesh'
   | ({ readonly type: 'mesh' } & { readonly quorum?: QuorumOptions })
