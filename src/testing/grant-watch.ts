@@ -45,6 +45,8 @@ export class GrantWatch {
   private readonly superseded = new Map<string, ClusterMember>()
   /** What the claim that is just being written is granted over. */
   private writingOver: number | undefined
+  /** It is one that a node has already: the winner of a conflict gets the latest epoch. */
+  private isRenewed = false
 
   constructor(private readonly oracle: Oracle) {}
 
@@ -57,10 +59,12 @@ export class GrantWatch {
     ) =>
       claim(request, (epoch, lineage) => {
         this.writingOver = request.over
+        this.isRenewed = request.renews === true
         try {
           return write(epoch, lineage)
         } finally {
           this.writingOver = undefined
+          this.isRenewed = false
         }
       })) as Scopes['claim']
   }
@@ -102,7 +106,7 @@ export class GrantWatch {
     const over = this.writingOver
     if (!claim) return
     const from = predecessorOf(claim)
-    if (from && claim.pid) this.onSuccession(from, claim.pid)
+    if (from && claim.pid && !this.isRenewed) this.onSuccession(from, claim.pid)
     if (over !== undefined) this.supersede(scopeName, id, over, member)
     const { views } = member.node.scopes
     if (claim.forced || !agrees(member)) return
@@ -113,6 +117,7 @@ export class GrantWatch {
       const rival = other.scope.own.rows.get(id) as Claim | undefined
       if (
         other.member !== member &&
+        !this.isRenewed &&
         rival &&
         !rival.forced &&
         !this.isPast(scopeName, other, rival) &&
