@@ -27,6 +27,8 @@ import { CITADEL, NET_KERNEL, PeerReceiver, pingTerm } from './peer-receiver.js'
 import { QuietLog } from './quiet-log.js'
 import { SelfDoubt } from './self-doubt.js'
 
+/** Of two nodes that dial each other at once one gives way; whoever hangs up knows why itself. */
+const BY_DESIGN: ReadonlySet<string> = new Set(['simultaneous', 'already_connected', 'closed'])
 /** How long a dial by the peer, for which ours gave way, may take. */
 const PEER_GAVE_WAY_MS = 2_000
 
@@ -73,9 +75,7 @@ export class Neighbours {
         dialFailed: (dial, failure) => this.dialFailed(dial, failure),
         refused: (reason, message) => {
           const what = `a connection was refused: ${message}`
-          // Two nodes that dial each other at once: one of the two connections goes, by design, and
-          // whoever hangs up knows why itself.
-          if (reason === 'simultaneous' || reason === 'closed') this.log.debug(what)
+          if (BY_DESIGN.has(reason)) this.log.debug(what)
           else this.quiet.warn(reason, what)
         },
       },
