@@ -186,14 +186,18 @@ export class Workload {
 
   private register(member: ClusterMember, key: string, pid: Pid | undefined, force = false): void {
     if (!pid) return
-    const { names, lives } = this.ledgers
+    const { names, lives, oracle } = this.ledgers
+    const before = lives.head(pid)
     if (force) names.disturb(key)
     follow(
       member,
       member.citadel.registry.register(key, pid, { force, timeoutMs: 3_000 }),
       () => {
         this.note(member, `${force ? 'forced' : 'registered'} ${key} for ${pid}`)
-        if (!force) names.acknowledged(key, lives.head(pid))
+        const owner = lives.head(pid)
+        // What is registered for the old self while it moves may be lost with it: docs/guarantees.md.
+        if (oracle.isHeld(owner) || !owner.equals(before)) names.disturb(key)
+        else if (!force) names.acknowledged(key, owner)
       },
       (error) => this.failed(member, `register ${key}`, error),
     )
