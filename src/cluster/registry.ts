@@ -327,7 +327,8 @@ export class Registry {
     } catch (error) {
       const isOther = error instanceof CitadelError && CHANGED_HANDS.has(error.code)
       const leftMs = deadline - clock.now()
-      if (!isOther || leftMs <= 0) throw error
+      if (!isOther) throw error
+      if (leftMs <= 0) throw undecided(key, 'timeout')
       await this.waits.next(id, AGAIN_MS)
       await this.takeFrom(this.scope.table.find(id), id, key, newPid, meta, leftMs)
     }
