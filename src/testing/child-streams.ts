@@ -15,7 +15,7 @@ export interface ChildMessage {
   readonly number: number
   /** How it was addressed, for the story. */
   readonly by: string
-  /** The count of disruptions when it was sent. */
+  /** The count of disruptions when it was sent, unless the last one had only just ended. */
   readonly disruptions: number
   /** Grows when the sender cannot know that a message will reach the child: others do not follow it. */
   readonly doubts: number
@@ -32,6 +32,11 @@ interface Last {
   readonly message: ChildMessage
   readonly to: Pid
 }
+
+/** Whoever waits for what comes by the old way of a move waits two seconds: a stall may take longer. */
+const AFTERMATH_MS = 500
+/** No count of disruptions: order is not asked for. */
+const NONE = -1
 
 export const isChildMessage = (message: unknown): message is ChildMessage =>
   typeof message === 'object' && message !== null && 'childStream' in message
@@ -63,7 +68,7 @@ export class ChildStreams {
       from,
       number,
       by,
-      disruptions: this.disruptions.count,
+      disruptions: this.disruptions.within(AFTERMATH_MS) ? NONE : this.disruptions.count,
       doubts: isDoubtful ? doubts + 1 : doubts,
       line: this.numberOf(this.lives.line(id)),
     }
