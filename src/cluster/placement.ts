@@ -45,8 +45,10 @@ export const rendezvous = {
   choose(key: string, members: readonly Weighted[]): string | undefined {
     const keyHash = hash32(key)
     let best: string | undefined
-    let bestScore = 0
+    let bestScore = -1
     for (const member of members) {
+      // The score of a very small weight can be 0, as no weight has it.
+      if (!(member.weight > 0)) continue
       const own = rendezvousScore(keyHash, member)
       if (own > bestScore || (own === bestScore && best !== undefined && member.node < best)) {
         best = member.node
