@@ -65,6 +65,11 @@ export class EtcdArbiter implements Arbiter {
     })
   }
 
+  /** How many claims wait for etcd. */
+  get claims(): number {
+    return this.#claims.size
+  }
+
   /** From now on the node has a lease, whenever etcd can be reached. */
   open(): void {
     this.#isOpen = true

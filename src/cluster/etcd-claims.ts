@@ -123,6 +123,11 @@ export class EtcdClaims {
     parts.lease.onEnd(() => this.leaseEnded())
   }
 
+  /** How many are not decided. */
+  get size(): number {
+    return this.attempts.size
+  }
+
   start(claim: Claiming, now: number): void {
     if (this.attempts.size >= ATTEMPTS_MAX) return void claim.done({ type: 'unavailable' })
     const { node, creation } = this.parts

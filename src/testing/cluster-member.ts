@@ -14,6 +14,7 @@ import type { MeshEvent } from '../mesh/mesh-event.js'
 import { Node } from '../node.js'
 import type { Pid } from '../term/pid.js'
 import type { Program } from './program.js'
+import type { SimulatedEtcd } from './simulated-etcd.js'
 import type { SimulatedRedis } from './simulated-redis.js'
 
 export interface MemberSetting {
@@ -24,6 +25,7 @@ export interface MemberSetting {
   names: readonly string[]
   /** How nodes find each other; undefined: by a list of all names. */
   redis: SimulatedRedis | undefined
+  etcd: SimulatedEtcd | undefined
   modules: Readonly<Record<string, ServerModule>>
   supervisor: Partial<SupervisorOptions>
   /** Told what the node logs, at warning level and above. */
@@ -68,7 +70,7 @@ export class ClusterMember {
   onStep: (step: HandoffStep, childId: unknown) => void = () => {}
 
   constructor(private readonly setting: MemberSetting) {
-    const { name, program, hostName } = setting
+    const { name, program, hostName, etcd } = setting
     this.name = name
     this.hostName = hostName
     this.program = program
@@ -79,7 +81,7 @@ export class ClusterMember {
       {
         name,
         cookie: 'simulated',
-        world: program.world,
+        world: etcd ? { ...program.world, etcd: () => etcd.port(program) } : program.world,
         environment,
         insecure: true,
         listen: { host: hostName },

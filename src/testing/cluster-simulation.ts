@@ -8,6 +8,7 @@ import type { SupervisorOptions } from '../cluster/distributed-supervisor.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import { ClusterMember } from './cluster-member.js'
 import type { CutPoint, DialTrouble, NetworkOptions } from './network-conditions.js'
+import { SimulatedEtcd } from './simulated-etcd.js'
 import { SimulatedRedis } from './simulated-redis.js'
 import { Simulation } from './simulation.js'
 
@@ -38,6 +39,8 @@ export interface ClusterEvents {
 export class ClusterSimulation {
   readonly simulation: Simulation
   readonly redis: SimulatedRedis | undefined
+  /** Where it is the arbiter. */
+  readonly etcd: SimulatedEtcd | undefined
   readonly names: readonly string[]
   /** The present start of the node of each host; undefined while it is down. */
   readonly members: (ClusterMember | undefined)[]
@@ -46,6 +49,10 @@ export class ClusterSimulation {
   constructor(private readonly options: ClusterSimulationOptions) {
     const { seed, network, nodes } = options
     this.simulation = new Simulation({ seed, network })
+    const { arbiter } = options
+    if (typeof arbiter === 'object' && arbiter.type === 'etcd') {
+      this.etcd = new SimulatedEtcd(this.simulation.timeline, this.simulation.random.fork('etcd'))
+    }
     if (options.redis) {
       const random = this.simulation.random.fork('redis')
       this.redis = new SimulatedRedis(this.simulation.timeline, random)
@@ -97,6 +104,7 @@ export class ClusterSimulation {
       program,
       names: this.names,
       redis: this.redis,
+      etcd: this.etcd,
       modules,
       supervisor,
       logMax,

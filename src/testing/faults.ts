@@ -5,6 +5,7 @@
  */
 import { type ClusterSimulation, nodeName } from './cluster-simulation.js'
 import { CONNECTION_FAULT_KINDS, ConnectionFaults } from './connection-faults.js'
+import { EtcdFaults } from './etcd-faults.js'
 import { type Blow, HandoffFaults } from './handoff-faults.js'
 import type { Ledgers } from './ledgers.js'
 import { RedisFaults } from './redis-faults.js'
@@ -38,6 +39,7 @@ export class Faults {
   readonly handoffs: HandoffFaults | undefined
   /** In seeds whose nodes find each other through Redis. */
   readonly redis: RedisFaults | undefined
+  readonly etcd: EtcdFaults | undefined
   private readonly kinds: readonly FaultKind[]
   private readonly connections: ConnectionFaults
   /** Told of a tear in both directions: the larger side, and for how long. */
@@ -55,6 +57,9 @@ export class Faults {
     this.connections = new ConnectionFaults(cluster, random, (ms, task) => this.later(ms, task))
     if (cluster.redis) {
       this.redis = new RedisFaults(cluster, cluster.redis, ledgers, random.fork('redis'))
+    }
+    if (cluster.etcd) {
+      this.etcd = new EtcdFaults(cluster, cluster.etcd, ledgers, random.fork('etcd'))
     }
     const strikes = random.fork('strikes')
     if (!strikes.chance(STRIKES)) return
@@ -74,6 +79,7 @@ export class Faults {
     this.running = true
     this.redis?.start()
     if (only === 'redis') return
+    this.etcd?.start()
     this.handoffs?.start()
     const next = (): void => {
       if (!this.running) return
@@ -87,6 +93,7 @@ export class Faults {
   stop(): void {
     this.running = false
     this.redis?.stop()
+    this.etcd?.stop()
     this.handoffs?.stop()
     this.cluster.healAll()
     this.ledgers.disruptions.allOver()

@@ -4,6 +4,7 @@
  */
 
 import type { Claimant } from '../cluster/claimant.js'
+import { EtcdArbiter } from '../cluster/etcd-arbiter.js'
 import type { Row } from '../cluster/origin.js'
 import { REGISTRY_SCOPE } from '../cluster/registry.js'
 import type { ScopeKind } from '../cluster/scope.js'
@@ -153,11 +154,18 @@ function lostClaims({ node }: ClusterMember): number {
 
 function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
   const { scopes, kernel } = member.node
-  const claimant = scopes['arbiter'] as Claimant
+  const { arbiter } = scopes as unknown as { arbiter: Claimant | EtcdArbiter }
+  const attempts =
+    arbiter instanceof EtcdArbiter
+      ? { asking: arbiter.claims, waiting: 0 }
+      : {
+          asking: arbiter['asking'].size,
+          waiting: arbiter['waiting'].size,
+        }
   const runner = member.supervisor['runner']
   const leftovers: Record<string, number> = {
-    'claims being asked': claimant['asking'].size,
-    'claims waiting': claimant['waiting'].size,
+    'claims being asked': attempts.asking,
+    'claims waiting': attempts.waiting,
     'acknowledgements awaited': scopes['acknowledgements'].size,
     'late reports': scopes['lateReports'].size,
     'calls pending': kernel.counters().pendingCalls ?? 0,

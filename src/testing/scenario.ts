@@ -3,6 +3,7 @@
  * is left in peace, and is checked. All of it, the network's latencies and the names of the children
  * included, comes from the seed, so it runs the same way every time.
  */
+import type { ArbiterOption } from '../cluster/arbiter-options.js'
 import type { ServerModule } from '../cluster/process-port.js'
 import { childProcesses, Whims } from './child-process.js'
 import type { ClusterMember } from './cluster-member.js'
@@ -23,7 +24,7 @@ import { workerClass } from './workload-processes.js'
 export type Phase = 'start' | 'safety' | 'liveness' | 'replacement' | 'quiet'
 
 /** Who decides about keys. */
-export type SimulatedArbiter = 'mesh' | 'quorum'
+export type SimulatedArbiter = 'mesh' | 'quorum' | 'etcd'
 
 export interface ScenarioOptions {
   seed: number
@@ -86,6 +87,12 @@ const WORK_EVERY_MS = [150, 300, 600, 1_200] as const
 const LEISURELY_MS = 1_500
 const FAULT_EVERY_MS = [5_000, 10_000, 18_000] as const
 
+function arbiterOption(arbiter: SimulatedArbiter, size: number): ArbiterOption {
+  if (arbiter === 'mesh') return 'mesh'
+  if (arbiter === 'quorum') return { type: 'mesh', quorum: { size } }
+  return { type: 'etcd', endpoints: ['http://etcd:2379'] }
+}
+
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
   const scenario = new Scenario(options)
   await scenario.run()
@@ -113,7 +120,7 @@ class Scenario {
       modules,
       supervisor: this.manner,
       logMax: 32,
-      arbiter: arbiter === 'quorum' ? { type: 'mesh', quorum: { size: nodes } } : 'mesh',
+      arbiter: arbiterOption(arbiter, nodes),
       redis: only === 'redis' || new SeededRandom(seed).fork('discovery').chance(REDIS_SHARE),
       said: (member, level, text) => this.said(member, level, text),
     })
@@ -253,6 +260,7 @@ class Scenario {
       faults: new Map<string, number>([
         ...this.faults.counts,
         ...(this.faults.redis?.counts ?? []),
+        ...(this.faults.etcd?.counts ?? []),
       ]),
       strikes: this.faults.handoffs?.counts ?? new Map(),
       operations: this.workload.counts,

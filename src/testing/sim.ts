@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../base/system-clock.js'
 import { DEFECTS, defectNamed } from './defects.js'
+import type { SimulatedArbiter } from './scenario.js'
 import { runSeed, SEED_DEFAULTS, type SeedOptions, type SeedResult } from './seed-run.js'
 import { commandFor, failureOf, storyLine, Totals } from './sim-report.js'
 
@@ -184,7 +185,7 @@ function readSettings(): Settings {
     .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 10)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
     .option('--only <what>', 'nothing fails but this: redis', onlyRedis)
-    .option('--arbiter <which>', 'who decides about keys: mesh or quorum', arbiter, 'mesh')
+    .option('--arbiter <which>', 'who decides about keys: mesh, quorum or etcd', arbiter, 'mesh')
     .option('--verbose', 'with --seed: print all that happens')
     .exitOverride()
     .parse()
@@ -196,9 +197,9 @@ function onlyRedis(text: string): 'redis' {
   throw new InvalidArgumentError('write redis.')
 }
 
-function arbiter(text: string): 'mesh' | 'quorum' {
-  if (text === 'mesh' || text === 'quorum') return text
-  throw new InvalidArgumentError('write mesh or quorum.')
+function arbiter(text: string): SimulatedArbiter {
+  if (text === 'mesh' || text === 'quorum' || text === 'etcd') return text
+  throw new InvalidArgumentError('write mesh, quorum or etcd.')
 }
 
 function count(text: string): number {

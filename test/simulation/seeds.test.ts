@@ -14,7 +14,7 @@ const FAULTS_MIN = 10
 /** Not in every seed. */
 const RARE = /^children (lost|left behind)|with a lease$/
 
-const regressions: { seed: number; minutes: number; arbiter?: 'quorum'; was: string }[] =
+const regressions: { seed: number; minutes: number; arbiter?: 'quorum' | 'etcd'; was: string }[] =
   JSON.parse(readFileSync(new URL('./regressions.json', import.meta.url), 'utf8'))
 
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1)
@@ -67,6 +67,18 @@ describe('five simulated nodes that decide about keys with a quorum', () => {
     const result = await runSeed(seed, options, false)
     expect(failureOf(result, options)).toBeUndefined()
     expect(result.watched['owners followed by others, with a lease']).toBeGreaterThan(10)
+  })
+})
+
+describe('five simulated nodes whose keys a simulated etcd decides', () => {
+  const options = { ...OPTIONS, arbiter: 'etcd' } as const
+
+  test.each([1, 2, 3])('seed %i: never do two work for one key', async (seed) => {
+    const result = await runSeed(seed, options, seed === 1)
+    expect(failureOf(result, options)).toBeUndefined()
+    expect(result.watched['owners followed by others, with a lease']).toBeGreaterThan(10)
+    const etcd = Object.entries(result.faults).filter(([kind]) => kind.startsWith('etcd'))
+    expect(sum(Object.fromEntries(etcd))).toBeGreaterThan(2)
   })
 })
 
