@@ -424,9 +424,12 @@ describe('h: the tables of two sides differed for good after a netsplit', () => 
       }
       return true
     }, LONG)
-    // The losers have ended: one process for each key is left.
-    const named = (await cluster.running()).filter((id) => String(id).startsWith('split'))
-    expect(named).toHaveLength(10)
+    // The losers end when the winners have the latest epoch: one process for each key is left.
+    await eventually(async () => {
+      const named = (await cluster.running()).filter((id) => String(id).startsWith('split'))
+      expect(named).toHaveLength(10)
+      return true
+    })
     // And what is written now is seen on all sides.
     await lonely.run(async ({ citadel, Worker }) => {
       await citadel.registry.register('after', await citadel.spawn(Worker, ['after']))
