@@ -5,6 +5,7 @@
 import { type ClusterSimulation, hostName } from './cluster-simulation.js'
 import type { Ledgers } from './ledgers.js'
 import type { SeededRandom } from './seeded-random.js'
+import { ServiceFaults } from './service-faults.js'
 import type { SimulatedEtcd } from './simulated-etcd.js'
 
 export const ETCD_FAULT_KINDS = [
@@ -17,49 +18,21 @@ export const ETCD_FAULT_KINDS = [
 
 export type EtcdFaultKind = (typeof ETCD_FAULT_KINDS)[number]
 
-const FOR_MS = [200, 12_000] as const
+const TIMES = { everyMs: [2_000, 25_000], forMs: [200, 12_000] } as const
 const SLOW_MS = [50, 1_500] as const
-const EVERY_MS = [2_000, 25_000] as const
 
-export class EtcdFaults {
-  readonly counts = new Map<EtcdFaultKind, number>()
-  private running = false
-
+export class EtcdFaults extends ServiceFaults<EtcdFaultKind> {
   constructor(
-    private readonly cluster: ClusterSimulation,
+    cluster: ClusterSimulation,
     private readonly etcd: SimulatedEtcd,
-    private readonly ledgers: Ledgers,
-    private readonly random: SeededRandom,
-  ) {}
-
-  start(): void {
-    this.running = true
-    this.next()
+    ledgers: Ledgers,
+    random: SeededRandom,
+  ) {
+    super('etcd', ETCD_FAULT_KINDS, TIMES, cluster, ledgers, random)
   }
 
-  /** No more faults; what is broken is mended. */
-  stop(): void {
-    this.running = false
-    this.mend()
-  }
-
-  private next(): void {
-    this.later(this.random.between(EVERY_MS), () => {
-      const kind = this.random.pick(ETCD_FAULT_KINDS)
-      const forMs = this.random.between(FOR_MS)
-      this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
-      this.ledgers.oracle.tell(`-- ${kind} for ${forMs.toFixed(0)} ms`)
-      this.ledgers.disrupted(forMs)
-      this.carryOut(kind)
-      this.later(forMs, () => {
-        this.mend()
-        this.ledgers.oracle.tell('-- etcd is well')
-        this.next()
-      })
-    })
-  }
-
-  private carryOut(kind: EtcdFaultKind): void {
+  protected carryOut(kind: EtcdFaultKind, until: number): void {
+    this.ledgers.disrupted(until - this.ledgers.oracle.now)
     const { service } = this.etcd
     switch (kind) {
       case 'etcd killed':
@@ -79,18 +52,12 @@ export class EtcdFaults {
     }
   }
 
-  private mend(): void {
+  protected mend(): void {
     const { service } = this.etcd
     service.slowMs = [0, 0]
     this.etcd.hasNoLeader = false
     service.healAll()
     if (service.state === 'down') this.etcd.start()
     else service.start()
-  }
-
-  private later(ms: number, task: () => void): void {
-    this.cluster.simulation.after(ms, 'etcd', () => {
-      if (this.running) task()
-    })
   }
 }

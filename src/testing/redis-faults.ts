@@ -8,6 +8,7 @@ import { DOMAIN } from './cluster-member.js'
 import { type ClusterSimulation, hostName, nodeName } from './cluster-simulation.js'
 import type { Ledgers } from './ledgers.js'
 import type { SeededRandom } from './seeded-random.js'
+import { ServiceFaults } from './service-faults.js'
 import type { RedisCopy, SimulatedRedis } from './simulated-redis.js'
 
 export const REDIS_FAULT_KINDS = [
@@ -23,9 +24,8 @@ export const REDIS_FAULT_KINDS = [
 
 export type RedisFaultKind = (typeof REDIS_FAULT_KINDS)[number]
 
-const FOR_MS = [500, 40_000] as const
+const TIMES = { everyMs: [1_000, 15_000], forMs: [500, 40_000] } as const
 const SLOW_MS = [50, 4_000] as const
-const EVERY_MS = [1_000, 15_000] as const
 /** A living node writes its rows once a second, and a lie is to outlast that. */
 const LIE_EVERY_MS = 300
 const LIE_LASTS_MS = '5000'
@@ -38,49 +38,25 @@ const SET = `CITADEL:${DOMAIN}:nodes`
 const nodeKey = (name: string): string => `CITADEL:${DOMAIN}:node:${name}`
 const addressKey = (name: string): string => `${nodeKey(name)}:addr`
 
-export class RedisFaults {
-  readonly counts = new Map<RedisFaultKind, number>()
-  private running = false
+export class RedisFaults extends ServiceFaults<RedisFaultKind> {
   private readonly copies: RedisCopy[] = []
 
   constructor(
-    private readonly cluster: ClusterSimulation,
+    cluster: ClusterSimulation,
     private readonly redis: SimulatedRedis,
-    private readonly ledgers: Ledgers,
-    private readonly random: SeededRandom,
-  ) {}
+    ledgers: Ledgers,
+    random: SeededRandom,
+  ) {
+    super('Redis', REDIS_FAULT_KINDS, TIMES, cluster, ledgers, random)
+  }
 
-  start(): void {
-    this.running = true
-    this.next()
+  override start(): void {
+    super.start()
     this.keepCopies()
     this.watchApart()
   }
 
-  /** No more faults; what is broken is mended. */
-  stop(): void {
-    this.running = false
-    this.mend()
-  }
-
-  /** One fault after the other, with a while of peace between most of them. */
-  private next(): void {
-    this.later(this.random.between(EVERY_MS), () => {
-      const kind = this.random.pick(REDIS_FAULT_KINDS)
-      const forMs = this.random.between(FOR_MS)
-      this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
-      this.ledgers.oracle.tell(`-- ${kind} for ${forMs.toFixed(0)} ms`)
-      this.carryOut(kind, this.ledgers.oracle.now + forMs)
-      this.later(forMs, () => {
-        if (kind === 'Redis killed, an empty one after it') this.redis.flush()
-        this.mend()
-        this.ledgers.oracle.tell('-- Redis is well')
-        this.next()
-      })
-    })
-  }
-
-  private carryOut(kind: RedisFaultKind, until: number): void {
+  protected carryOut(kind: RedisFaultKind, until: number): void {
     const { redis, random } = this
     switch (kind) {
       case 'Redis killed':
@@ -107,8 +83,9 @@ export class RedisFaults {
     }
   }
 
-  private mend(): void {
+  protected mend(after?: RedisFaultKind): void {
     const { service } = this.redis
+    if (after === 'Redis killed, an empty one after it') this.redis.flush()
     service.slowMs = [0, 0]
     service.start()
     service.healAll()
@@ -148,11 +125,5 @@ export class RedisFaults {
   private watchApart(): void {
     if (!this.cluster.allMet) this.ledgers.disrupted(APART_EVERY_MS * 2)
     this.later(APART_EVERY_MS, () => this.watchApart())
-  }
-
-  private later(ms: number, task: () => void): void {
-    this.cluster.simulation.after(ms, 'Redis', () => {
-      if (this.running) task()
-    })
   }
 }
