@@ -189,8 +189,6 @@ export class LifeLedger {
   succeeded(from: Pid, to: Pid): void {
     const [old, fresh] = [this.lives.get(pidKey(from)), this.lives.get(pidKey(to))]
     if (!old || !fresh || old.successor === fresh) return
-    // After a split the winner writes its claim anew: it took over long ago.
-    if (old.hasSplit && !fresh.isWaiting) return
     const hasEnded = !this.oracle.isAlive(from)
     this.moved++
     this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
