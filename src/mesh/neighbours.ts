@@ -354,9 +354,8 @@ export class Neighbours {
   }
 
   private tick(): void {
+    this.noticeTime()
     const now = this.clock.now()
-    this.options.beforeTraffic?.(now)
-    if (this.doubt.notice(now)) this.wake(now)
     const doubting = this.doubt.doubting(now)
     // After a pause of this node's own, an introduction may wait unread in a socket.
     if (now - this.tickedAt <= 2 * this.settings.times.checkMs) this.judgeUnknown(now)
