@@ -112,27 +112,16 @@ export class Arrivals {
     processes.admit(pid, via, awaited)
     this.parts.onStep('committed', offer.childId)
     if (offer.keys.length > 0) child.settling = this.bring(child, offer, pid)
-    this.settle(child, offer).catch((error: unknown) => {
-      this.parts.log.error(`what child ${showKey(offer.childId)} brought did not all come`, error)
-    })
   }
 
   private async bring(child: Child, offer: HandoffOffer, pid: Pid): Promise<void> {
     // The row that names the successor goes out first: to the old node, which has not seen it, the
     // keys would be taken by a stranger, and it would end the old process for that.
     await this.parts.scopes.changed()
-    await this.parts.rows.bringKeys(pid, offer)
+    await this.parts.rows.bringKeys(pid, offer).catch((error: unknown) => {
+      this.parts.log.error(`the keys of child ${showKey(offer.childId)} did not all come`, error)
+    })
     child.settling = undefined
-  }
-
-  /** When all members know where the child and its names are, the old node need not keep its rows. */
-  private async settle(child: Child, offer: HandoffOffer): Promise<void> {
-    const { rows, scopes, claims, processes, receiver } = this.parts
-    await child.settling
-    await rows.replicated(offer)
-    await scopes.replicated(claims, true)
-    const { id, epoch, pid: from } = offer
-    processes.cast({ name: receiver, node: from.node }, 'released', [id, epoch, from])
   }
 }
 

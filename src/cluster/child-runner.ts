@@ -23,6 +23,7 @@ import { LostChildren } from './lost-children.js'
 import type { MovingRows } from './moving-rows.js'
 import { orphanChooser } from './orphan-chooser.js'
 import { Orphans } from './orphans.js'
+import { Predecessors } from './predecessors.js'
 import type { ChildPort, ServerModule } from './process-port.js'
 import { type RestartOptions, Restarts } from './restarts.js'
 import type { Scope } from './scope.js'
@@ -57,7 +58,6 @@ export interface RunnerParts {
 }
 
 const CLAIM_MS = 5_000
-const LOOK_MS = 5
 
 export class ChildRunner {
   private readonly children: ChildTable
@@ -65,6 +65,7 @@ export class ChildRunner {
   private readonly orphans: Orphans
   private readonly departures: Departures
   private readonly arrivals: Arrivals
+  private readonly predecessors: Predecessors
   private readonly restarts: Restarts
   private readonly stops: ChildStops
   private readonly lost: LostChildren
@@ -105,6 +106,7 @@ export class ChildRunner {
       isWanted: (offer) => this.isWanted(offer),
       arrived: (offer, epoch, pid, lineage) => this.arrived(offer, epoch, pid, lineage),
     })
+    this.predecessors = new Predecessors({ ...shared, children: this.children })
     this.restarts = new Restarts(parts, options, {
       start: (child) => this.startProcess(child),
       discard: (child) => this.children.discard(child),
@@ -133,6 +135,7 @@ export class ChildRunner {
       scope: this.claims,
       lost: (own, by) => this.claimLost(own, by),
       renew: (own, epoch, lineage) => this.children.renew(own, epoch, lineage),
+      follows: (own, earlier) => this.predecessors.release(own, earlier),
     })
     return [
       () => conflicts.close(),
@@ -255,12 +258,8 @@ export class ChildRunner {
   }
 
   /** Resolves when all members know where the children are that have left, or after `ms`. */
-  async releasedAll(ms: number): Promise<void> {
-    const { clock } = this.parts.world
-    const deadline = clock.now() + ms
-    while (this.claims.own.rows.size > 0 && clock.now() < deadline) {
-      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
-    }
+  releasedAll(ms: number): Promise<void> {
+    return this.departures.releasedAll(ms)
   }
 
   /** The request of a node that hands a child over; rejects if this one does not get it. */
@@ -288,9 +287,10 @@ export class ChildRunner {
   /** All members know where the child is now: the old rows here can go. */
   released(id: string, epoch: number, pid: Pid): void {
     const own = this.children.ownClaim(id)
-    if (own?.epoch === epoch && !this.children.has(id)) this.children.forgetClaim(id)
+    if (own?.epoch !== epoch || this.children.has(id)) return
+    this.children.forgetClaim(id)
     this.departures.released(id, pid)
-    this.options.onStep('released', own?.key)
+    this.options.onStep('released', own.key)
   }
 
   /** Another token is no reason: after a split that started the id twice, one recipe runs, one is kept. */

@@ -152,13 +152,15 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
       if (!owner.pid) return this.retry(attempt, now)
       return this.end(attempt, { type: 'taken', pid: owner.pid })
     }
+    const grant = this.grantOf(attempt, granted)
     this.forget(attempt)
-    const epoch = this.epochFor(granted, table)
-    const { lineage } = attempt
-    if (!claim.done({ type: 'granted', epoch, lineage })) this.release(attempt)
+    if (!claim.done({ type: 'granted', ...grant })) this.release(attempt)
   }
 
-  protected abstract epochFor(granted: number, table: ClaimTable): number
+  /** With which epoch and lineage the claim is written. */
+  protected grantOf({ lineage }: A, epoch: number): Pick<Claim, 'epoch' | 'lineage'> {
+    return { epoch, lineage }
+  }
 
   /**
    * A node names an owner. If this node does not see that claim, it may be an old one whose end is
@@ -218,7 +220,7 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
     attempt.asked = []
   }
 
-  private forget(attempt: A): void {
+  protected forget(attempt: A): void {
     this.asking.delete(attempt.request)
     const key = claimKey(attempt.claim)
     if (this.byKey.get(key) === attempt) this.byKey.delete(key)

@@ -45,6 +45,8 @@ export class ClaimTable extends PidTable<Claim> {
   /** What this node has granted as the home of keys, until the claim arrives. */
   readonly reserved = new Map<string, Reservation>()
   private readonly order = new ClaimOrder()
+  /** Keys that this node asks for, and the latest epoch of a claim of theirs that has come meanwhile. */
+  private readonly followed = new Map<string, number>()
   /** Told of a key, after its listeners, when a claim of several comes or goes and others are left. */
   onRivals: (id: string) => void = () => {}
 
@@ -145,6 +147,8 @@ export class ClaimTable extends PidTable<Claim> {
     this.addRow(claim)
     const linked = this.link(claim, entry, previous)
     this.sawEpoch(claim.epoch)
+    const latest = this.followed.get(claim.id)
+    if (latest !== undefined && latest < claim.epoch) this.followed.set(claim.id, claim.epoch)
     this.fulfil(claim)
     this.tell(claim, before, told(linked), reason)
     if (Array.isArray(linked)) this.onRivals(claim.id)
@@ -190,6 +194,20 @@ export class ClaimTable extends PidTable<Claim> {
     const reservation = this.reserved.get(id)
     if (reservation?.node !== origin.node || reservation.creation !== origin.creation) return
     if (epoch >= reservation.epoch) this.reserved.delete(id)
+  }
+
+  /** From now on the epochs of the key's claims are noted. */
+  follow(id: string): void {
+    this.followed.set(id, 0)
+  }
+
+  unfollow(id: string): void {
+    this.followed.delete(id)
+  }
+
+  /** 0: no claim of the key has come. */
+  latestFollowed(id: string): number {
+    return this.followed.get(id) ?? 0
   }
 
   /** Puts a claim in its place, instead of `previous`; answers the new entry of its key. */

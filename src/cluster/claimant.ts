@@ -4,10 +4,13 @@
  * cannot each hold what the other needs. A grant counts only if the view is still the one it was
  * asked under; else it begins again.
  */
+
+import type { Claim } from './claim.js'
 import { type Attempt, ClaimAttempts, type Self } from './claim-attempts.js'
 import type { ClaimTable } from './claim-table.js'
-import { type Home, homeOf } from './home.js'
-import { latestLineage, namedLineage } from './lineage.js'
+import { fingerprint } from './hash.js'
+import { type Home, homeOf, LEAP } from './home.js'
+import { latestLineage, lineageAfter, lineageUpTo, namedLineage } from './lineage.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { ViewTracker } from './view.js'
 
@@ -58,6 +61,7 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
   }
 
   protected ask(attempt: HomeAttempt, now: number): void {
+    this.tables(attempt.claim.scope).follow(attempt.claim.id)
     this.askNext(attempt, now)
   }
 
@@ -130,8 +134,25 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
     }
   }
 
-  /** Later than every owner known here, even if the home has not heard of it. */
-  protected epochFor(granted: number, { epochMax }: ClaimTable): number {
-    return granted > epochMax ? granted : epochMax + 1
+  /**
+   * Later than every owner that came here meanwhile, even if the home has not heard of it. Others may
+   * be late in the same way, so each node goes by a step of its own.
+   */
+  protected override grantOf(
+    { claim: { scope, id }, lineage }: HomeAttempt,
+    granted: number,
+  ): Pick<Claim, 'epoch' | 'lineage'> {
+    const table = this.tables(scope)
+    const latest = table.latestFollowed(id)
+    if (granted > latest) return { epoch: granted, lineage }
+    const epoch = latest + 1 + (fingerprint(this.self.node) % LEAP)
+    const owner = table.find(id)
+    const known = latestLineage(lineage, owner && lineageAfter(owner))
+    return { epoch, lineage: known && lineageUpTo(epoch - 1, known) }
+  }
+
+  protected override forget(attempt: HomeAttempt): void {
+    super.forget(attempt)
+    this.tables(attempt.claim.scope).unfollow(attempt.claim.id)
   }
 }

@@ -16,6 +16,8 @@ export interface ConflictsParts {
   renew(own: Claim, epoch: number, lineage: Lineage): boolean
   /** An own claim has lost. False: it is too early to act on that. */
   lost(own: Claim, by: Claim): boolean
+  /** An own claim has come after these, which are still there; asked again while they are. */
+  follows?(own: Claim, earlier: readonly Claim[]): void
 }
 
 const CLAIM_MS = 5_000
@@ -57,9 +59,17 @@ export class Conflicts {
   private judge(own: Claim, owner: Claim): boolean {
     if (owner !== own) return owner.epoch <= own.epoch || !this.parts.lost(own, owner)
     const rivals = this.parts.scope.table.rivals(own.id, own)
-    if (rivals.every(({ epoch }) => epoch < own.epoch)) return false
+    const isFollowing = this.follows(own, rivals)
+    if (rivals.every(({ epoch }) => epoch < own.epoch)) return isFollowing
     if (!this.renewing.has(own.id)) void this.renew(own)
     return true
+  }
+
+  private follows(own: Claim, rivals: readonly Claim[]): boolean {
+    if (!this.parts.follows) return false
+    const earlier = rivals.filter((rival) => rival.pid && relation(own, rival))
+    if (earlier.length > 0) this.parts.follows(own, earlier)
+    return earlier.length > 0
   }
 
   /** Over its own epoch, so that a move, or whoever takes the key by force, comes before or after it. */

@@ -3,6 +3,7 @@
  * Whatever fails, the child goes on here, unless the other side has won it at the arbiter. The
  * steps and why they are enough: docs/decisions/0010-handoff.md.
  */
+import type { Clock } from '../base/clock.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
@@ -21,6 +22,7 @@ import { showKey } from './show-key.js'
 export interface DeparturesParts {
   readonly scopes: Scopes
   readonly processes: ChildPort
+  readonly clock: Clock
   readonly rows: MovingRows
   readonly events: ChildEvents
   readonly log: Logger
@@ -41,6 +43,7 @@ export interface DeparturesParts {
 
 const CLAIM_MS = 2_000
 const RETRY_MS = 50
+const LOOK_MS = 5
 /** What the other side, or this one, answers before the arbiter was asked: it cannot have won. */
 const NEVER_ASKED: ReadonlySet<ErrorCode> = new Set([
   'unserializable',
@@ -125,6 +128,13 @@ export class Departures {
   /** The claims that would tell when the old processes are of no use are gone with the lease. */
   leaseLost(): void {
     for (const [id, pid] of [...this.left]) this.released(id, pid)
+  }
+
+  /** Resolves when all members know where the children are that have left, or after `ms`. */
+  async releasedAll(ms: number): Promise<void> {
+    const { clock, claims, pause } = this.parts
+    const deadline = clock.now() + ms
+    while (claims.own.rows.size > 0 && clock.now() < deadline) await pause(LOOK_MS)
   }
 
   private forget({ id, pid }: Claim): void {

@@ -6,7 +6,7 @@
 import type { Pid } from '../term/pid.js'
 import type { Lineage } from './claim.js'
 import type { ClaimTable } from './claim-table.js'
-import { latestLineage, lineageAfter, lineageAfterGrant } from './lineage.js'
+import { latestLineage, lineageAfter, lineageAfterGrant, lineageUpTo } from './lineage.js'
 import { rendezvous } from './placement.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { View, ViewTracker } from './view.js'
@@ -17,10 +17,10 @@ export function homeOf(view: View, id: string): string {
 }
 
 /**
- * By force a key is granted to one while the claim of another is on its way. That one may have got a later
- * epoch than it was granted, if its node knew of later ones, but not by that much.
+ * By force a key is granted to one while the claim of another is on its way. That one gets a later epoch
+ * than it was granted, if later claims of the key came to its node meanwhile, but not by that much.
  */
-const LEAP = 1_000_000
+export const LEAP = 1_000_000
 
 export class Home {
   constructor(
@@ -39,7 +39,9 @@ export class Home {
     const isRace = before !== undefined && before.node !== node
     const epoch = Math.max(table.epochMax, epochMax, over) + (isRace ? LEAP : 1)
     table.epochMax = epoch
-    const lineage = force || over > 0 ? lineageKnown(table, id) : undefined
+    const known = force || over > 0 ? lineageKnown(table, id) : undefined
+    // Of several that race the one granted first may write its claim last, with an epoch later than the next one's.
+    const lineage = known && isRace ? lineageUpTo(epoch - 1, known) : known
     table.reserved.set(id, { node, creation, request: number, pid, epoch, over, lineage })
     return lineage ? [number, 'granted', epoch, lineage] : [number, 'granted', epoch]
   }

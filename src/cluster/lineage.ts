@@ -72,9 +72,12 @@ export function lineageAt(
 ): Lineage | undefined {
   const here = before && lineageAfter(before)
   const latest = latestLineage(here, ...known)
-  if (!latest || latest === here) return here
-  const [[line], ...won] = latest
-  return [[line, epoch - 1], ...won]
+  return !latest || latest === here ? here : lineageUpTo(epoch - 1, latest)
+}
+
+/** The same line, and all of its claims up to that epoch. */
+export function lineageUpTo(epoch: number, [[line], ...won]: Lineage): Lineage {
+  return [[line, epoch], ...won]
 }
 
 /** Of what several know of the claim before, the latest. */

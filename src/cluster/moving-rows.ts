@@ -31,10 +31,9 @@ export class MovingRows {
     await Promise.all(keys.map((key) => this.registry.bring(key, pid)))
   }
 
-  /** Resolves when all members know of them. */
-  async replicated({ keys, groups }: HandoffOffer): Promise<void> {
-    if (keys.length > 0) await this.registry.replicated()
-    if (groups.length > 0) await this.groups.replicated()
+  /** Resolves when all members know of what this node's processes have. */
+  async replicated(): Promise<void> {
+    await Promise.all([this.registry.replicated(), this.groups.replicated()])
   }
 
   /** The old node's rows are not needed any more. */

@@ -133,10 +133,6 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
     if (isLost || node === ballot.voters[0]) this.retry(ballot, now)
   }
 
-  protected epochFor(granted: number): number {
-    return granted
-  }
-
   private goesOn(ballot: Ballot): boolean {
     return this.asking.get(ballot.request) === ballot
   }
