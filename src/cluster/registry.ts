@@ -15,7 +15,7 @@ import type { Claim, Lineage } from './claim.js'
 import type { Registration, Resolve } from './claim-order.js'
 import type { ClaimChange } from './claim-table.js'
 import type { MovingKey } from './handoff-offer.js'
-import { KeyConflicts } from './key-conflicts.js'
+import { CHILD_PATIENCE_MS, KeyConflicts } from './key-conflicts.js'
 import { KeyWaits } from './key-waits.js'
 import { latestLineage, lineageAfter, lineageAt, namedLineage } from './lineage.js'
 import type { ProcessPort } from './process-port.js'
@@ -58,6 +58,7 @@ export const REGISTRY_SCOPE = 'c:registry'
 /** The local name of the process that registers and joins on behalf of other nodes. */
 export const ROW_SERVER = 'citadel_rows'
 const TIMEOUT_MS = 5_000
+const RETRY_MS = 50
 /** How much longer than the work itself its answer may take. */
 const ASK_EXTRA_MS = 1_000
 /** The key has got another owner, or none, since it was looked at; and when to look again. */
@@ -68,6 +69,7 @@ export class Registry {
   private readonly scope: Scope<'c'>
   private readonly watches: RegistryWatches
   private readonly waits: KeyWaits
+  private readonly siblings: ChildClaims
   private readonly yielding: Yielding
   private readonly replacements: Replacements
   private readonly conflicts: KeyConflicts
@@ -82,6 +84,7 @@ export class Registry {
     const reader = new ChangeReader(this.scope.own, (pid) => processes.successor(pid))
     this.watches = new RegistryWatches(this.scope.table, reader)
     this.waits = new KeyWaits(scopes.clock)
+    this.siblings = new ChildClaims(scopes)
     this.yielding = new Yielding({
       clock: scopes.clock,
       ownClaim: (id) => this.scope.own.rows.get(id) as Claim | undefined,
@@ -109,7 +112,7 @@ export class Registry {
       scopes,
       scope: this.scope,
       processes,
-      siblings: new ChildClaims(scopes),
+      siblings: this.siblings,
       neverSplits,
       isGivenUp: (claim) => this.yielding.isGivenUp(claim),
       tellLost: (claim, by) => this.tellLost(claim, by),
@@ -427,10 +430,9 @@ export class Registry {
   /** The keys that a process of this node has, to take along. */
   keysOf(pid: Pid): MovingKey[] {
     const keys: MovingKey[] = []
-    for (const claim of this.scope.table.rowsOfPid(this.scope.own, pid)) {
-      if (this.scope.table.find(claim.id) !== claim) continue
+    // Also those that another process has for the moment, after a split, until that is decided.
+    for (const claim of this.scope.table.rowsOfPid(this.scope.own, pid))
       keys.push([claim.key, claim.epoch, claim.meta ?? null, lineageAfter(claim)])
-    }
     return keys
   }
 
@@ -448,12 +450,18 @@ export class Registry {
       const after = latestLineage(known, namedLineage(lineage))
       return this.write(id, key, pid, { epoch, lineage: after }, false, latest ?? undefined)
     }
-    while (this.processes.isAlive(pid)) {
+    const { clock } = this.scopes
+    for (let since = clock.now(); this.processes.isAlive(pid); ) {
       const outcome = await this.scopes.claim(request, write)
       if (outcome.type === 'granted') return
       if (outcome.type !== 'taken') continue
-      this.processes.notify(pid, new KeyLost(key, outcome.pid))
-      return
+      // The same child, started on the other side of a split: one of the two is about to end.
+      if (this.siblings.areSame(pid, outcome.pid)) since = clock.now()
+      else if (clock.now() - since >= CHILD_PATIENCE_MS) {
+        this.processes.notify(pid, new KeyLost(key, outcome.pid))
+        return
+      }
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
     }
   }
 

@@ -24,7 +24,8 @@ const ECHO_MS = 60_000
 export class NameLedger {
   registered = 0
   joined = 0
-  private readonly owners = new Map<string, Pid>()
+  /** By key, all who were told that they have it: on each side of a split somebody else may be. */
+  private readonly owners = new Map<string, Pid[]>()
   /** Until when something may take the key away. */
   private readonly disturbedUntil = new Map<string, number>()
   private readonly memberships = new Map<string, Membership>()
@@ -35,7 +36,8 @@ export class NameLedger {
 
   acknowledged(key: string, pid: Pid): void {
     this.registered++
-    if ((this.disturbedUntil.get(key) ?? 0) < this.oracle.now) this.owners.set(key, pid)
+    if ((this.disturbedUntil.get(key) ?? 0) >= this.oracle.now) return
+    this.owners.set(key, [...this.living(key).filter((one) => !one.equals(pid)), pid])
   }
 
   /** Somebody is about to unregister the key or to take it by force. */
@@ -46,18 +48,25 @@ export class NameLedger {
 
   /** Whether a living process is known to have it. */
   has(key: string): boolean {
-    const pid = this.owners.get(key)
-    return pid !== undefined && this.oracle.isAlive(pid)
+    return this.living(key).length > 0
+  }
+
+  private living(key: string): Pid[] {
+    return this.owners.get(key)?.filter((pid) => this.oracle.isAlive(pid)) ?? []
   }
 
   /** The process was told that it has lost the key, and lives on. */
   takenOver(key: string, pid: Pid): void {
-    if (this.owners.get(key)?.equals(pid)) this.owners.delete(key)
+    const others = this.owners.get(key)?.filter((one) => !one.equals(pid))
+    if (others) this.owners.set(key, others)
   }
 
   /** A process has gone to another node, and all its names with it. */
   moved(from: Pid, to: Pid): void {
-    for (const [key, pid] of this.owners) if (pid.equals(from)) this.owners.set(key, to)
+    for (const [key, pids] of this.owners) {
+      const after = pids.map((pid) => (pid.equals(from) ? to : pid))
+      this.owners.set(key, after)
+    }
     for (const row of [...this.memberships.values()]) {
       if (!row.pid.equals(from)) continue
       this.memberships.delete(`${row.group}/${pidKey(from)}`)
@@ -98,16 +107,18 @@ export class NameLedger {
   /** Every acknowledged key that is not its owner's on some node, as a sentence. */
   lost(living: readonly ClusterMember[]): string[] {
     const lost: string[] = []
-    for (const [key, pid] of this.owners) {
-      if (!this.oracle.isAlive(pid)) continue
-      for (const member of living) {
-        const found = member.citadel.registry.findByKey(key)
-        if (found?.equals(pid)) continue
-        const what = `key ${key} of ${pid}, acknowledged and never given back`
-        lost.push(`${what}, is ${found ?? 'nobody'}'s on ${member.name}`)
-      }
+    for (const key of this.owners.keys()) {
+      for (const pid of this.living(key)) lost.push(...this.lostBy(pid, key, living))
     }
     return lost
+  }
+
+  private lostBy(pid: Pid, key: string, living: readonly ClusterMember[]): string[] {
+    const what = `key ${key} of ${pid}, acknowledged and never given back`
+    return living.flatMap(({ name, citadel }) => {
+      const owner = citadel.registry.findByKey(key)
+      return owner?.equals(pid) ? [] : [`${what}, is ${owner ?? 'nobody'}'s on ${name}`]
+    })
   }
 
   private checkMembership(row: Membership, living: readonly ClusterMember[]): void {

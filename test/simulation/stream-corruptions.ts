@@ -129,13 +129,13 @@ export function nameCorruptions(history: readonly Recorded[], ledgers: Ledgers):
   const { oracle, names } = ledgers
   const owners = names['owners']
   const isLast = ({ args: [key, pid], n, method }: Recorded): boolean => {
-    const now = owners.get(key as string)
-    if (!now?.equals(pid as Pid) || !oracle.isAlive(now)) return false
+    const now = owners.get(key as string)?.find((one) => one.equals(pid as Pid))
+    if (!now || !oracle.isAlive(now)) return false
     return !of(history, method).some((one) => one.args[0] === key && one.n > n)
   }
   const kept = of(history, 'acknowledged').filter(isLast)
   const other = ({ args }: Told): Pid => {
-    const pids = [...owners.values()].filter((pid) => oracle.isAlive(pid))
+    const pids = [...owners.values()].flat().filter((pid) => oracle.isAlive(pid))
     return pids.find((pid) => !pid.equals(args[1] as Pid))!
   }
   const settled = (count: number) => (one: Recorded) => {
