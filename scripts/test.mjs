@@ -1,13 +1,13 @@
 /**
  * `npm test`: everything, from a fresh clone. Prepares (dependencies, build), sees that the
  * programs the tests talk to are there (on Debian, as root, it installs them), then checks types
- * and style and runs the kinds of tests one after another. More arguments go to vitest:
+ * and style and runs the kinds of tests, most of them one after another. More arguments go to vitest:
  * `npm test -- test/unit/term`. A program that cannot be had skips its tests loudly; with CI set
  * it fails.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure, prepare } from './prepare.mjs'
 
@@ -25,7 +25,10 @@ const PROGRAMS = [
   { program: 'etcd', packageName: 'etcd-server', subject: 'the arbiter etcd' },
   { program: 'openssl', packageName: 'openssl', subject: 'TLS' },
 ]
-const VITEST_PROJECTS = ['unit', 'simulation', 'package', 'e2e', 'network', 'interop']
+/** One after the other: they compute. */
+const ALONE = ['unit', 'simulation', 'package']
+/** Mostly waits, as the tests of whole clusters beside it do. */
+const BESIDE = 'interop'
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
 
 const say = (text) => process.stderr.write(`[test] ${text}\n`)
@@ -85,59 +88,77 @@ function cleanEnvironment() {
   return env
 }
 
-function run(args) {
+/** `aside`: what it prints is shown when it is over, as something else prints meanwhile. */
+function run(args, aside) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: cleanEnvironment(),
-      stdio: 'inherit',
+      stdio: aside ? ['ignore', 'pipe', 'pipe'] : 'inherit',
     })
+    const printed = []
+    child.stdout?.on('data', (chunk) => printed.push(chunk))
+    child.stderr?.on('data', (chunk) => printed.push(chunk))
     child.on('error', (error) => {
       say(error.message)
       resolve(false)
     })
-    child.on('close', (code) => resolve(code === 0))
+    child.on('close', (code) => {
+      process.stdout.write(Buffer.concat(printed))
+      resolve(code === 0)
+    })
   })
 }
 
-async function step(name, args) {
+async function step(name, args, aside = false) {
   const started = Date.now()
-  say(`${name} ...`)
-  const passed = await run(args)
+  say(`${name} ...${aside ? ' (beside the next one)' : ''}`)
+  const passed = await run(args, aside)
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
   return { name, passed, seconds }
 }
 
-async function vitest(project, extra, totals) {
+async function vitest(project, extra, totals, aside = false) {
   const report = join(root, '.cache', `test-${project}.json`)
   rmSync(report, { force: true })
-  const result = await step(project, [
+  const args = [
     inModules('vitest', 'vitest.mjs'),
     'run',
     '--passWithNoTests',
     ...['--project', project],
-    // Real clusters want the machine for themselves; the others mostly wait or compute alone.
-    ...['--maxWorkers', ['e2e', 'network'].includes(project) ? '1' : '2'],
+    // Nodes in networks of their own want the machine for themselves.
+    ...['--maxWorkers', aside || project === 'network' ? '1' : '2'],
     ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report],
     ...extra,
-  ])
-  count(report, totals)
+  ]
+  const result = await step(project, args, aside)
+  count(project, report, totals)
   return result
 }
 
-function count(report, totals) {
+function count(project, report, totals) {
   if (!existsSync(report)) return
   const counts = JSON.parse(readFileSync(report, 'utf8'))
   totals.passed += counts.numPassedTests
   totals.failed += counts.numFailedTests
   totals.skipped += counts.numPendingTests + counts.numTodoTests
+  for (const file of counts.testResults) totals.failures.push(...failuresOf(project, file))
+}
+
+/** A line for each test that failed, or for a file that could not be run. */
+function failuresOf(project, { name, status, message, assertionResults }) {
+  const where = `${project}: ${relative(root, name)}`
+  const firstLine = (text) => (text ?? '').split('\n', 1)[0]
+  const failed = assertionResults.filter((one) => one.status === 'failed')
+  if (failed.length === 0) return status === 'failed' ? [`${where}: ${firstLine(message)}`] : []
+  return failed.map((one) => `${where} > ${one.fullName}: ${firstLine(one.failureMessages[0])}`)
 }
 
 async function main(extra) {
   await prepare({ wantBuild: true })
   provide()
   mkdirSync(join(root, '.cache'), { recursive: true })
-  const totals = { passed: 0, failed: 0, skipped: 0 }
+  const totals = { passed: 0, failed: 0, skipped: 0, failures: [] }
   const results = [
     await step('types', [
       inModules('typescript', 'bin', 'tsc'),
@@ -147,7 +168,11 @@ async function main(extra) {
     ]),
     await step('style', [inModules('@biomejs', 'biome', 'bin', 'biome'), 'check', '.']),
   ]
-  for (const project of VITEST_PROJECTS) results.push(await vitest(project, extra, totals))
+  for (const project of ALONE) results.push(await vitest(project, extra, totals))
+  const aside = vitest(BESIDE, extra, totals, true)
+  results.push(await vitest('e2e', extra, totals), await aside)
+  results.push(await vitest('network', extra, totals))
+  for (const failure of totals.failures) say(`failed: ${failure}`)
   for (const { name, passed, seconds } of results) {
     say(`${passed ? 'passed' : 'FAILED'}  ${name.padEnd(12)} ${seconds} s`)
   }

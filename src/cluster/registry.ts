@@ -269,13 +269,17 @@ export class Registry {
     return this.scope.table.size
   }
 
-  /** The owner is the process that `pid` takes over from, or took over from: the key comes along. */
-  private comesAlong(owner: Pid, pid: Pid): boolean {
-    const { processes } = this
-    return [
-      processes.predecessor(pid)?.equals(owner),
-      processes.successor(owner)?.equals(pid),
-    ].includes(true)
+  /**
+   * The process that `pid` takes over from, or took over from, has the key, or had it when a split left
+   * another owner as well: it comes along.
+   */
+  private comesAlong(owner: Claim, pid: Pid): boolean {
+    const { processes, scope } = this
+    const before = processes.predecessor(pid)
+    const all = [owner, ...scope.table.rivals(owner.id, owner)].map((claim) => claim.pid)
+    return all.some(
+      (one) => one && (before?.equals(one) || processes.successor(one)?.equals(pid) === true),
+    )
   }
 
   private visibleKeys(rows: Iterable<Claim>): unknown[] {
@@ -294,7 +298,7 @@ export class Registry {
   ): Promise<void> {
     if (!this.processes.isAlive(pid)) throw noProcess(pid)
     const owner = this.scope.table.find(id)
-    if (owner?.pid && this.comesAlong(owner.pid, pid)) return
+    if (owner?.pid && this.comesAlong(owner, pid)) return
     if (owner?.pid && !force) throw alreadyRegistered(key, owner.pid)
     if (force && this.scopes.tellsOwnersFirst) {
       return this.takeFrom(owner, id, key, pid, meta, timeoutMs)

@@ -271,11 +271,15 @@ test('two nodes: the child that stays hears the state of the other one, once, an
     expect(workers.counts()).toMatchObject({ specs: 1, running: 1 })
 })
 
-test('three nodes: the one that stays moves while the state of the other one is on its way, and hears it there', async () => {
-  const resolve: Resolve = (_, a, b) => (a.pid.node === 'n2@127.0.0.1' ? b : a)
-  pair = await SplitPair.start({ size: 3, supervisor: { modules, resolve } })
+test('three nodes: the one that stays moves while the state of the other one is on its way, and hears it there, with its key', async () => {
+  const isSecond = ({ pid }: { pid: Pid }): boolean => pid.node === 'n2@127.0.0.1'
+  const resolve: Resolve = (_, a, b) => (isSecond(a) ? b : a)
+  // The key is the other one's for as long as that one lives.
+  const ofKeys: Resolve = (_, a, b) => (isSecond(b) ? b : a)
+  const node = { resolve: ofKeys }
+  pair = await SplitPair.start({ size: 3, node, supervisor: { modules, resolve } })
   const [first, second, third] = pair.nodes as [SplitNode, SplitNode, SplitNode]
-  await first.workers.startChild(Busy, [], { id: 'busy' })
+  await first.workers.startChild(Busy, ['key'], { id: 'busy' })
   await pair.split()
   const runs = ({ workers }: SplitNode): boolean => workers.localChildren().size === 1
   await eventually(() => runs(second) && [first, third].filter(runs).length === 1)
@@ -307,6 +311,10 @@ test('three nodes: the one that stays moves while the state of the other one is 
   ])
   expect(merges.length).toBe(1)
   expect(to.workers.localChildren().size).toBe(1)
+  const child = to.workers.localChildren().get('busy')!
+  const hasKey = ({ citadel }: SplitNode): boolean =>
+    citadel.registry.findByKey('key')?.equals(child) === true
+  await eventually(() => pair.nodes.every(hasKey), { what: 'the key is the one that stays' })
 })
 
 test('two nodes: of 200 children on both sides each is left once, with what both had, and at most 64 are held at a time', async () => {
