@@ -20,6 +20,8 @@ const LEASE_MS = 1_500
 /** The frozen node is continued so long after the end of its lease. */
 const LATE_MS = 250
 const ROUNDS = 3
+/** A running handler runs for longer. */
+const KNOWN_MS = 250
 
 interface Heard {
   readonly round: number
@@ -118,11 +120,16 @@ async function play(
   const { grantedAt } = await subject.report('begun')
   const until = grantedAt + LEASE_MS
   await eventually(() => subject.marks.includes(state), { what: `it is ${state}`, everyMs: 1 })
+  const talker = (): Pid<never> | undefined =>
+    node.citadel.registry.findByKey('talker') as Pid<never> | undefined
   if (state !== 'running') await eventually(() => heard.some((one) => one.round === round))
+  // It is written by now, but this process may be busy with something else.
+  const known = eventually(talker, { timeoutMs: KNOWN_MS, everyMs: 1, what: 'the key' })
+  await known.catch(() => undefined)
   const thaw = subject.freeze()
   const frozenAt = monotonic()
   let call: Promise<unknown> = Promise.resolve()
-  const key = node.citadel.registry.findByKey('talker') as Pid<never> | undefined
+  const key = talker()
   // What waits in its socket when it goes on.
   if (key) call = fate(node.citadel.with({ timeoutMs: 20_000 }).call(key, 'poke' as never))
   await sleep(until + LATE_MS - monotonic())
