@@ -44,7 +44,7 @@ export type MembershipEvent =
   /** Somebody wants no connection: no redial until `connect`. Never death. */
   | { type: 'disconnect'; node: string }
   | { type: 'connect'; node: string }
-  /** This node is about to stop: from now on it holds nobody for dead because of silence. */
+  /** This node is about to stop: from now on it holds nobody for dead because of silence, unless others do. */
   | { type: 'leaving' }
   /** This node was away for longer than the silent limit: it knows nothing of the time between. */
   | { type: 'woke' }
@@ -309,14 +309,27 @@ export class Membership {
   }
 
   private judgeAll(now: number): void {
-    if (this.doubting || this.leaving) return
+    if (this.doubting) return
     for (const member of this.table.values()) {
       if (member.status !== 'unreachable' || this.held.has(member.node)) continue
       if (now - member.heardAt < this.times.silentMs || member.rounds < CONFIRM_ROUNDS) continue
+      if (this.leaving && !this.isSaidByOthers(member)) continue
       if (this.allAgree(member, now) || this.enoughAgree(member)) {
         this.bury(member.node, 'silent', now)
       }
     }
+  }
+
+  /**
+   * One that leaves follows the others and never goes first: it may lose its links because it leaves.
+   * With a view of its own until it is gone it would keep all of them from agreeing on theirs.
+   */
+  private isSaidByOthers(about: MemberId): boolean {
+    for (const { node, status, capability } of this.table.values()) {
+      if (status !== 'connected' || offersLeaving(capability)) continue
+      if (this.opinions.says(node, about)) return true
+    }
+    return false
   }
 
   private enoughAgree(about: MemberId): boolean {

@@ -372,7 +372,21 @@ describe('a member that is leaving', () => {
     expect(tick(8_000)).not.toContain('dead b@h')
   })
 
-  test('holds nobody for dead because of silence itself, but answers what it is asked', () => {
+  test('holds nobody for dead because of silence by itself, and follows the others that have a say', () => {
+    const { at, up, leaves, tick, rounds } = story()
+    for (const node of ['b@h', 'c@h', 'd@h']) up(node)
+    at(0, { type: 'leaving' })
+    at(0, { type: 'down', node: 'b@h', heardAt: 0 })
+    tick(250)
+    expect(rounds(500, 6_000)).not.toContain('dead b@h')
+    leaves('c@h')
+    at(6_010, { type: 'status', node: 'c@h', opinion: says('b@h') })
+    at(6_020, { type: 'status', node: 'd@h', opinion: says() })
+    expect(tick(6_250)).not.toContain('dead b@h')
+    expect(at(6_260, { type: 'status', node: 'd@h', opinion: says('b@h') })).toContain('dead b@h')
+  })
+
+  test('holds nobody for dead when nobody is left to say so, and answers what it is asked', () => {
     const { at, up, tick, machine } = story()
     up('b@h')
     up('c@h')
@@ -380,10 +394,10 @@ describe('a member that is leaving', () => {
     expect(machine.isLeaving('a@h')).toBe(true)
     at(0, { type: 'down', node: 'b@h', heardAt: 0 })
     at(100, { type: 'status', node: 'c@h', opinion: says('b@h') })
-    tick(250)
-    tick(500)
-    expect(tick(60_000)).not.toContain('dead b@h')
     expect(machine.opinion(200).agrees).toEqual([{ node: 'b@h', creation: 1 }])
+    at(250, { type: 'down', node: 'c@h', heardAt: 250 })
+    tick(500)
+    expect(tick(60_000).join()).not.toContain('dead')
   })
 
   test('still learns of a death by a refusal, a goodbye or another start', () => {

@@ -252,16 +252,24 @@ describe('a node that is leaving', () => {
     expect(d.mesh.isLeaving(a.name)).toBe(false)
   })
 
-  test('three nodes: a leaving one declares nobody dead for silence, and is no hindrance to others', async () => {
+  test('three nodes: a leaving one declares one dead for silence when the other does, and is no hindrance to it', async () => {
     const world = await World.of(3)
     const [a, b, c] = world.nodes as [MeshNode, MeshNode, MeshNode]
     a.mesh.leaving()
     world.simulation.network.powerOff('h3')
     const tookMs = await world.timeUntil(() => b.saw('dead', c.name) === 1)
     expect(tookMs).toBeLessThan(6_000)
+    expect(await world.timeUntil(() => a.saw('dead', c.name) === 1)).toBeLessThan(1_000)
+  })
+
+  test('two nodes: a leaving one declares nobody dead for silence', async () => {
+    const world = await World.of(2)
+    const [a, b] = world.nodes as [MeshNode, MeshNode]
+    a.mesh.leaving()
+    world.simulation.network.powerOff('h2')
     await world.simulation.runFor(30_000)
-    expect(a.saw('dead', c.name)).toBe(0)
-    expect(a.status(c.name)).toBe('unreachable')
+    expect(a.saw('dead', b.name)).toBe(0)
+    expect(a.status(b.name)).toBe('unreachable')
   })
 
   test('two nodes: a leaving one that is killed is dead as fast as any other', async () => {
