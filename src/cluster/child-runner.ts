@@ -286,11 +286,11 @@ export class ChildRunner {
 
   /** All members know where the child is now: the old rows here can go. */
   released(id: string, epoch: number, pid: Pid): void {
+    if (this.children.has(id)) return
     const own = this.children.ownClaim(id)
-    if (own?.epoch !== epoch || this.children.has(id)) return
-    this.children.forgetClaim(id)
+    if (own?.epoch === epoch) this.children.forgetClaim(id)
     this.departures.released(id, pid)
-    this.options.onStep('released', own.key)
+    this.options.onStep('released', own?.key)
   }
 
   /** Another token is no reason: after a split that started the id twice, one recipe runs, one is kept. */
@@ -302,6 +302,7 @@ export class ChildRunner {
 
   private arrived(offer: HandoffOffer, epoch: number, pid: Pid, lineage?: Lineage): Child {
     const { id, childId, recipe, pid: from, byPlan } = offer
+    this.departures.cameBack(id)
     const child = this.children.add({ id, childId }, recipe, epoch, lineage)
     child.pid = pid
     this.children.writeClaim(child, succession(from))

@@ -152,7 +152,9 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
   }
 
   protected override forget(attempt: HomeAttempt): void {
+    // Another attempt of the same key may be asking while this one waits.
+    const isAsking = this.asking.get(attempt.request) === attempt
     super.forget(attempt)
-    this.tables(attempt.claim.scope).unfollow(attempt.claim.id)
+    if (isAsking) this.tables(attempt.claim.scope).unfollow(attempt.claim.id)
   }
 }

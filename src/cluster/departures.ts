@@ -18,6 +18,7 @@ import { type RemoteOutcome, toOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
+import { within } from './within.js'
 
 export interface DeparturesParts {
   readonly scopes: Scopes
@@ -65,7 +66,7 @@ export class Departures {
 
   /** Resolves with why it stays here; undefined: it runs on `to` now. */
   async move(child: Child, to: string, byPlan: boolean): Promise<string | undefined> {
-    await child.settling
+    if (!(await this.isSettled(child))) return 'its keys are not all here yet'
     const { pid } = child
     if (!pid || child.moving || child.stopping) return 'it starts, moves or stops just now'
     const { promise: committed, resolve: commit } = whenCalled<Pid>()
@@ -82,6 +83,14 @@ export class Departures {
       child.moving = undefined
       if (departure.ended) this.parts.ended(child, departure.ended.reason)
     }
+  }
+
+  /** What came with it has come, its keys above all: not, if it takes too long. */
+  private async isSettled({ settling }: Child): Promise<boolean> {
+    if (!settling) return true
+    const { clock, handoffMs } = this.parts
+    const come = settling.then(() => true)
+    return (await within(clock, handoffMs, come)) === true
   }
 
   private async carryOut(child: Child, departure: Departure): Promise<Outcome> {
@@ -123,6 +132,11 @@ export class Departures {
   released(id: string, pid: Pid): void {
     if (this.left.get(id)?.equals(pid)) this.left.delete(id)
     this.parts.rows.release(pid)
+  }
+
+  /** Nothing waits any more for word of its leaving. */
+  cameBack(id: string): void {
+    this.left.delete(id)
   }
 
   /** The claims that would tell when the old processes are of no use are gone with the lease. */

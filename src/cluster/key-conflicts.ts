@@ -33,7 +33,7 @@ export interface KeyConflictsParts {
 }
 
 /** How long the end of a child that has lost its id, and its key with it, may take to get here. */
-export const CHILD_PATIENCE_MS = 2_000
+const CHILD_PATIENCE_MS = 2_000
 
 export class KeyConflicts {
   private readonly conflicts: Conflicts

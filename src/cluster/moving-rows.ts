@@ -31,9 +31,12 @@ export class MovingRows {
     await Promise.all(keys.map((key) => this.registry.bring(key, pid)))
   }
 
-  /** Resolves when all members know of what this node's processes have. */
-  async replicated(): Promise<void> {
-    await Promise.all([this.registry.replicated(), this.groups.replicated()])
+  /** Resolves when all members know of what a process of this node has. */
+  async replicated(pid: Pid): Promise<void> {
+    const { keys, groups } = this.of(pid)
+    const hasKeys = keys.length > 0 && this.registry.replicated()
+    const isMember = groups.length > 0 && this.groups.replicated()
+    await Promise.all([hasKeys, isMember])
   }
 
   /** The old node's rows are not needed any more. */

@@ -4,6 +4,8 @@
  * hear it again and again while such a claim is to be seen: a node may have stood still when the child
  * had moved on twice, and whoever took the child over from it is not the one that tells it then.
  */
+import type { Clock } from '../base/clock.js'
+import type { Logger } from '../base/log.js'
 import type { Child } from './child.js'
 import type { ChildTable } from './child-table.js'
 import type { Claim } from './claim.js'
@@ -11,6 +13,7 @@ import type { MovingRows } from './moving-rows.js'
 import type { ChildPort } from './process-port.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
 
 export interface PredecessorsParts {
   readonly scopes: Scopes
@@ -18,13 +21,18 @@ export interface PredecessorsParts {
   readonly children: ChildTable
   readonly rows: MovingRows
   readonly processes: ChildPort
+  readonly clock: Clock
+  readonly log: Logger
   /** The name of the process that hears what becomes of its children, on every member. */
   readonly receiver: string
 }
 
+/** How soon a node is told again that has not let its claim go. */
+const AGAIN_MS = 1_000
+
 export class Predecessors {
-  /** Those whose nodes are about to be told. */
-  private readonly telling = new Set<Claim>()
+  /** When the nodes of these claims were told last; undefined: they are about to be. */
+  private readonly told = new WeakMap<Claim, number | undefined>()
 
   constructor(private readonly parts: PredecessorsParts) {}
 
@@ -32,19 +40,31 @@ export class Predecessors {
   release({ id }: Claim, earlier: readonly Claim[]): void {
     const child = this.parts.children.get(id)
     if (!child) return
-    for (const claim of earlier) if (!this.telling.has(claim)) void this.tell(child, claim)
+    for (const claim of earlier) if (this.isDue(claim)) void this.tell(child, claim)
+  }
+
+  private isDue(claim: Claim): boolean {
+    const { scopes, clock } = this.parts
+    if (!scopes.isUp(claim.origin.node)) return false
+    if (!this.told.has(claim)) return true
+    const at = this.told.get(claim)
+    return at !== undefined && clock.now() - at >= AGAIN_MS
   }
 
   private async tell(child: Child, claim: Claim): Promise<void> {
-    this.telling.add(claim)
-    const { rows, scopes, claims, processes, receiver } = this.parts
+    this.told.set(claim, undefined)
+    const { rows, scopes, claims, clock, log, processes, receiver } = this.parts
     // What comes with the child is not begun yet when its claim is written.
     await Promise.resolve()
     await child.settling
-    await rows.replicated()
-    await scopes.replicated(claims, true)
+    const known = child.pid && rows.replicated(child.pid)
+    await Promise.all([known, scopes.replicated(claims, true)])
+    this.told.set(claim, clock.now())
     const { id, epoch, pid, origin } = claim
-    processes.cast({ name: receiver, node: origin.node }, 'released', [id, epoch, pid])
-    this.telling.delete(claim)
+    try {
+      processes.cast({ name: receiver, node: origin.node }, 'released', [id, epoch, pid])
+    } catch (error) {
+      log.error(`${origin.node} could not be told where child ${showKey(claim.key)} is`, error)
+    }
   }
 }

@@ -15,9 +15,10 @@ import type { Claim, Lineage } from './claim.js'
 import type { Registration, Resolve } from './claim-order.js'
 import type { ClaimChange } from './claim-table.js'
 import type { MovingKey } from './handoff-offer.js'
-import { CHILD_PATIENCE_MS, KeyConflicts } from './key-conflicts.js'
+import { KeyConflicts } from './key-conflicts.js'
 import { KeyWaits } from './key-waits.js'
-import { latestLineage, lineageAfter, lineageAt, namedLineage } from './lineage.js'
+import { lineageAt } from './lineage.js'
+import { MovingKeys } from './moving-keys.js'
 import type { ProcessPort } from './process-port.js'
 import {
   alreadyRegistered,
@@ -58,7 +59,6 @@ export const REGISTRY_SCOPE = 'c:registry'
 /** The local name of the process that registers and joins on behalf of other nodes. */
 export const ROW_SERVER = 'citadel_rows'
 const TIMEOUT_MS = 5_000
-const RETRY_MS = 50
 /** How much longer than the work itself its answer may take. */
 const ASK_EXTRA_MS = 1_000
 /** The key has got another owner, or none, since it was looked at; and when to look again. */
@@ -69,7 +69,7 @@ export class Registry {
   private readonly scope: Scope<'c'>
   private readonly watches: RegistryWatches
   private readonly waits: KeyWaits
-  private readonly siblings: ChildClaims
+  private readonly moving: MovingKeys
   private readonly yielding: Yielding
   private readonly replacements: Replacements
   private readonly conflicts: KeyConflicts
@@ -84,7 +84,15 @@ export class Registry {
     const reader = new ChangeReader(this.scope.own, (pid) => processes.successor(pid))
     this.watches = new RegistryWatches(this.scope.table, reader)
     this.waits = new KeyWaits(scopes.clock)
-    this.siblings = new ChildClaims(scopes)
+    const siblings = new ChildClaims(scopes)
+    this.moving = new MovingKeys({
+      scopes,
+      scope: this.scope,
+      processes,
+      siblings,
+      write: ({ id, key, pid, meta, ...claim }) => this.write(id, key, pid, claim, false, meta),
+      tellLost: (pid, key, by) => processes.notify(pid, new KeyLost(key, by)),
+    })
     this.yielding = new Yielding({
       clock: scopes.clock,
       ownClaim: (id) => this.scope.own.rows.get(id) as Claim | undefined,
@@ -112,7 +120,7 @@ export class Registry {
       scopes,
       scope: this.scope,
       processes,
-      siblings: this.siblings,
+      siblings,
       neverSplits,
       isGivenUp: (claim) => this.yielding.isGivenUp(claim),
       tellLost: (claim, by) => this.tellLost(claim, by),
@@ -269,19 +277,6 @@ export class Registry {
     return this.scope.table.size
   }
 
-  /**
-   * The process that `pid` takes over from, or took over from, has the key, or had it when a split left
-   * another owner as well: it comes along.
-   */
-  private comesAlong(owner: Claim, pid: Pid): boolean {
-    const { processes, scope } = this
-    const before = processes.predecessor(pid)
-    const all = [owner, ...scope.table.rivals(owner.id, owner)].map((claim) => claim.pid)
-    return all.some(
-      (one) => one && (before?.equals(one) || processes.successor(one)?.equals(pid) === true),
-    )
-  }
-
   private visibleKeys(rows: Iterable<Claim>): unknown[] {
     const keys: unknown[] = []
     for (const claim of rows) if (this.scope.table.find(claim.id) === claim) keys.push(claim.key)
@@ -298,7 +293,7 @@ export class Registry {
   ): Promise<void> {
     if (!this.processes.isAlive(pid)) throw noProcess(pid)
     const owner = this.scope.table.find(id)
-    if (owner?.pid && this.comesAlong(owner, pid)) return
+    if (owner?.pid && this.moving.comesAlong(owner, pid, force)) return
     if (owner?.pid && !force) throw alreadyRegistered(key, owner.pid)
     if (force && this.scopes.tellsOwnersFirst) {
       return this.takeFrom(owner, id, key, pid, meta, timeoutMs)
@@ -433,40 +428,12 @@ export class Registry {
 
   /** The keys that a process of this node has, to take along. */
   keysOf(pid: Pid): MovingKey[] {
-    const keys: MovingKey[] = []
-    // Also those that another process has for the moment, after a split, until that is decided.
-    for (const claim of this.scope.table.rowsOfPid(this.scope.own, pid))
-      keys.push([claim.key, claim.epoch, claim.meta ?? null, lineageAfter(claim)])
-    return keys
+    return this.moving.of(pid)
   }
 
-  /**
-   * A process that has come from another node takes over a key of its old self. It asks until that is
-   * decided, since the old node keeps the key for it only until this resolves.
-   */
-  async bring([key, over, meta, lineage]: MovingKey, pid: Pid): Promise<void> {
-    const id = termKey(key)
-    const request = { scope: REGISTRY_SCOPE, id, pid, force: false, over, timeoutMs: TIMEOUT_MS }
-    const write = (epoch: number, known?: Lineage): boolean => {
-      const before = this.scope.table.find(id)
-      // It may have been updated since the old process was asked for its keys.
-      const latest = before?.epoch === over ? before.meta : meta
-      const after = latestLineage(known, namedLineage(lineage))
-      return this.write(id, key, pid, { epoch, lineage: after }, false, latest ?? undefined)
-    }
-    const { clock } = this.scopes
-    for (let since = clock.now(); this.processes.isAlive(pid); ) {
-      const outcome = await this.scopes.claim(request, write)
-      if (outcome.type === 'granted') return
-      if (outcome.type !== 'taken') continue
-      // The same child, started on the other side of a split: one of the two is about to end.
-      if (this.siblings.areSame(pid, outcome.pid)) since = clock.now()
-      else if (clock.now() - since >= CHILD_PATIENCE_MS) {
-        this.processes.notify(pid, new KeyLost(key, outcome.pid))
-        return
-      }
-      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
-    }
+  /** A process that has come from another node takes over a key of its old self. */
+  bring(key: MovingKey, pid: Pid): Promise<void> {
+    return this.moving.bring(key, pid)
   }
 
   /** Ends all subscriptions and waits: the node stops. */

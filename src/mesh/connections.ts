@@ -36,6 +36,8 @@ export class Connections {
   private readonly dials = new Map<string, Dial>()
   private readonly greetings = new Set<Greeting>()
   private closing = false
+  private begun = 0
+  private readonly nextOrder = (): number => ++this.begun
 
   constructor(
     private readonly options: ConnectionsOptions,
@@ -54,12 +56,13 @@ export class Connections {
   /** Does nothing when that node is connected or being dialled. */
   dial(node: string, addresses: readonly string[], timeoutMs: number, useEpmd: boolean): void {
     if (this.closing || this.peers.has(node) || this.dials.has(node)) return
+    const { nextOrder } = this
     const { world, self, cookie } = this.options
     const lookup = useEpmd ? this.options.lookup : undefined
     // What got stuck when the network was cut must not stand in the way when it is whole again.
     const handshakeMs = Math.min(HANDSHAKE_TIMEOUT_MS, 2 * timeoutMs)
     const dial = new Dial(
-      { world, self, cookie, node, addresses, lookup, timeoutMs, handshakeMs },
+      { world, self, cookie, node, addresses, lookup, timeoutMs, handshakeMs, nextOrder },
       {
         isGreeting: (name) => this.isGreeting(name),
         isConnected: (name) => this.peers.has(name),
@@ -99,7 +102,7 @@ export class Connections {
     if (this.greetings.size >= GREETINGS_MAX) this.makeRoom()
     const { world, self, cookie } = this.options
     const greeting: Greeting = new Greeting(
-      { world, self, cookie },
+      { world, self, cookie, nextOrder: this.nextOrder },
       {
         status: (peer) => this.status(peer.name),
         conflict: () => false,
@@ -162,7 +165,9 @@ export class Connections {
 
   /** Both ends come to the same answer, whichever connection each of them saw first. */
   private supersedes(established: Established, old: Peer): boolean {
-    if (established.replaces || established.creation !== old.creation) return true
+    if (established.replaces) return true
+    // Last words of an earlier start may arrive when the present one is connected already.
+    if (established.creation !== old.creation) return established.order > old.order
     if (established.dialled === old.dialled) return true
     return established.dialled === this.options.self.name > established.node
   }

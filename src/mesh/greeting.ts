@@ -29,6 +29,8 @@ export interface Established {
   dialled: boolean
   /** The peers agreed that an older connection of theirs is no more. */
   replaces: boolean
+  /** Of two handshakes of a node the one that began later has the higher one. */
+  order: number
 }
 
 export interface GreetingOwner {
@@ -49,6 +51,8 @@ export interface GreetingOptions {
   peerName?: string
   /** How long the handshake may take; 5 s unless given. */
   handshakeMs?: number
+  /** Numbers the handshakes of this node as they begin. */
+  nextOrder: () => number
 }
 
 /** For a connection that is being closed. */
@@ -62,12 +66,14 @@ export class Greeting implements ConnectionHandlers {
   private deadline: Timer | undefined
   private next: ConnectionHandlers | undefined
   private replaces = false
+  private readonly order: number
 
   constructor(
     private readonly options: GreetingOptions,
     private readonly owner: GreetingOwner,
   ) {
     const { world, self, cookie, peerName } = options
+    this.order = options.nextOrder()
     this.machine = new Handshake({
       role: peerName === undefined ? 'acceptor' : 'initiator',
       self: { ...self, flags: CITADEL_FLAGS },
@@ -144,6 +150,7 @@ export class Greeting implements ConnectionHandlers {
       flags,
       dialled: this.options.peerName !== undefined,
       replaces: this.replaces,
+      order: this.order,
     })
     if (rest.length > 0) this.next.received(rest)
   }

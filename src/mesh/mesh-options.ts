@@ -59,7 +59,7 @@ const defaultMeshTimes: MeshTimes = {
   redialMs: defaultMembershipTimes.redialMs,
   deadRedialMs: defaultMembershipTimes.deadRedialMs,
   forgetMs: defaultMembershipTimes.forgetMs,
-  checkMs: 250,
+  checkMs: 200,
   // A node may stand still for three seconds just then. Erlang answers the ping long before.
   introductionMs: 4_000,
   redialTimeoutMs: 1_000,

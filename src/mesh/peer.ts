@@ -23,6 +23,8 @@ export interface PeerOptions {
   flags: Flags
   /** This node dialled. */
   dialled: boolean
+  /** When its handshake began, among the others. */
+  order: number
   self: string
   clock: Clock
   budget: ReadBudget
@@ -51,6 +53,7 @@ export class Peer implements ConnectionHandlers {
   readonly node: string
   readonly creation: number
   readonly dialled: boolean
+  readonly order: number
   /** What it said of itself, if it is a Citadel node. */
   capability: Capability | undefined
   /** How many members this node knew when it told the peer last. */
@@ -72,6 +75,7 @@ export class Peer implements ConnectionHandlers {
     this.node = options.node
     this.creation = options.creation
     this.dialled = options.dialled
+    this.order = options.order
     this.clock = clock
     this.connection = connection
     this.link = new Link(options.times, clock.now())

@@ -7,7 +7,7 @@ import { SeededRandom } from '../../src/testing/seeded-random.js'
 const seed = Number(process.env.CITADEL_TEST_SEED ?? Date.now() % 1_000_000)
 
 /** Minutes; a part that is not named here has half a minute. */
-const SHORT: Readonly<Record<string, number>> = { freeze: 0.25, stalls: 0.4, redis: 0.25 }
+const SHORT: Readonly<Record<string, number>> = { freeze: 0.3, stalls: 0.5, redis: 0.3 }
 /** Their rounds are made, one fault after another, by the tests beside this one. */
 const ELSEWHERE = ['network', 'quorum']
 

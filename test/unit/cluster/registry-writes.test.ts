@@ -337,6 +337,42 @@ describe('A key of a process that moves', () => {
     }
   })
 
+  it('2 nodes: comes along although its old self has a later epoch for it than it gave along', async () => {
+    const two = await cluster('a', 'b')
+    const [a, b] = [two.node('a'), two.node('b')]
+    const [old, came] = [a.processes.make(), b.processes.make()]
+    await outcome(two, a.registry.register('x', old, { meta: 1 }))
+    const [key] = a.registry.keysOf(old)
+    await outcome(two, a.registry.register('x', old, { meta: 2, force: true }))
+    expect(a.registry.lookup('x')!.epoch).toBeGreaterThan(key![1])
+    for (const { processes } of two.nodes.values()) processes.moved.set(old.toString(), came)
+    expect(await outcome(two, b.registry.bring(key!, came), 300)).toEqual(OK)
+    for (const { registry, processes } of two.nodes.values()) {
+      expect(registry.lookup('x')).toMatchObject({ pid: came, meta: 2 })
+      expect(processes.sent).toEqual([])
+    }
+  })
+
+  it('3 nodes: is lost at once if somebody has taken it by force meanwhile, and can be taken back', async () => {
+    const three = await cluster('a', 'b', 'c')
+    const [a, b, c] = [three.node('a'), three.node('b'), three.node('c')]
+    const [old, came, other] = [a.processes.make(), b.processes.make(), c.processes.make()]
+    await outcome(three, a.registry.register('x', old))
+    const [key] = a.registry.keysOf(old)
+    for (const { processes } of three.nodes.values()) processes.moved.set(old.toString(), came)
+    await outcome(three, c.registry.register('x', other, { force: true }))
+    expect(await outcome(three, b.registry.bring(key!, came), 300)).toEqual(OK)
+    expect(b.processes.sent).toEqual([{ to: came, message: new KeyLost('x', other) }])
+    // The old node still has its claim, as not all know of the move.
+    expect(a.claims.own.rows.has('x')).toBe(true)
+    const refused = await outcome(three, b.registry.register('x', came))
+    expect(refused).toEqual({ end: 'already_registered', pid: other })
+    expect(await outcome(three, b.registry.register('x', came, { force: true }))).toEqual(OK)
+    for (const { registry } of three.nodes.values()) {
+      expect(registry.findByKey('x')).toEqual(came)
+    }
+  })
+
   it('3 nodes: comes along right after it was registered, although its home has not heard of it', async () => {
     for (let seed = 1; seed <= 30; seed++) {
       const three = new ScopeCluster(seed, 40)

@@ -1,0 +1,121 @@
+/**
+ * Keys of a process that moves to another node. Its old self keeps its claims, and passes on, until the
+ * new one has won them over the epochs that they have.
+ */
+
+import { termKey } from '../term/key.js'
+import type { Pid } from '../term/pid.js'
+import type { Claim, Lineage } from './claim.js'
+import type { MovingKey } from './handoff-offer.js'
+import type { Siblings } from './key-conflicts.js'
+import { latestLineage, lineageAfter, namedLineage, relation } from './lineage.js'
+import type { ProcessPort } from './process-port.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+
+export interface MovingKeysParts {
+  readonly scopes: Scopes
+  readonly scope: Scope<'c'>
+  readonly processes: ProcessPort
+  readonly siblings: Siblings
+  /** Writes a claim of a process of this node. False: that one has ended or moved. */
+  write(claim: Pick<Claim, 'id' | 'key' | 'epoch' | 'lineage' | 'meta'> & { pid: Pid }): boolean
+  /** The process lives on, and hears who has its key. */
+  tellLost(pid: Pid, key: unknown, by: Pid): void
+}
+
+const CLAIM_MS = 5_000
+const RETRY_MS = 50
+/** How long the end of a child that has lost its id may take to get here, and its decision before. */
+const ENDED_MS = 2_000
+const DECIDED_MS = 15_000
+
+export class MovingKeys {
+  constructor(private readonly parts: MovingKeysParts) {}
+
+  /**
+   * The keys of a process of this node, to take along: also those that another process has for the moment,
+   * after a split, until that is decided.
+   */
+  of(pid: Pid): MovingKey[] {
+    const { table, own } = this.parts.scope
+    const claims = [...table.rowsOfPid(own, pid)]
+    return claims.map((claim) => [claim.key, claim.epoch, claim.meta ?? null, lineageAfter(claim)])
+  }
+
+  /**
+   * Whether a key needs no asking for: the process that `pid` takes over from has it, or has it in dispute
+   * with `owner` since a split.
+   */
+  comesAlong(owner: Claim, pid: Pid, isForced: boolean): boolean {
+    const old = this.claimBefore(owner.id, pid)
+    if (old === owner) return true
+    return old !== undefined && !isForced && relation(owner, old) !== 'took'
+  }
+
+  /**
+   * A process that has come from another node takes over a key of its old self. It asks until that is
+   * decided, since the old node keeps the key for it only until this resolves.
+   */
+  async bring(moving: MovingKey, pid: Pid): Promise<void> {
+    const { scopes, processes } = this.parts
+    const [key] = moving
+    const id = termKey(key)
+    const { clock } = scopes
+    const since = clock.now()
+    let endedSince = since
+    while (processes.isAlive(pid)) {
+      const outcome = await this.claim(id, moving, pid)
+      if (outcome.type === 'granted') return
+      if (outcome.type !== 'taken') continue
+      const now = clock.now()
+      const standing = this.standing(id, pid, outcome.pid)
+      if (standing !== 'ended') endedSince = now
+      const isOver = now - since >= DECIDED_MS || now - endedSince >= ENDED_MS
+      if (standing === 'lost' || (standing !== 'mine' && isOver)) {
+        return this.parts.tellLost(pid, key, outcome.pid)
+      }
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+    }
+  }
+
+  private claim(id: string, [key, epoch, meta, lineage]: MovingKey, pid: Pid) {
+    const { scopes, scope, write } = this.parts
+    // Its old node may have written it again since it gave it along.
+    const over = Math.max(epoch, this.claimBefore(id, pid)?.epoch ?? 0)
+    const { scope: name } = scope.replica
+    const request = { scope: name, id, pid, force: false, over, timeoutMs: CLAIM_MS }
+    return scopes.claim(request, (granted, known?: Lineage) => {
+      const before = this.claimBefore(id, pid)
+      const latest = before ? before.meta : (meta ?? undefined)
+      const after = latestLineage(known, namedLineage(lineage))
+      return write({ id, key, pid, epoch: granted, lineage: after, meta: latest })
+    })
+  }
+
+  /**
+   * What it means that `by` has the key. `mine`: the claim of the old self is only later than this node knew.
+   * `disputed`: the same child, started on the other side of a split; one of the two is about to end.
+   * `ended`: that one, perhaps, whose end is on its way.
+   */
+  private standing(id: string, pid: Pid, by: Pid): 'mine' | 'lost' | 'disputed' | 'ended' {
+    const { scope, processes, siblings } = this.parts
+    if (processes.predecessor(pid)?.equals(by) || processes.successor(by)?.equals(pid))
+      return 'mine'
+    const owner = scope.table.find(id)
+    const before = this.claimBefore(id, pid)
+    if (owner && before && relation(owner, before) === 'took') return 'lost'
+    return siblings.areSame(pid, by) ? 'disputed' : 'ended'
+  }
+
+  /** The claim of a process that `pid` takes over from, or took over from. */
+  private claimBefore(id: string, pid: Pid): Claim | undefined {
+    const { processes, scope } = this.parts
+    const owner = scope.table.find(id)
+    if (!owner) return undefined
+    const before = processes.predecessor(pid)
+    const isBefore = (one: Pid | undefined): boolean =>
+      one !== undefined && (before?.equals(one) || processes.successor(one)?.equals(pid)) === true
+    return [owner, ...scope.table.rivals(id, owner)].find((claim) => isBefore(claim.pid))
+  }
+}
