@@ -103,6 +103,21 @@ describe('one connection is closed and nothing else', () => {
     await unhurt()
   })
 
+  test('of an earlier start of a node, whose handshake ends when the present one is connected', async () => {
+    const early = dialNode({ world, name: X, creation: 4, cookie: 'secret' }, address, A)
+    const received = early.received.bind(early)
+    const held: Uint8Array[] = []
+    early.received = (bytes) => void held.push(bytes)
+    await eventually(() => held.length > 0)
+    const present = await intruder()
+    expect(present.outcome?.type).toBe('established')
+    early.received = received
+    for (const bytes of held) received(bytes)
+    await eventually(() => early.isClosed)
+    expect(present.isClosed).toBe(false)
+    await unhurt()
+  })
+
   test('for a goodbye and a status that are malformed, which are ignored', async () => {
     const bare = await intruder()
     const system = { name: 'citadel', node: A }
