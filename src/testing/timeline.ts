@@ -11,11 +11,16 @@ const onGrid = (ms: number): number => Math.ceil(ms * TICKS_PER_MS) / TICKS_PER_
 /** The shortest time there is. */
 export const TICK_MS = 1 / TICKS_PER_MS
 
+/** So many events at one moment are a loop: something is due again as soon as it was done. */
+const STILL_MAX = 1_000_000
+
 export class Timeline {
   readonly trace: Trace
   readonly #queue = new EventQueue()
   #now = 0
   #order = 0
+  /** Events since time has moved. */
+  #still = 0
 
   constructor(trace: Trace) {
     this.trace = trace
@@ -70,6 +75,8 @@ export class Timeline {
   step(): boolean {
     const event = this.#queue.pop()
     if (event === undefined) return false
+    this.#still = event.at > this.#now ? 0 : this.#still + 1
+    if (this.#still > STILL_MAX) throw new Error(`time stands still at ${this.#now} ms`)
     this.advanceTo(event.at)
     this.#carryOut(event)
     return true

@@ -54,6 +54,17 @@ describe('timeline', () => {
   })
 })
 
+describe('time that stands still', () => {
+  it('ends the run with an error, when something is due again as soon as it was done', () => {
+    const timeline = new Timeline(new Trace())
+    const again = (): void => void timeline.schedule(0, again, label('again'))
+    timeline.schedule(5, again, label('again'))
+    expect(() => {
+      while (timeline.step());
+    }).toThrow('time stands still at 5 ms')
+  })
+})
+
 describe('simulated clock', () => {
   it('runs at its own rate and from its own start', () => {
     const timeline = new Timeline(new Trace())
