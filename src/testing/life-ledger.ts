@@ -194,7 +194,8 @@ export class LifeLedger {
     this.oracle.tell(`child ${old.id} has moved from ${from} to ${to}`)
     if (old.handoff === 'gave its state') this.movedWithState++
     const isSplit = this.isSplit(fresh) || (old.successor && this.isSplit(old.successor))
-    if (!hasEnded && isSplit) return this.splitOff(old, fresh)
+    // Also if the old one has ended by now: its node may have left after it had handed it on.
+    if (isSplit && (!hasEnded || old.successor)) return this.splitOff(old, fresh)
     if (old.successor) {
       const what = `${name(old)} is succeeded by ${to}`
       this.oracle.breaks('I13', `${what}, and was by ${old.successor.pid}`)
