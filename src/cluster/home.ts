@@ -20,7 +20,7 @@ export function homeOf(view: View, id: string): string {
  * By force a key is granted to one while the claim of another is on its way. That one gets a later epoch
  * than it was granted, if later claims of the key came to its node meanwhile, but not by that much.
  */
-export const LEAP = 1_000_000
+export const LEAP = 1_000
 
 export class Home {
   constructor(

@@ -48,6 +48,13 @@ export function undecided(key: unknown, type: 'unavailable' | 'timeout'): Citade
   return new CitadelError(type, sentence)
 }
 
+export function nodeStopped(key: unknown): CitadelError {
+  return new CitadelError(
+    'stopped',
+    `The node has stopped, and what it had of ${showKey(key)} went.`,
+  )
+}
+
 export function notConfirmed(key: unknown): CitadelError {
   return new CitadelError(
     'timeout',

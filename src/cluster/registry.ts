@@ -22,6 +22,7 @@ import { MovingKeys } from './moving-keys.js'
 import type { ProcessPort } from './process-port.js'
 import {
   alreadyRegistered,
+  nodeStopped,
   noProcess,
   notConfirmed,
   notRegistered,
@@ -73,6 +74,9 @@ export class Registry {
   private readonly yielding: Yielding
   private readonly replacements: Replacements
   private readonly conflicts: KeyConflicts
+  /** Who waits until all members have a row hears of the end of the node as well. */
+  private readonly confirming = new Set<() => void>()
+  private isClosed = false
 
   constructor(
     private readonly scopes: Scopes,
@@ -135,11 +139,12 @@ export class Registry {
 
   /**
    * Registers `pid`, of any connected node, under `key`: any term, compared by value.
-   * @throws CitadelError `already_registered` with the owner's `pid`; `noproc` when `pid` is dead;
+   * @throws CitadelError `already_registered` with the owner's `pid`; `noproc` when `pid` is dead; `stopped`;
    *   `unavailable` when who decides about the key cannot be reached; `timeout`; `noconnection`;
    *   `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
   async register(key: unknown, pid: Pid, options: RegisterOptions = {}): Promise<void> {
+    this.checkOpen(key)
     const { timeoutMs = TIMEOUT_MS } = options
     const id = rowKey(key)
     const meta = rowMeta(options.meta)
@@ -162,6 +167,7 @@ export class Registry {
    * @throws CitadelError `not_found` when nobody does; `noconnection` when the owner's node is gone.
    */
   async unregister(key: unknown): Promise<void> {
+    this.checkOpen(key)
     const id = termKey(key)
     await this.settled(id)
     const { origin } = this.owner(id, key)
@@ -177,6 +183,7 @@ export class Registry {
    *   gone; `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
   async update(key: unknown, meta: unknown): Promise<void> {
+    this.checkOpen(key)
     const id = termKey(key)
     const copy = rowMeta(meta)
     await this.settled(id)
@@ -377,6 +384,7 @@ export class Registry {
       case 'taken':
         throw alreadyRegistered(key, outcome.pid)
       default:
+        this.checkOpen(key)
         throw undecided(key, outcome.type)
     }
   }
@@ -410,9 +418,21 @@ export class Registry {
 
   private async confirmed(key: unknown, deadline: number): Promise<void> {
     const { clock } = this.scopes
-    const replicated = this.replicated().then(() => true)
-    if (await within(clock, Math.max(0, deadline - clock.now()), replicated)) return
-    throw notConfirmed(key)
+    const leftMs = Math.max(0, deadline - clock.now())
+    let over = (): void => {}
+    const known = new Promise<true>((resolve) => {
+      over = () => resolve(true)
+    })
+    this.confirming.add(over)
+    void this.replicated().then(over)
+    const isKnown = await within(clock, leftMs, known)
+    this.confirming.delete(over)
+    this.checkOpen(key)
+    if (!isKnown) throw notConfirmed(key)
+  }
+
+  private checkOpen(key: unknown): void {
+    if (this.isClosed) throw nodeStopped(key)
   }
 
   private async ask(
@@ -438,6 +458,8 @@ export class Registry {
 
   /** Ends all subscriptions and waits: the node stops. */
   close(): void {
+    this.isClosed = true
+    for (const over of this.confirming) over()
     this.watches.close()
     this.waits.close()
     this.yielding.close()
