@@ -1,6 +1,7 @@
 /**
  * `npm run endurance`: real nodes under faults for long. Progress on standard error, a table of what
- * was measured on standard output; ends with 1 if anything happened that must not.
+ * was measured on standard output. Status 0: all is well; 1: something happened that must not; 2: not
+ * understood, or nothing of it can be run here.
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
@@ -23,7 +24,9 @@ function main(): Promise<Command> {
     .option('--only <names...>', `only these: ${names.join(', ')}`)
     .option('--minutes <count>', 'how long each part goes on, instead of its own time', positive)
     .option('--seed <number>', 'what chance begins with; printed, so that it can be given', whole)
+    .exitOverride()
     .action((options: Partial<Options>) => run({ ...options, seed: options.seed ?? anySeed() }))
+  command.addHelpText('after', '\nParts:')
   for (const { name, description } of parts) {
     command.addHelpText('after', `  ${name.padEnd(10)} ${description}`)
   }
@@ -95,6 +98,9 @@ function say(part: string, text: string): void {
 try {
   await main()
 } catch (error) {
-  process.stderr.write(`endurance: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+  const code = (error as { exitCode?: number }).exitCode
+  if (code === undefined) {
+    process.stderr.write(`endurance: ${error instanceof Error ? error.message : String(error)}\n`)
+  }
+  process.exitCode = code === 0 ? 0 : 2
 }

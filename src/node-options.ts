@@ -1,4 +1,5 @@
 /** What users may give to `Citadel.start`, and what of it is checked before anything starts. */
+import { inspect } from 'node:util'
 import { CitadelError } from './base/errors.js'
 import type { Logger } from './base/log.js'
 import type { World } from './base/world.js'
@@ -85,7 +86,48 @@ export function checkOptions(options: CitadelOptions): void {
       'This release has no TLS yet; keep to loopback or a private network.',
     )
   }
+  checkNames(options)
   checkValues(options)
+}
+
+/** All there are: a compiler sees to it that none is missing. */
+const NAMES: Readonly<Record<keyof CitadelOptions, true>> = {
+  name: true,
+  cookie: true,
+  modules: true,
+  discovery: true,
+  domain: true,
+  resolve: true,
+  arbiter: true,
+  logger: true,
+  listen: true,
+  insecure: true,
+  epmdPort: true,
+  strictMessages: true,
+  mailboxMax: true,
+  weight: true,
+  roles: true,
+  logMax: true,
+  world: true,
+  environment: true,
+}
+/** What belongs into another option, by how it is meant there. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  quorum: "{ arbiter: { type: 'mesh', quorum: { size: 3 } } }",
+  endpoints: "{ arbiter: { type: 'etcd', endpoints: ['http://127.0.0.1:2379'] } }",
+  redis: '{ discovery: { url } }',
+}
+
+/** An option that is passed over in silence, such as a misspelt arbiter, would cost more than an error. */
+function checkNames(options: CitadelOptions): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
+  if (unknown === undefined) return
+  const meant = Object.hasOwn(ELSEWHERE, unknown) ? `: it is meant like ${ELSEWHERE[unknown]}` : ''
+  const all = `there are ${Object.keys(NAMES).slice(0, -2).join(', ')}`
+  throw new CitadelError(
+    'bad_argument',
+    `Citadel.start has no option '${unknown}'${meant || `; ${all}`}.`,
+  )
 }
 
 function checkValues(options: CitadelOptions): void {
@@ -95,7 +137,7 @@ function checkValues(options: CitadelOptions): void {
   }
   const check = (name: string, value: unknown, isValid: (n: number) => boolean, what: string) => {
     if (value === undefined || (typeof value === 'number' && isValid(value))) return
-    throw new CitadelError('bad_argument', `${name} is ${what}, not ${String(value)}.`)
+    throw new CitadelError('bad_argument', `${name} is ${what}, not ${inspect(value)}.`)
   }
   const isCount = (n: number) => n >= 1 && (Number.isInteger(n) || n === Number.POSITIVE_INFINITY)
   const isPort = (n: number) => Number.isInteger(n) && n >= 0 && n <= 65_535

@@ -2,6 +2,7 @@
  * What users may write for `arbiter`, checked. A mistake is a `bad_argument` that shows how it is
  * meant.
  */
+import { inspect } from 'node:util'
 import { CitadelError } from '../base/errors.js'
 
 export interface QuorumOptions {
@@ -57,7 +58,8 @@ const LEASE_MAX_MS = 3_600_000
 const TTL_SECONDS = 6
 const TTL_MIN_SECONDS = 3
 const PREFIX = 'citadel/'
-const QUORUM_EXAMPLE = "{ type: 'mesh', quorum: { size: 3 } }"
+const QUORUM_EXAMPLE =
+  "{ type: 'mesh', quorum: { size: 3 } }, with leaseMs as an option beside size"
 const ETCD_EXAMPLE =
   "{ type: 'etcd', endpoints: ['http://127.0.0.1:2379'] }, with prefix, ttlSeconds, tls, username and password as options"
 const ETCD_NAMES = ['type', 'endpoints', 'prefix', 'ttlSeconds', 'tls', 'username', 'password']
@@ -100,11 +102,11 @@ function checkNames(option: object, known: readonly string[], example: string): 
 
 function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
   if (!Number.isInteger(size) || size < 1) {
-    throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${String(size)}`)
+    throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${inspect(size)}`)
   }
   if (!(leaseMs >= LEASE_MIN_MS && leaseMs <= LEASE_MAX_MS)) {
     throw wrong(
-      `quorum.leaseMs is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS} ms, not ${String(leaseMs)}`,
+      `quorum.leaseMs is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS} ms, not ${inspect(leaseMs)}`,
     )
   }
   return { type: 'quorum', size, leaseMs }
@@ -114,16 +116,28 @@ function etcd(options: EtcdOptions): ArbiterSettings {
   // A misspelt prefix would put two clusters into one.
   checkNames(options, ETCD_NAMES, ETCD_EXAMPLE)
   const { endpoints, prefix = PREFIX, ttlSeconds = TTL_SECONDS, tls, username, password } = options
-  const isUrl = (text: unknown) => typeof text === 'string' && /^https?:\/\/[^/]+\/?$/.test(text)
-  if (!Array.isArray(endpoints) || endpoints.length === 0 || !endpoints.every(isUrl)) {
-    throw wrong("etcd needs endpoints: ['http://127.0.0.1:2379'], one for each server")
-  }
+  checkEndpoints(endpoints)
   if (typeof prefix !== 'string' || prefix === '') throw wrong('prefix is a string, not empty')
+  if ((username === undefined) !== (password === undefined)) {
+    throw wrong('username and password go together')
+  }
   for (const name of ['ca', 'cert', 'key'] as const) checkPem(name, tls?.[name])
   if (!Number.isInteger(ttlSeconds) || ttlSeconds < TTL_MIN_SECONDS) {
-    throw wrong(`ttlSeconds is a whole number from ${TTL_MIN_SECONDS}, not ${String(ttlSeconds)}`)
+    throw wrong(`ttlSeconds is a whole number from ${TTL_MIN_SECONDS}, not ${inspect(ttlSeconds)}`)
   }
   return { type: 'etcd', endpoints, prefix, ttlSeconds, tls, username, password }
+}
+
+function checkEndpoints(endpoints: unknown): void {
+  const needed = "etcd needs endpoints: ['http://127.0.0.1:2379'], one for each server"
+  if (!Array.isArray(endpoints)) throw wrong(`${needed}, as an array, not ${inspect(endpoints)}`)
+  if (endpoints.length === 0) throw wrong(`${needed}, and there is none`)
+  const isUrl = (text: unknown) =>
+    typeof text === 'string' && /^https?:\/\/[^/]+:\d+\/?$/.test(text)
+  const bad = endpoints.find((text) => !isUrl(text))
+  if (bad !== undefined || !endpoints.every(isUrl)) {
+    throw wrong(`${needed}: http:// or https://, a host and a port, no path, not ${inspect(bad)}`)
+  }
 }
 
 /** The path of a file would be taken for a file without certificates, and no server believed. */
@@ -138,5 +152,5 @@ const wrong = (what: string): CitadelError => new CitadelError('bad_argument', `
 
 const notUnderstood = (option: unknown): CitadelError =>
   wrong(
-    `there are 'mesh', { type: 'mesh', quorum: { size: 3 } } and { type: 'etcd', endpoints: [...] }, not ${JSON.stringify(option)}`,
+    `there are 'mesh', { type: 'mesh', quorum: { size: 3 } } and { type: 'etcd', endpoints: [...] }, not ${inspect(option)}`,
   )

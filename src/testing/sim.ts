@@ -6,7 +6,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { systemClock } from '../base/system-clock.js'
 import { DEFECTS, defectNamed } from './defects.js'
 import type { SimulatedArbiter } from './scenario.js'
@@ -177,10 +177,12 @@ function readSettings(): Settings {
     .description(
       'Runs whole clusters in a simulated world and checks the invariants of docs/simulator.md.',
     )
-    .option('--seed <n>', 'run this seed only', count)
+    .addOption(
+      new Option('--seed <n>', 'run this seed only').argParser(count).conflicts(['from', 'seeds']),
+    )
     .option('--from <n>', 'the first of several seeds', count, 1)
-    .option('--seeds <k>', 'how many seeds', count, 200)
-    .option('--nodes <n>', 'nodes per cluster', count, SEED_DEFAULTS.nodes)
+    .option('--seeds <k>', 'how many seeds', positive, 200)
+    .option('--nodes <n>', 'nodes per cluster', positive, SEED_DEFAULTS.nodes)
     .option('--minutes <n>', 'simulated minutes with faults', count, SEED_DEFAULTS.minutes)
     .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 10)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
@@ -189,7 +191,11 @@ function readSettings(): Settings {
     .option('--verbose', 'with --seed: print all that happens')
     .exitOverride()
     .parse()
-  return command.opts<Settings>()
+  const settings = command.opts<Settings>()
+  if (settings.verbose && settings.seed === undefined) {
+    command.error('error: --verbose prints one seed: say which with --seed')
+  }
+  return settings
 }
 
 function onlyRedis(text: string): 'redis' {
@@ -204,8 +210,13 @@ function arbiter(text: string): SimulatedArbiter {
 
 function count(text: string): number {
   const value = Number(text)
-  if (Number.isInteger(value) && value >= 0) return value
+  if (Number.isSafeInteger(value) && value >= 0) return value
   throw new InvalidArgumentError('write a whole number.')
+}
+
+function positive(text: string): number {
+  if (count(text) > 0) return count(text)
+  throw new InvalidArgumentError('write a whole number from 1.')
 }
 
 process.on('unhandledRejection', (error) => {
