@@ -95,7 +95,7 @@ describe('a child that cannot move', () => {
   test('two nodes: one whose handler does not end in time stays, and is not asked for its state', async () => {
     const [first, second] = await troubled()
     const child = first.workers.child<Tally>('x')
-    const resting = child.call('rest', HANDOFF_MS * 2)
+    const resting = child.call('rest', HANDOFF_MS * 10)
     expect(await first.workers.moveChild('x', second.name)).toBe(false)
     expect(await resting).toBe(first.name)
     expect(await child.call('story')).toEqual({ cameFrom: undefined, aborted: 0 })

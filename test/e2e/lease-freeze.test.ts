@@ -116,12 +116,14 @@ async function play(
   state: State,
   leaseMs = LEASE_MS,
 ) {
+  const talker = (): Pid<never> | undefined =>
+    node.citadel.registry.findByKey('talker') as Pid<never> | undefined
+  // That of the round before has been killed, and this process may be slow to hear of it.
+  await eventually(() => !talker(), { timeoutMs: 30_000, what: 'the key is free' })
   subject.begin({ round, state, leaseMs, playMs: LEASE_MS + 1_000 })
   const { grantedAt } = await subject.report('begun')
   const until = grantedAt + LEASE_MS
   await eventually(() => subject.marks.includes(state), { what: `it is ${state}`, everyMs: 1 })
-  const talker = (): Pid<never> | undefined =>
-    node.citadel.registry.findByKey('talker') as Pid<never> | undefined
   if (state !== 'running') await eventually(() => heard.some((one) => one.round === round))
   // It is written by now, but this process may be busy with something else.
   const known = eventually(talker, { timeoutMs: KNOWN_MS, everyMs: 1, what: 'the key' })
