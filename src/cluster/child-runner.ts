@@ -152,9 +152,7 @@ export class ChildRunner {
 
   /** The processes that run here, by the ids users gave. */
   running(): Map<unknown, Pid> {
-    const running = new Map<unknown, Pid>()
-    for (const { childId, pid } of this.children) if (pid) running.set(childId, pid)
-    return running
+    return this.children.running()
   }
 
   /** The children of this node, those that are just being restarted included. */
@@ -346,11 +344,12 @@ export class ChildRunner {
       return pid
     } catch (error) {
       const leaseLost = errors.isLeaseLost(error)
-      if (first || child.stopping || leaseLost) this.children.discard(child)
+      const { stopping } = child
+      if (first || stopping || leaseLost) this.children.discard(child)
       else this.restarts.restart(child, error)
       if (leaseLost) throw errors.leaseLostAtStart(spec.childId)
       if (first && this.isOnlyStart(spec)) this.terminate(spec.id, spec.childId)
-      throw error
+      throw stopping ? errors.stoppedAtStart(spec.childId) : error
     }
   }
 

@@ -1,5 +1,6 @@
 /** The children that this node runs, and their claims: its rows in the supervisor's table. */
 import { RestartIntensity } from '../process/restart-intensity.js'
+import type { Pid } from '../term/pid.js'
 import { type Child, makeChild } from './child.js'
 import type { Claim, Lineage } from './claim.js'
 import { lineageAfter } from './lineage.js'
@@ -35,6 +36,13 @@ export class ChildTable {
 
   ids(): string[] {
     return [...this.children.keys()]
+  }
+
+  /** The processes that run, by the ids users gave. */
+  running(): Map<unknown, Pid> {
+    const running = new Map<unknown, Pid>()
+    for (const { childId, pid } of this) if (pid) running.set(childId, pid)
+    return running
   }
 
   [Symbol.iterator](): IterableIterator<Child> {

@@ -52,7 +52,10 @@ export class Ledgers {
     this.ties = new TieLedger(oracle, this.lives)
     this.calls = new CallLedger(oracle)
     this.names = new NameLedger(oracle)
-    this.handoffs.onForwarding = (pid, on) => this.lives.forwards(pid, on)
+    this.handoffs.onForwarding = (pid, on) => {
+      this.lives.forwards(pid, on)
+      this.names.passesOn(pid)
+    }
     this.grants.onSuccession = (from, to) => {
       this.lives.succeeded(from, to)
       this.names.moved(from, to)

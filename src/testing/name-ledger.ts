@@ -61,6 +61,11 @@ export class NameLedger {
     if (others) this.owners.set(key, others)
   }
 
+  /** It works no more. What has not gone along by now was lost to the other side of a split. */
+  passesOn(pid: Pid): void {
+    for (const key of this.owners.keys()) this.takenOver(key, pid)
+  }
+
   /** A process has gone to another node, and all its names with it. */
   moved(from: Pid, to: Pid): void {
     for (const [key, pids] of this.owners) {
