@@ -37,6 +37,25 @@ export interface Departure {
   /** The new process, once the other side has won. */
   readonly committed: Promise<Pid>
   readonly commit: (pid: Pid) => void
+  /** The same, for who cannot wait. */
+  won: Pid | undefined
+}
+
+export function makeDeparture(pid: Pid, to: string, byPlan: boolean): Departure {
+  const { promise: committed, resolve } = whenCalled<Pid>()
+  const departure: Departure = {
+    pid,
+    to,
+    byPlan,
+    ended: undefined,
+    committed,
+    commit: (by) => {
+      departure.won ??= by
+      resolve(by)
+    },
+    won: undefined,
+  }
+  return departure
 }
 
 export function makeChild(

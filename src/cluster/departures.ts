@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
-import { type Child, type Departure, whenCalled } from './child.js'
+import { type Child, type Departure, makeDeparture } from './child.js'
 import type { ChildEvents } from './child-events.js'
 import type { Claim, ClaimChange } from './claim-table.js'
 import { type HandoffOffer, type HandoffStep, predecessorOf } from './handoff-offer.js'
@@ -69,8 +69,7 @@ export class Departures {
     if (!(await this.isSettled(child))) return 'its keys are not all here yet'
     const { pid } = child
     if (!pid || child.moving || child.stopping) return 'it starts, moves or stops just now'
-    const { promise: committed, resolve: commit } = whenCalled<Pid>()
-    const departure: Departure = { pid, to, byPlan, ended: undefined, committed, commit }
+    const departure = makeDeparture(pid, to, byPlan)
     child.moving = departure
     try {
       const outcome = await this.carryOut(child, departure)
@@ -215,8 +214,8 @@ export class Departures {
       const { id, epoch } = child
       const request = { scope, id, pid: undefined, force: false, over: epoch, timeoutMs: CLAIM_MS }
       const claimed = this.parts.scopes.claim(request, (next) => {
-        // Granted too late: the other side has won meanwhile, or the child was stopped.
-        if (child.moving !== departure || child.stopping) return false
+        // Granted too late: the other side has won meanwhile, and may be dead already, or the child was stopped.
+        if (child.moving !== departure || departure.won || child.stopping) return false
         this.parts.keeps(child, next)
         return true
       })
@@ -247,6 +246,9 @@ export class Departures {
     this.parts.processes.learned(pid, by)
     this.left.set(child.id, pid)
     this.parts.departed(child)
+    const own = this.parts.claims.own.rows.get(child.id) as Claim | undefined
+    // Nobody will say that all know of it: whoever is to adopt the child must not wait for that.
+    if (own && this.parts.scopes.views.current.creationOf(by.node) !== by.creation) this.forget(own)
   }
 }
 
