@@ -221,9 +221,10 @@ export class Departures {
       })
       const won = departure.committed.then((pid) => ({ type: 'taken', pid }) as const)
       const outcome = await Promise.race([won, claimed])
-      if (outcome.type === 'taken') {
+      const owner = departure.won ?? (outcome.type === 'taken' ? outcome.pid : undefined)
+      if (owner) {
         if (this.isLost(child, departure)) return { reason: 'another process has its id' }
-        return { won: outcome.pid }
+        return { won: owner }
       }
       if (outcome.type === 'granted') return { reason: 'it did not answer' }
       if (child.stopping) return { reason: 'the child was stopped' }

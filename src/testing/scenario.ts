@@ -94,9 +94,17 @@ function arbiterOption(arbiter: SimulatedArbiter, size: number): ArbiterOption {
 }
 
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
-  const scenario = new Scenario(options)
-  await scenario.run()
-  return scenario.result()
+  // Errors cross the wire with their stacks: with the paths of files in them a seed would run another
+  // way in another folder.
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    const scenario = new Scenario(options)
+    await scenario.run()
+    return scenario.result()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
 
 class Scenario {

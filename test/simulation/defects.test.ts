@@ -36,7 +36,7 @@ const EXPECTED: Record<string, { near: number; breaks: readonly string[] }> = {
   'snapshot-holes': { near: 1, breaks: ['I1', 'I8', 'I18'] },
   'restart-forgotten': { near: 2, breaks: ['I4'] },
   'restart-twice': { near: 1, breaks: ['I4', 'I18'] },
-  'discovery-kills': { near: 1, breaks: ['I1', 'I18', 'I19'] },
+  'discovery-kills': { near: 1, breaks: ['I1', 'I7', 'I18', 'I19'] },
   'exit-lost': { near: 3, breaks: ['I6'] },
   'cut-untold': { near: 1, breaks: ['I6'] },
   'creation-ignored': { near: 1, breaks: ['I17'] },

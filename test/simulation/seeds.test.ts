@@ -2,7 +2,11 @@
  * A fixed number of seeds, each twice, and every seed that ever found something. More by hand:
  * `npm run sim -- --from 1 --seeds 200`.
  */
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { HANDOFF_STEPS } from '../../src/testing/handoff-faults.js'
 import { runSeed, SEED_DEFAULTS } from '../../src/testing/seed-run.js'
@@ -47,6 +51,22 @@ describe('five simulated nodes under faults for four minutes', () => {
   test('both sides of a handoff are struck at each of its steps', () => {
     if (done < SEEDS) return
     for (const what of STRUCK) expect(strikes.get(what) ?? 0, what).toBeGreaterThan(0)
+  })
+
+  test('a seed runs the same way in a program of its own, in another folder', async () => {
+    const root = fileURLToPath(new URL('../..', import.meta.url))
+    const folder = mkdtempSync(join(tmpdir(), 'another folder with a longer name '))
+    try {
+      cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
+      cpSync(join(root, 'package.json'), join(folder, 'package.json'))
+      symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+      const args = [join(folder, 'dist/testing/sim.js'), '--seed', '2', '--minutes', '1']
+      const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+      const { hash, events } = await runSeed(2, { ...OPTIONS, minutes: 1 }, false)
+      expect(stdout).toContain(`seed 2: trace ${hash}, ${events} events`)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('different seeds are different runs, and everything that is watched happens', async () => {

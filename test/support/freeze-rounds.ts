@@ -16,7 +16,7 @@ const HANDLER_MS = 2_500
 const WATCH_MS = 400
 /** Nobody takes over from a living owner sooner: its lease has at least two thirds of 3 s left. */
 const LEASE_LEFT_MS = 1_000
-const ATTEMPTS = 5
+const ATTEMPTS = 15
 
 /** What the witness has heard of whom, of what it was about, and when. */
 type Heard = readonly [key: string, pid: string, doing: string, at: number]
