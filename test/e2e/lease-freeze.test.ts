@@ -22,6 +22,8 @@ const LATE_MS = 250
 const ROUNDS = 3
 /** A running handler runs for longer. */
 const KNOWN_MS = 250
+/** One that lives on has to end its handler before it answers the call that waits. */
+const LIVES_MS = 4_000
 
 interface Heard {
   readonly round: number
@@ -115,12 +117,14 @@ async function play(
   round: number,
   state: State,
   leaseMs = LEASE_MS,
+  /** How long it is watched after what would be the end of its lease. */
+  watchMs = 1_000,
 ) {
   const talker = (): Pid<never> | undefined =>
     node.citadel.registry.findByKey('talker') as Pid<never> | undefined
   // That of the round before has been killed, and this process may be slow to hear of it.
   await eventually(() => !talker(), { timeoutMs: 30_000, what: 'the key is free' })
-  subject.begin({ round, state, leaseMs, playMs: LEASE_MS + 1_000 })
+  subject.begin({ round, state, leaseMs, playMs: LEASE_MS + watchMs })
   const { grantedAt } = await subject.report('begun')
   const until = grantedAt + LEASE_MS
   await eventually(() => subject.marks.includes(state), { what: `it is ${state}`, everyMs: 1 })
@@ -167,10 +171,10 @@ test.each(['idle', 'running', 'parked'] as const)(
 test('two nodes: one is frozen in the same way while its lease lasts, and what its owner says goes on coming', async () => {
   const parts = await start()
   for (const [index, state] of (['idle', 'running', 'parked'] as const).entries()) {
-    let played = await play(parts, index + 1, state, 3_600_000)
+    let played = await play(parts, index + 1, state, 3_600_000, LIVES_MS)
     // Frozen before its key was known here, it was not called.
     for (let again = 10; played.called === undefined && again < 40; again += 10) {
-      played = await play(parts, index + 1 + again, state, 3_600_000)
+      played = await play(parts, index + 1 + again, state, 3_600_000, LIVES_MS)
     }
     expect(played.reason).toBe('still there')
     expect(played.late.length).toBeGreaterThan(5)
