@@ -184,7 +184,7 @@ function readSettings(): Settings {
     .option('--seeds <k>', 'how many seeds', positive, 200)
     .option('--nodes <n>', 'nodes per cluster', positive, SEED_DEFAULTS.nodes)
     .option('--minutes <n>', 'simulated minutes with faults', count, SEED_DEFAULTS.minutes)
-    .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 10)
+    .option('--replay <n>', 'run every n-th seed twice and compare; 0: none', count, 20)
     .option('--defect <name>', `plant a defect: ${DEFECTS.map(({ name }) => name).join(', ')}`)
     .option('--only <what>', 'nothing fails but this: redis', onlyRedis)
     .option('--arbiter <which>', 'who decides about keys: mesh, quorum or etcd', arbiter, 'mesh')
