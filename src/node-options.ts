@@ -122,12 +122,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 function checkNames(options: CitadelOptions): void {
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
   if (unknown === undefined) return
-  const meant = Object.hasOwn(ELSEWHERE, unknown) ? `: it is meant like ${ELSEWHERE[unknown]}` : ''
-  const all = `there are ${Object.keys(NAMES).slice(0, -2).join(', ')}`
-  throw new CitadelError(
-    'bad_argument',
-    `Citadel.start has no option '${unknown}'${meant || `; ${all}`}.`,
-  )
+  const advice = Object.hasOwn(ELSEWHERE, unknown)
+    ? `: it is meant like ${ELSEWHERE[unknown]}`
+    : `; there are ${Object.keys(NAMES).slice(0, -2).join(', ')}`
+  throw new CitadelError('bad_argument', `Citadel.start has no option '${unknown}'${advice}.`)
 }
 
 function checkValues(options: CitadelOptions): void {

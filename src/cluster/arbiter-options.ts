@@ -134,9 +134,9 @@ function checkEndpoints(endpoints: unknown): void {
   if (endpoints.length === 0) throw wrong(`${needed}, and there is none`)
   const isUrl = (text: unknown) =>
     typeof text === 'string' && /^https?:\/\/[^/]+:\d+\/?$/.test(text)
-  const bad = endpoints.find((text) => !isUrl(text))
-  if (bad !== undefined || !endpoints.every(isUrl)) {
-    throw wrong(`${needed}: http:// or https://, a host and a port, no path, not ${inspect(bad)}`)
+  for (const given of endpoints) {
+    if (isUrl(given)) continue
+    throw wrong(`${needed}: http:// or https://, a host and a port, no path, not ${inspect(given)}`)
   }
 }
 

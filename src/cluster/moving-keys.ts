@@ -99,9 +99,8 @@ export class MovingKeys {
    * `ended`: that one, perhaps, whose end is on its way.
    */
   private standing(id: string, pid: Pid, by: Pid): 'mine' | 'lost' | 'disputed' | 'ended' {
-    const { scope, processes, siblings } = this.parts
-    if (processes.predecessor(pid)?.equals(by) || processes.successor(by)?.equals(pid))
-      return 'mine'
+    const { scope, siblings } = this.parts
+    if (this.isBefore(by, pid)) return 'mine'
     const owner = scope.table.find(id)
     const before = this.claimBefore(id, pid)
     if (owner && before && relation(owner, before) === 'took') return 'lost'
@@ -110,12 +109,16 @@ export class MovingKeys {
 
   /** The claim of a process that `pid` takes over from, or took over from. */
   private claimBefore(id: string, pid: Pid): Claim | undefined {
-    const { processes, scope } = this.parts
-    const owner = scope.table.find(id)
+    const { table } = this.parts.scope
+    const owner = table.find(id)
     if (!owner) return undefined
-    const before = processes.predecessor(pid)
-    const isBefore = (one: Pid | undefined): boolean =>
-      one !== undefined && (before?.equals(one) || processes.successor(one)?.equals(pid)) === true
-    return [owner, ...scope.table.rivals(id, owner)].find((claim) => isBefore(claim.pid))
+    const claims = [owner, ...table.rivals(id, owner)]
+    return claims.find((claim) => claim.pid !== undefined && this.isBefore(claim.pid, pid))
+  }
+
+  private isBefore(old: Pid, pid: Pid): boolean {
+    const { processes } = this.parts
+    const isPredecessor = processes.predecessor(pid)?.equals(old) === true
+    return isPredecessor || processes.successor(old)?.equals(pid) === true
   }
 }
