@@ -106,7 +106,10 @@ export class ChildTable {
     return this.claims.own.rows.get(id) as Claim | undefined
   }
 
+  /** `conflict` tells those who do not see the owner yet that the id is not free. */
   forgetClaim(id: string): void {
-    this.scopes.deleteOwn(this.claims, id, 'normal')
+    const owner = this.claims.table.find(id)
+    const isLost = owner !== undefined && owner.origin !== this.claims.own
+    this.scopes.deleteOwn(this.claims, id, isLost ? 'conflict' : 'normal')
   }
 }

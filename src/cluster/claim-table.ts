@@ -28,6 +28,9 @@ export interface ClaimChange {
 /** The claims of one key: nearly always a single one, else the owner's first. */
 type Entry = Claim | Claim[]
 
+/** How long a key waits for the claim of its owner on the other side of a split, in rounds of heads. */
+const CONTESTED_ROUNDS = 10
+
 /** The owner that listeners know of: that its node is dead they are told when its claim is removed. */
 const told = (entry: Entry | undefined): Claim | undefined =>
   Array.isArray(entry) ? entry[0] : entry
@@ -44,6 +47,8 @@ export class ClaimTable extends PidTable<Claim> {
   epochMax = 0
   /** What this node has granted as the home of keys, until the claim arrives. */
   readonly reserved = new Map<string, Reservation>()
+  /** Keys that some node has lost to an owner whose claim is not here yet, and for how many rounds. */
+  private readonly contested = new Map<string, number>()
   private readonly order = new ClaimOrder()
   /** Keys that this node asks for, and the latest epoch of a claim of theirs that has come meanwhile. */
   private readonly followed = new Map<string, number>()
@@ -147,6 +152,7 @@ export class ClaimTable extends PidTable<Claim> {
     this.addRow(claim)
     const linked = this.link(claim, entry, previous)
     this.sawEpoch(claim.epoch)
+    this.contested.delete(claim.id)
     const latest = this.followed.get(claim.id)
     if (latest !== undefined && latest < claim.epoch) this.followed.set(claim.id, claim.epoch)
     this.fulfil(claim)
@@ -164,6 +170,7 @@ export class ClaimTable extends PidTable<Claim> {
     if (!claim) return
     const before = told(entry)!
     const left = this.unlink(claim, entry)
+    if (!left && reason === 'conflict') this.contested.set(id, 0)
     this.tell(claim, before, told(left), before.origin.dead ? 'node_down' : reason)
     if (Array.isArray(left)) this.onRivals(id)
   }
@@ -194,6 +201,24 @@ export class ClaimTable extends PidTable<Claim> {
     const reservation = this.reserved.get(id)
     if (reservation?.node !== origin.node || reservation.creation !== origin.creation) return
     if (epoch >= reservation.epoch) this.reserved.delete(id)
+  }
+
+  /** Its last known owner gave it up because another one has it, who is not known here. */
+  isContested(id: string): boolean {
+    return this.contested.has(id)
+  }
+
+  /** Whoever could own such a key is known by now. */
+  settleContested(): void {
+    this.contested.clear()
+  }
+
+  /** Once a second: nobody waits for ever for an owner that cannot be reached. */
+  ageContested(): void {
+    for (const [id, rounds] of this.contested) {
+      if (rounds >= CONTESTED_ROUNDS) this.contested.delete(id)
+      else this.contested.set(id, rounds + 1)
+    }
   }
 
   /** From now on the epochs of the key's claims are noted. */

@@ -60,9 +60,20 @@ export class Home {
       const own = owner.origin.node === node && owner.origin.creation === creation
       if (!own || (owner.pid && pid && !owner.pid.equals(pid))) return owner.pid ?? 'busy'
     }
+    if (!owner && table.isContested(id) && !this.knowsAll(table)) return 'busy'
     const reserved = table.reserved.get(id)
     if (!reserved || (reserved.node === node && reserved.creation === creation)) return undefined
     return reserved.pid ?? 'busy'
+  }
+
+  /**
+   * As a split heals, one node may meet the other side's owner of a key and give its own claim up before
+   * that owner's claim is here: the key is not free then.
+   */
+  private knowsAll(table: ClaimTable): boolean {
+    if (!this.views.allReported) return false
+    table.settleContested()
+    return true
   }
 }
 

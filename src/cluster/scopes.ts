@@ -443,6 +443,7 @@ export class Scopes {
     const now = this.now()
     for (const { kind, table } of this.scopes.values()) {
       if (kind === 's') (table as Scope<'s'>['table']).forgetTombstones(now - TOMBSTONE_MS)
+      if (kind === 'c') (table as ClaimTable).ageContested()
     }
     this.carryOn(now)
     this.sender.heads(this.arbiter, this.beats)

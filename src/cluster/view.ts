@@ -82,6 +82,11 @@ export class ViewTracker {
     this.settle()
   }
 
+  /** All members have told their rows on their present connections, whatever view they reported. */
+  get allReported(): boolean {
+    return this.reported.size + 1 >= this.creations.size
+  }
+
   /** Its connection went down: what it reported is not current any more. */
   forget(node: string): void {
     this.reported.delete(node)
