@@ -13,6 +13,12 @@ export const stoppedAtStart = (childId: unknown): CitadelError =>
     reason: 'shutdown',
   })
 
+export const startedLate = (childId: unknown): CitadelError =>
+  new CitadelError(
+    'timeout',
+    `Child ${showKey(childId)} did not start in time; it may still, so look it up.`,
+  )
+
 /** The start was cut short by the end of the node's lease. */
 export const isLeaseLost = (error: unknown): boolean =>
   error instanceof CitadelError && error.code === 'init_failed' && error.reason === 'lease_lost'

@@ -9,9 +9,10 @@ import type { World } from '../base/world.js'
 import { mustRestart } from '../process/child-spec.js'
 import type { Pid } from '../term/pid.js'
 import { Arrivals } from './arrivals.js'
-import { alreadyStarted, type Child, refused } from './child.js'
+import type { Child } from './child.js'
 import * as errors from './child-errors.js'
 import type { ChildEvents } from './child-events.js'
+import { ChildStarts, type StartWish } from './child-starts.js'
 import { ChildStops } from './child-stops.js'
 import { ChildTable } from './child-table.js'
 import type { Claim, Lineage } from './claim.js'
@@ -29,8 +30,9 @@ import { type RestartOptions, Restarts } from './restarts.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
-import { type ChildRecipe, type SpecRow, specPut } from './spec-table.js'
+import { type SpecRow, specPut } from './spec-table.js'
 import type { SupervisorMembers } from './supervisor-members.js'
+import { within } from './within.js'
 
 export interface RunnerOptions extends RestartOptions {
   /**
@@ -57,11 +59,12 @@ export interface RunnerParts {
   readonly lease?: Lease | undefined
 }
 
-const CLAIM_MS = 5_000
+/** A member that has not acknowledged by then is frozen, or about to be lost. */
+const KNOWN_MS = 5_000
 
 export class ChildRunner {
   private readonly children: ChildTable
-  private readonly starting = new Map<string, Promise<Pid>>()
+  private readonly starts: ChildStarts
   private readonly orphans: Orphans
   private readonly departures: Departures
   private readonly arrivals: Arrivals
@@ -70,8 +73,6 @@ export class ChildRunner {
   private readonly stops: ChildStops
   private readonly lost: LostChildren
   private readonly moves = new Set<Promise<string | undefined>>()
-  /** How many have come or started that belonged elsewhere by the time they were here. */
-  misplaced = 0
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
   private readonly claims: Scope<'c'>
@@ -94,6 +95,16 @@ export class ChildRunner {
     })
     const { claims } = this
     const shared = { ...parts, ...options, clock: world.clock, claims }
+    this.starts = new ChildStarts({
+      ...shared,
+      specs: this.specs,
+      children: this.children,
+      started: (child, pid) => this.watch(child, pid),
+      failed: (child, error) => this.restarts.restart(child, error),
+      finish: (child, reason) => this.finish(child, reason),
+      terminate: (id, childId) => this.terminate(id, childId),
+      write: (row) => this.write(row),
+    })
     this.departures = new Departures({
       ...shared,
       departed: (child) => this.children.release(child),
@@ -108,7 +119,7 @@ export class ChildRunner {
     })
     this.predecessors = new Predecessors({ ...shared, children: this.children })
     this.restarts = new Restarts(parts, options, {
-      start: (child) => this.startProcess(child),
+      start: (child) => this.starts.startProcess(child),
       discard: (child) => this.children.discard(child),
       terminate: ({ id, childId }) => this.terminate(id, childId),
       respecify: ({ id, childId }, recipe) =>
@@ -118,7 +129,7 @@ export class ChildRunner {
       ...shared,
       children: this.children,
       // Its `init` may never return: a new start of the id must not wait for it.
-      unstarted: ({ id }) => this.starting.delete(id),
+      unstarted: ({ id }) => this.starts.forget(id),
     })
     this.lost = new LostChildren({ ...shared, stops: this.stops })
     this.unsubscribe = this.subscribe()
@@ -160,9 +171,14 @@ export class ChildRunner {
     return this.children
   }
 
+  /** How many have come or started that belonged elsewhere by the time they were here. */
+  get misplaced(): number {
+    return this.starts.misplaced
+  }
+
   get counts(): { local: number; starting: number; orphans: number } {
-    const { children, starting, orphans } = this
-    return { local: children.size, starting: starting.size, orphans: orphans.size }
+    const { children, starts, orphans } = this
+    return { local: children.size, starting: starts.size, orphans: orphans.size }
   }
 
   /** Whether the child's class can tell and take a state. */
@@ -175,29 +191,13 @@ export class ChildRunner {
    * request, known by the recipe's token, gets the process that the first one started. `versionMax`
    * is the requester's: a node that has just come back may not have heard of an older end of the id.
    */
-  async start(
-    id: string,
-    childId: unknown,
-    recipe: ChildRecipe,
-    versionMax = 0,
-  ): Promise<Pid | undefined> {
-    await this.notStarting(id)
-    const running = this.runningAs(id, childId, recipe.token)
-    if (running) return running
-    if (this.leaving || !this.belongsHere(id, recipe)) return undefined
+  async start(wish: StartWish, versionMax = 0): Promise<Pid | undefined> {
     this.specs.table.raiseVersion(versionMax)
-    const spec = { id, childId, recipe, version: 0, author: this.node, learnedAt: 0 }
-    const pid = await this.begin(id, this.run(spec, true))
-    this.parts.events.tell({ type: 'started', id: childId, node: this.node, pid })
+    const started = await this.starts.start(wish)
+    if (!started) return undefined
+    const { pid, isNew } = started
+    if (isNew) this.parts.events.tell({ type: 'started', id: wish.childId, node: this.node, pid })
     return pid
-  }
-
-  /** A sticky placement gives a new child to any node that may run it. */
-  private belongsHere(id: string, { module, avoid }: ChildRecipe): boolean {
-    const { members } = this.parts
-    return members.sticky
-      ? members.mayRun(this.node, module)
-      : members.nodeFor(id, module, { avoid }) === this.node
   }
 
   /** Ends a child that runs here and lets its id go. */
@@ -215,11 +215,23 @@ export class ChildRunner {
     this.write({ id, childId, recipe: undefined, version: 0, author, learnedAt: 0 })
   }
 
+  /**
+   * The same for good, for everybody: resolves when the child is gone here, and all members that can be
+   * reached know of it, but waits for these no longer than until they are held for unreachable.
+   */
+  async end(id: string, childId: unknown, versionMax = 0): Promise<void> {
+    this.terminate(id, childId, versionMax)
+    await this.stop(id)
+    const { scopes } = this.parts
+    const known = [scopes.replicated(this.specs, true), scopes.replicated(this.claims, true)]
+    await within(scopes.clock, KNOWN_MS, Promise.all(known))
+  }
+
   /** Takes nothing new from now on. Resolves when what had begun is through. */
   async close(): Promise<void> {
     this.leaving = true
     this.orphans.close()
-    await Promise.allSettled(this.starting.values())
+    await this.starts.close()
   }
 
   /** After `close`: stops every child that is still here; the other members adopt them. */
@@ -263,10 +275,9 @@ export class ChildRunner {
   /** The request of a node that hands a child over; rejects if this one does not get it. */
   async takeOver(offer: HandoffOffer): Promise<Pid> {
     const { id, childId, pid: from, state } = offer
-    // A start that loses against the running child, as that of a static one.
-    await this.notStarting(id)
     try {
-      const pid = await this.begin(id, this.arrivals.takeOver(offer))
+      // After a start that loses against the running child, as that of a static one.
+      const pid = await this.starts.after(id, () => this.arrivals.takeOver(offer))
       const moved = { id: childId, from: from.node, node: this.node, pid }
       this.parts.events.tell({ type: 'moved', ...moved, hasState: state !== undefined })
       return pid
@@ -305,98 +316,11 @@ export class ChildRunner {
     child.pid = pid
     this.children.writeClaim(child, succession(from))
     this.watch(child, pid)
-    if (byPlan && !this.belongsHere(id, recipe)) this.misplaced++
+    if (byPlan && !this.starts.belongsHere(id, recipe)) this.starts.misplaced++
     return child
   }
 
-  // --- starting
-
-  /** The process that this request, or an earlier copy of it, has started; others are in its way. */
-  private runningAs(id: string, childId: unknown, token: string): Pid | undefined {
-    const pid = this.children.get(id)?.pid ?? this.claims.table.find(id)?.pid
-    if (pid && this.specs.table.rows.get(id)?.recipe?.token !== token)
-      throw alreadyStarted(childId, pid)
-    return pid
-  }
-
-  /** Resolves when no start of the id is under way here. */
-  private async notStarting(id: string): Promise<void> {
-    for (let work = this.starting.get(id); work; work = this.starting.get(id)) {
-      await work.catch(() => undefined)
-    }
-  }
-
-  private begin(id: string, work: Promise<Pid>): Promise<Pid> {
-    const done = work.finally(() => {
-      if (this.starting.get(id) === done) this.starting.delete(id)
-    })
-    this.starting.set(id, done)
-    return done
-  }
-
-  /** Claims the id, then starts its process. What fails at its first start is not tried again. */
-  private async run(spec: SpecRow, first: boolean): Promise<Pid> {
-    const child = await this.claim(spec, first)
-    if (!first && child.recipe.restart === 'temporary') return this.letGo(child)
-    try {
-      const pid = await this.startProcess(child)
-      if (!this.belongsHere(spec.id, child.recipe)) this.misplaced++
-      return pid
-    } catch (error) {
-      const leaseLost = errors.isLeaseLost(error)
-      const { stopping } = child
-      if (first || stopping || leaseLost) this.children.discard(child)
-      else this.restarts.restart(child, error)
-      if (leaseLost) throw errors.leaseLostAtStart(spec.childId)
-      if (first && this.isOnlyStart(spec)) this.terminate(spec.id, spec.childId)
-      throw stopping ? errors.stoppedAtStart(spec.childId) : error
-    }
-  }
-
-  /** Not if another start of the id runs elsewhere, as after a split. */
-  private isOnlyStart({ id, recipe }: SpecRow): boolean {
-    const known = this.specs.table.rows.get(id)?.recipe
-    return known?.token === recipe?.token && !this.claims.table.find(id)
-  }
-
-  /** Its node is gone, and it is not to be started again: only its end is written. */
-  private letGo(child: Child): never {
-    this.children.discard(child)
-    this.finish(child, 'noconnection')
-    throw errors.nodeIsGone(child.childId)
-  }
-
-  private async claim(spec: SpecRow, first: boolean): Promise<Child> {
-    let child: Child | undefined
-    const scope = this.claims.replica.scope
-    const request = { scope, id: spec.id, pid: undefined, force: false, timeoutMs: CLAIM_MS }
-    const outcome = await this.parts.scopes.claim(request, (epoch) => {
-      // It may have been terminated, or started anew, while the claim was on its way.
-      const recipe = first ? spec.recipe : this.specs.table.rows.get(spec.id)?.recipe
-      if (!recipe || this.leaving || this.children.has(spec.id)) return false
-      child = this.children.add(spec, recipe, epoch)
-      this.children.writeClaim(child)
-      if (first) this.write(spec)
-      return true
-    })
-    if (!child) throw refused(spec.childId, outcome)
-    return child
-  }
-
-  private async startProcess(child: Child): Promise<Pid> {
-    const { processes, modules } = this.parts
-    const module = modules.get(child.recipe.module)
-    if (!module) throw errors.noModule(child.recipe.module)
-    const pid = await processes.spawn(module, child.recipe.args)
-    if (child.stopping) {
-      processes.exit(pid, 'kill')
-      throw errors.stoppedAtStart(child.childId)
-    }
-    child.pid = pid
-    this.children.writeClaim(child)
-    this.watch(child, pid)
-    return pid
-  }
+  // --- processes and specs
 
   private watch(child: Child, pid: Pid): void {
     this.parts.processes.watchExit(pid, (_, reason) => {
@@ -481,14 +405,15 @@ export class ChildRunner {
 
   /** Runs or starts here. */
   private isHere(id: string): boolean {
-    return this.children.has(id) || this.starting.has(id)
+    return this.children.has(id) || this.starts.has(id)
   }
 
   private async adopt(id: string): Promise<void> {
     const spec = this.specs.table.rows.get(id)
     if (!spec) return
     try {
-      const pid = await this.begin(id, this.run(spec, false))
+      const pid = await this.starts.adopt(spec)
+      if (!pid) return
       this.parts.events.tell({ type: 'adopted', id: spec.childId, node: this.node, pid })
     } catch (error) {
       if (errors.isAdoptedLater(error)) return

@@ -8,13 +8,14 @@ import type { Lease } from '../base/lease.js'
 import type { World } from '../base/world.js'
 import type { Pid } from '../term/pid.js'
 import { alreadyStarted } from './child.js'
+import * as errors from './child-errors.js'
 import type { ChildRunner } from './child-runner.js'
+import type { StartWish } from './child-starts.js'
 import type { ChildPort } from './process-port.js'
 import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
-import type { ChildRecipe } from './spec-table.js'
 import type { SupervisorMembers } from './supervisor-members.js'
 import { within } from './within.js'
 
@@ -32,13 +33,6 @@ export interface StarterParts {
   readonly lease?: Lease | undefined
 }
 
-export interface StartRequest {
-  readonly id: string
-  readonly childId: unknown
-  readonly recipe: ChildRecipe
-  readonly timeoutMs: number
-}
-
 const RETRY_MS = 20
 /** How long a start waits for an unreachable node: enough for a reset connection to come back. */
 const NODE_PATIENCE_MS = 1_000
@@ -46,7 +40,7 @@ const NODE_PATIENCE_MS = 1_000
 export class ChildStarter {
   constructor(private readonly parts: StarterParts) {}
 
-  async start(request: StartRequest): Promise<Pid> {
+  async start(request: StartWish): Promise<Pid> {
     const { clock } = this.parts.world
     const { childId, timeoutMs } = request
     const deadline = clock.now() + timeoutMs
@@ -63,16 +57,16 @@ export class ChildStarter {
       }
       await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
     }
-    throw new CitadelError(
-      'timeout',
-      `Child ${showKey(childId)} did not start in time; it may still, so look it up.`,
-    )
+    throw errors.startedLate(childId)
   }
 
-  private place({ id, childId, recipe }: StartRequest): string {
-    const { claims, specs, members, supervisor, lease, world } = this.parts
+  /** Where the id runs, as far as is known here: that node knows whether it is so. Else where it belongs. */
+  private place({ id, childId, recipe }: StartWish): string {
+    const { claims, specs, members, supervisor, lease, world, scopes } = this.parts
     const running = claims.table.find(id)?.pid
-    if (running && specs.table.rows.get(id)?.recipe?.token !== recipe.token) {
+    if (running) {
+      const known = specs.table.rows.get(id)?.recipe
+      if (scopes.isUp(running.node) || !known || known.token === recipe.token) return running.node
       throw alreadyStarted(childId, running)
     }
     const node = members.nodeFor(id, recipe.module)
@@ -88,25 +82,34 @@ export class ChildStarter {
   /** Undefined: that node does not see the id as its own, or was lost; try again. */
   private async startOn(
     node: string,
-    { id, childId, recipe }: StartRequest,
+    wish: StartWish,
     timeoutMs: number,
   ): Promise<Pid | undefined> {
+    const { id, childId, recipe } = wish
     const { scopes, runner, world, specs, processes, receiver } = this.parts
     if (node === scopes.node) {
-      const pid = await within(world.clock, timeoutMs, runner.start(id, childId, recipe))
+      const work = toOutcome(runner.start({ ...wish, timeoutMs }))
+      const outcome = await within(world.clock, timeoutMs, work)
+      const pid = outcome && given(outcome)
       if (pid) await scopes.replicated(specs)
       return pid
     }
-    const args = [id, childId, recipe, specs.table.versionMax]
+    const args = [id, childId, recipe, specs.table.versionMax, timeoutMs]
     const reply = await toOutcome(
       processes.call({ name: receiver, node }, 'start', args, timeoutMs),
     )
-    if (reply.ok) return fromOutcome(reply.value as RemoteOutcome<Pid | null>) ?? undefined
+    if (reply.ok) return given(reply.value as RemoteOutcome<Pid | null>)
     // The node was lost or is leaving. The token makes asking again harmless.
     if (reply.code === 'noconnection' || reply.code === 'noproc' || reply.code === 'exited')
       return undefined
-    return fromOutcome(reply) as never
+    return given(reply as RemoteOutcome<never>)
   }
+}
+
+/** What was not decided in the time of one attempt is asked again, while there is time. */
+function given(outcome: RemoteOutcome<Pid | null | undefined>): Pid | undefined {
+  if (!outcome.ok && outcome.code === 'timeout') return undefined
+  return fromOutcome(outcome) ?? undefined
 }
 
 function noLease(childId: unknown): CitadelError {

@@ -10,6 +10,7 @@ import type { GenServer } from '../process/gen-server.js'
 import type { InitArgs } from '../process/typed-call.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
+import { ChildEnder } from './child-ender.js'
 import { type ChildEvent, ChildEvents } from './child-events.js'
 import { type ChildFinder, ChildHandle, type HandleVerbs } from './child-handle.js'
 import { ChildRunner } from './child-runner.js'
@@ -80,6 +81,7 @@ export class DistributedSupervisor {
   private readonly placement: SupervisorMembers
   private readonly runner: ChildRunner
   private readonly starter: ChildStarter
+  private readonly ender: ChildEnder
   private readonly rebalancer: Rebalancer
   private readonly childEvents: ChildEvents
   private readonly receiver: string
@@ -123,6 +125,7 @@ export class DistributedSupervisor {
     this.runner = new ChildRunner(parts, all)
     this.rebalancer = new Rebalancer({ ...parts, runner: this.runner }, all)
     this.starter = new ChildStarter({ ...parts, runner: this.runner })
+    this.ender = new ChildEnder({ ...parts, runner: this.runner })
   }
 
   /** Makes this node a member. The composition root calls it once. */
@@ -262,21 +265,15 @@ export class DistributedSupervisor {
   }
 
   /**
-   * Stops the child and forgets it.
+   * Stops the child and forgets it. Once this resolves, any member that can be reached may start the id.
    * @throws CitadelError `not_found` when no such child is known.
    */
   async terminateChild(id: unknown): Promise<void> {
     const key = termKey(id)
-    const claim = this.claims.table.find(key)
-    if (!this.specs.table.rows.get(key)?.recipe && !claim) throw this.unknown(id)
-    const node = claim?.origin.node ?? this.seat.scopes.node
-    if (node !== this.seat.scopes.node && this.seat.scopes.isUp(node)) {
-      const args = [key, id, this.specs.table.versionMax]
-      return this.ask(node, 'terminateChild', args, TIMEOUT_MS + 6_000)
+    if (!this.specs.table.rows.get(key)?.recipe && !this.claims.table.find(key)) {
+      throw this.unknown(id)
     }
-    this.runner.terminate(key, id)
-    await this.runner.stop(key)
-    await this.seat.scopes.replicated(this.specs)
+    return this.ender.end(key, id)
   }
 
   /** A handle that follows the child wherever it runs. */

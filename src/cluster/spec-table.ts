@@ -37,7 +37,8 @@ export function isRecipe(value: unknown): value is ChildRecipe {
   return isStartable && areNodes(avoid) && isSpan(shutdownMs) && isText(token)
 }
 
-const isSpan = (value: unknown): boolean => typeof value === 'number' && value >= 0
+/** Milliseconds. */
+export const isSpan = (value: unknown): boolean => typeof value === 'number' && value >= 0
 
 export interface SpecRow {
   readonly id: string

@@ -7,7 +7,10 @@ import type { ChildRunner } from './child-runner.js'
 import { isOffer } from './handoff-offer.js'
 import type { Rebalancer } from './rebalancer.js'
 import { badRequest, toOutcome } from './remote-outcome.js'
-import { type ChildRecipe, isRecipe } from './spec-table.js'
+import { type ChildRecipe, isRecipe, isSpan } from './spec-table.js'
+
+/** How long a start may take, unless the one who asks says. */
+const START_MS = 5_000
 
 /** The local name of that process. */
 export const supervisorServerName = (supervisor: string): string =>
@@ -38,11 +41,19 @@ export class SupervisorServer extends GenServer {
     this.share = share
   }
 
-  start(id: string, childId: unknown, recipe: ChildRecipe, versionMax: number): typeof noReply {
-    if (typeof id !== 'string' || !isRecipe(recipe)) return this.answer(badRequest('start'))
+  start(
+    id: string,
+    childId: unknown,
+    recipe: ChildRecipe,
+    versionMax: number,
+    timeoutMs = START_MS,
+  ): typeof noReply {
+    if (typeof id !== 'string' || !isRecipe(recipe) || !isSpan(timeoutMs)) {
+      return this.answer(badRequest('start'))
+    }
     const { runner } = this.share
     return this.answer(
-      runner.start(id, childId, recipe, versionMax).then(async (pid) => {
+      runner.start({ id, childId, recipe, timeoutMs }, versionMax).then(async (pid) => {
         await this.share.flushed()
         return pid ?? null
       }),
@@ -51,9 +62,7 @@ export class SupervisorServer extends GenServer {
 
   terminateChild(id: string, childId: unknown, versionMax: number): typeof noReply {
     if (typeof id !== 'string') return this.answer(badRequest('terminateChild'))
-    const { runner } = this.share
-    runner.terminate(id, childId, versionMax)
-    return this.answer(runner.stop(id).then(() => this.share.flushed()))
+    return this.answer(this.share.runner.end(id, childId, versionMax).then(() => null))
   }
 
   /** Another node hands a child over. */

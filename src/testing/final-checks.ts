@@ -175,7 +175,7 @@ function checkLeftovers({ oracle }: Ledgers, member: ClusterMember): void {
       ...scopes.scope<'c'>(CHILDREN_SCOPE).own.rows.keys(),
     ].filter((id) => !runner['children'].has(id)).length,
     'children on the move': [...runner['children']].filter(({ moving }) => moving).length,
-    'children to be started': runner['starting'].size + runner['orphans'].size,
+    'children to be started': runner['starts'].size + runner['orphans'].size,
   }
   for (const [what, count] of Object.entries(leftovers)) {
     if (count > 0) oracle.breaks('I10', `${member.name}: ${count} ${what}`)

@@ -183,7 +183,10 @@ export class StateCorruptions {
       const { table } = scopes.scope<'c'>(REGISTRY_SCOPE)
       const places = {
         'a reservation': (table as unknown as { reserved: Map<unknown, unknown> }).reserved,
-        'a child to be started': supervisor['runner']['starting'] as Map<unknown, unknown>,
+        'a child to be started': supervisor['runner']['starts']['underWay'] as Map<
+          unknown,
+          unknown
+        >,
       }
       for (const [what, where] of Object.entries(places)) {
         yield { what: `${what} is left on ${name}`, breaks: ['I10'], corrupt: fill(where) }

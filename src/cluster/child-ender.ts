@@ -1,0 +1,79 @@
+/**
+ * Ending a child from any member: asks the node where it runs, and goes after it while it moves. What
+ * has been acknowledged is so for everybody: all members that can be reached have heard of it.
+ */
+import { CitadelError } from '../base/errors.js'
+import type { ChildRunner } from './child-runner.js'
+import type { ChildPort } from './process-port.js'
+import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
+import type { Scope } from './scope.js'
+import type { Scopes } from './scopes.js'
+import { showKey } from './show-key.js'
+
+export interface EnderParts {
+  readonly scopes: Scopes
+  readonly processes: ChildPort
+  readonly runner: Pick<ChildRunner, 'end'>
+  readonly claims: Scope<'c'>
+  readonly specs: Scope<'s'>
+  /** The name of the process by which the other members are reached. */
+  readonly receiver: string
+}
+
+const RETRY_MS = 20
+/** Besides the child's own time to end: for the way there, the end by force, and word of it. */
+const PATIENCE_MS = 6_000
+const SHUTDOWN_MS = 5_000
+/** Whoever was asked is gone, or leaves. */
+const GONE: ReadonlySet<string> = new Set(['noconnection', 'noproc', 'exited'])
+
+export class ChildEnder {
+  constructor(private readonly parts: EnderParts) {}
+
+  async end(id: string, childId: unknown): Promise<void> {
+    const { scopes, claims, specs, runner } = this.parts
+    const { clock } = scopes
+    const shutdownMs = specs.table.rows.get(id)?.recipe?.shutdownMs ?? SHUTDOWN_MS
+    const deadline = clock.now() + PATIENCE_MS + shutdownMs
+    for (;;) {
+      const node = claims.table.find(id)?.origin.node ?? scopes.node
+      const isHere = node === scopes.node || !scopes.isUp(node)
+      const left = Math.max(1, deadline - clock.now())
+      // If its node is gone meanwhile, whoever would take it over hears from here that it is over.
+      if (isHere || !(await this.endOn(node, id, childId, left))) await runner.end(id, childId)
+      if (this.isOver(id)) return
+      if (clock.now() >= deadline) throw notEnded(childId)
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+    }
+  }
+
+  /** It is gone, or begun anew; or out of reach, where it ends as soon as its node hears of it. */
+  private isOver(id: string): boolean {
+    const { claims, specs, scopes } = this.parts
+    const left = claims.table.find(id)
+    return !left || !scopes.isUp(left.origin.node) || specs.table.rows.get(id)?.recipe !== undefined
+  }
+
+  /** False: that node is gone. */
+  private async endOn(
+    node: string,
+    id: string,
+    childId: unknown,
+    timeoutMs: number,
+  ): Promise<boolean> {
+    const { processes, receiver, specs } = this.parts
+    const args = [id, childId, specs.table.versionMax]
+    const call = processes.call({ name: receiver, node }, 'terminateChild', args, timeoutMs)
+    const reply = await toOutcome(call)
+    if (reply.ok) fromOutcome(reply.value as RemoteOutcome<unknown>)
+    else if (GONE.has(reply.code)) return false
+    else fromOutcome(reply)
+    return true
+  }
+}
+
+const notEnded = (childId: unknown): CitadelError =>
+  new CitadelError(
+    'timeout',
+    `Child ${showKey(childId)} is being ended, which takes too long; look it up.`,
+  )
