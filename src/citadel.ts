@@ -37,7 +37,7 @@ export class Citadel extends ProcessVerbs {
    * discovery unless `CITADEL_REDIS_URL` is set.
    * @throws CitadelError `bad_argument`, `name_taken`, `bad_cookie`.
    */
-  static async start(options: CitadelOptions = {}): Promise<Citadel> {
+  static async start(options?: CitadelOptions): Promise<Citadel> {
     const node = new Node(options, (process, owner) => new Citadel(process, owner))
     await node.start()
     return node.root as Citadel
@@ -68,7 +68,7 @@ export class Citadel extends ProcessVerbs {
    * in `modules` may run here. Members of one supervisor use the same names for the same classes.
    * Joining twice answers the same supervisor.
    */
-  supervisor(name: string, options: SupervisorOptions = {}): Promise<DistributedSupervisor> {
+  supervisor(name: string, options?: SupervisorOptions): Promise<DistributedSupervisor> {
     const joined = this.#node.supervisor(name, options)
     return this.#faces ? joined.then((supervisor) => this.#faced(supervisor)) : joined
   }

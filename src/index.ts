@@ -7,15 +7,17 @@ export type { ChildHandle } from './cluster/child-handle.js'
 export type {
   ChildCounts,
   DistributedSupervisor,
+  LeaveOptions,
   StartChildOptions,
   StaticChild,
   SupervisorOptions,
 } from './cluster/distributed-supervisor.js'
-export type { BroadcastOptions, GroupEvent, Groups } from './cluster/groups.js'
+export type { BroadcastOptions, GroupEvent, Groups, JoinOptions } from './cluster/groups.js'
 export type { HandoffStep } from './cluster/handoff-offer.js'
 export { leastChildren } from './cluster/least-children.js'
 export { type Pins, pinned } from './cluster/pinned.js'
 export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
+export type { ServerModule } from './cluster/process-port.js'
 export type { Move, MovesResult } from './cluster/rebalancer.js'
 export type {
   RegisterOptions,
@@ -34,6 +36,7 @@ export type { BoundNode } from './process/bound-node.js'
 export type { ChildSpec } from './process/child-spec.js'
 export type { Destination } from './process/destination.js'
 export type { ExitReason } from './process/exit-reason.js'
+export type { ReceiveOptions } from './process/function-process.js'
 export { GenServer } from './process/gen-server.js'
 export type { CallOptions, SpawnOptions } from './process/process.js'
 export type { ProcessTimer } from './process/process-timers.js'
@@ -45,6 +48,7 @@ export {
   type SupervisorOptions as LocalSupervisorOptions,
 } from './process/supervisor.js'
 export { Down, Exit, KeyLost } from './process/system-messages.js'
+export type { InitArgs, MethodArgs, MethodName, MethodResult } from './process/typed-call.js'
 export {
   type StopOnSignalsOptions,
   type Stoppable,

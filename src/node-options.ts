@@ -1,7 +1,7 @@
 /** What users may give to `Citadel.start`, and what of it is checked before anything starts. */
-import { inspect } from 'node:util'
 import { CitadelError } from './base/errors.js'
 import type { Logger } from './base/log.js'
+import { numberFrom, type Rules, readOptions, rule } from './base/options.js'
 import type { World } from './base/world.js'
 import type { ArbiterOption } from './cluster/arbiter-options.js'
 import type { ServerModule } from './cluster/process-port.js'
@@ -11,49 +11,49 @@ import type { Environment } from './environment.js'
 
 export interface CitadelOptions {
   /** `name@host`; a free one on 127.0.0.1 unless given. */
-  name?: string
+  name?: string | undefined
   /** What all nodes of a cluster share. Else `CITADEL_COOKIE`, else Erlang's cookie file. */
-  cookie?: string
+  cookie?: string | undefined
   /** Classes that this node can start for every distributed supervisor it joins. */
-  modules?: Readonly<Record<string, ServerModule>>
+  modules?: Readonly<Record<string, ServerModule>> | undefined
   /** How nodes find each other; see docs/discovery.md. Else `CITADEL_REDIS_URL`, else none. */
-  discovery?: DiscoveryOption
+  discovery?: DiscoveryOption | undefined
   /** Nodes find those of their own domain only. Else `CITADEL_DOMAIN`, else `default`. */
-  domain?: string
+  domain?: string | undefined
   /**
    * Which of two owners of a registry key stays, `a` or `b`, that a partition has left: `a`, the one with
    * the later epoch, unless given. It must answer the same on all nodes. With an arbiter that never
    * leaves two owners it is not asked.
    */
-  resolve?: Resolve
+  resolve?: Resolve | undefined
   /** Who decides that a key is yours: the nodes among themselves (`mesh`), a majority of them, or etcd. */
-  arbiter?: ArbiterOption
+  arbiter?: ArbiterOption | undefined
   /** Where warnings and errors go; standard error unless given. */
-  logger?: Logger
+  logger?: Logger | undefined
   /** Where to listen: the host of the name, or loopback, and a free port unless given. */
-  listen?: { host?: string; port?: number }
+  listen?: { host?: string | undefined; port?: number | undefined } | undefined
   /** Allows an address that other machines can reach, without TLS. */
-  insecure?: boolean
+  insecure?: boolean | undefined
   /** The port of EPMD; else `ERL_EPMD_PORT`, else 4369. */
-  epmdPort?: number
+  epmdPort?: number | undefined
   /** Sends local messages through the codec too, so that what cannot cross a wire fails here. */
-  strictMessages?: boolean
+  strictMessages?: boolean | undefined
   /** Messages a mailbox holds before calls to it reject `overloaded`; 100,000 unless given. */
-  mailboxMax?: number
+  mailboxMax?: number | undefined
   /** This node's share of children relative to the others; 1 unless given. */
-  weight?: number
+  weight?: number | undefined
   /** What this node is for: supervisors that ask for a role run their children on nodes that have it. */
-  roles?: readonly string[]
+  roles?: readonly string[] | undefined
   /** Updates kept per scope for nodes that missed some; 20,000 unless given. */
-  logMax?: number
+  logMax?: number | undefined
   /** Time, chance and network: the simulator's, in tests. */
-  world?: World
-  environment?: Environment
+  world?: World | undefined
+  environment?: Environment | undefined
 }
 
 export interface StopOptions {
   /** How long handing children over and answering the last calls may take in all; 25,000 ms. */
-  budgetMs?: number
+  budgetMs?: number | undefined
 }
 
 export function listenAddress(
@@ -77,71 +77,67 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
-/** @throws CitadelError `bad_argument` for what is not understood. */
-export function checkOptions(options: CitadelOptions): void {
-  const { tls } = options as CitadelOptions & { tls?: unknown }
-  if (tls !== undefined) {
-    throw new CitadelError(
-      'bad_argument',
-      'This release has no TLS yet; keep to loopback or a private network.',
-    )
-  }
-  checkNames(options)
-  checkValues(options)
-}
-
-/** All there are: a compiler sees to it that none is missing. */
-const NAMES: Readonly<Record<keyof CitadelOptions, true>> = {
-  name: true,
-  cookie: true,
-  modules: true,
-  discovery: true,
-  domain: true,
-  resolve: true,
-  arbiter: true,
-  logger: true,
-  listen: true,
-  insecure: true,
-  epmdPort: true,
-  strictMessages: true,
-  mailboxMax: true,
-  weight: true,
-  roles: true,
-  logMax: true,
-  world: true,
-  environment: true,
-}
 /** What belongs into another option, by how it is meant there. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   quorum: "{ arbiter: { type: 'mesh', quorum: { size: 3 } } }",
   endpoints: "{ arbiter: { type: 'etcd', endpoints: ['http://127.0.0.1:2379'] } }",
   redis: '{ discovery: { url } }',
+  host: '{ listen: { host } }',
+  port: '{ listen: { port } }',
 }
 
-/** An option that is passed over in silence, such as a misspelt arbiter, would cost more than an error. */
-function checkNames(options: CitadelOptions): void {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name))
-  if (unknown === undefined) return
-  const advice = Object.hasOwn(ELSEWHERE, unknown)
-    ? `: it is meant like ${ELSEWHERE[unknown]}`
-    : `; there are ${Object.keys(NAMES).slice(0, -2).join(', ')}`
-  throw new CitadelError('bad_argument', `Citadel.start has no option '${unknown}'${advice}.`)
+const RULES: Rules<CitadelOptions> = {
+  name: [rule.text[0], 'a string, name@host'],
+  cookie: rule.name,
+  modules: rule.classes,
+  // Arbiter and discovery read theirs on their own.
+  discovery: rule.anything,
+  arbiter: rule.anything,
+  domain: rule.text,
+  resolve: [rule.callback[0], 'a function (key, a, b) => a or b'],
+  logger: [isLogger, 'an object with debug, info, warn and error'],
+  listen: rule.object,
+  insecure: rule.flag,
+  epmdPort: [(value) => value !== 0 && rule.port[0](value), 'a port, 1 to 65535'],
+  strictMessages: rule.flag,
+  mailboxMax: rule.count,
+  weight: [(value) => numberFrom(0)[0](value) && Number.isFinite(value), 'a number from 0'],
+  roles: rule.names,
+  logMax: rule.count,
+  world: rule.object,
+  environment: rule.object,
+}
+const LISTEN_RULES: Rules<NonNullable<CitadelOptions['listen']>> = {
+  host: rule.name,
+  port: rule.port,
+}
+const STOP_RULES: Rules<StopOptions> = { budgetMs: rule.milliseconds }
+
+/** @throws CitadelError `bad_argument` for what is not understood. */
+export function readCitadelOptions(given: CitadelOptions | undefined): CitadelOptions {
+  if (hasTls(given)) {
+    throw new CitadelError(
+      'bad_argument',
+      'This release has no TLS yet; keep to loopback or a private network.',
+    )
+  }
+  const options = readOptions('Citadel.start', given, RULES, ELSEWHERE)
+  if (options.listen === undefined) return options
+  return { ...options, listen: readOptions('listen', options.listen, LISTEN_RULES) }
 }
 
-function checkValues(options: CitadelOptions): void {
-  const { cookie, weight, mailboxMax, logMax, epmdPort, listen } = options
-  if (cookie !== undefined && (typeof cookie !== 'string' || cookie === '')) {
-    throw new CitadelError('bad_argument', 'cookie is a string that is not empty.')
+export const readStopOptions = (given: StopOptions | undefined): StopOptions =>
+  readOptions('stop', given, STOP_RULES)
+
+function hasTls(given: unknown): boolean {
+  try {
+    return (given as { tls?: unknown } | undefined)?.tls !== undefined
+  } catch {
+    return false
   }
-  const check = (name: string, value: unknown, isValid: (n: number) => boolean, what: string) => {
-    if (value === undefined || (typeof value === 'number' && isValid(value))) return
-    throw new CitadelError('bad_argument', `${name} is ${what}, not ${inspect(value)}.`)
-  }
-  const isCount = (n: number) => n >= 1 && (Number.isInteger(n) || n === Number.POSITIVE_INFINITY)
-  const isPort = (n: number) => Number.isInteger(n) && n >= 0 && n <= 65_535
-  check('weight', weight, (n) => n >= 0 && Number.isFinite(n), 'a number from 0')
-  check('mailboxMax', mailboxMax, isCount, 'a whole number from 1')
-  check('logMax', logMax, isCount, 'a whole number from 1')
-  check('epmdPort', epmdPort, (n) => isPort(n) && n > 0, 'a port, 1 to 65535')
-  check('listen.port', listen?.port, isPort, 'a port, 0 to 65535')
+}
+
+function isLogger(value: unknown): boolean {
+  const logger = value as Partial<Record<string, unknown>> | null
+  return ['debug', 'info', 'warn', 'error'].every((level) => typeof logger?.[level] === 'function')
 }

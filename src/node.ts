@@ -31,6 +31,7 @@ import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
 import { RowServer } from './cluster/row-server.js'
 import { SCOPES_ENDPOINT } from './cluster/scope-sender.js'
 import { Scopes } from './cluster/scopes.js'
+import { readSupervisorOptions } from './cluster/supervisor-options.js'
 import { SupervisorServer, type SupervisorShare } from './cluster/supervisor-server.js'
 import { within } from './cluster/within.js'
 import { Connector } from './discovery/connector.js'
@@ -45,9 +46,10 @@ import { parseNodeName } from './mesh/node-name.js'
 import { TcpTransport } from './mesh/tcp-transport.js'
 import {
   type CitadelOptions,
-  checkOptions,
   isLoopback,
   listenAddress,
+  readCitadelOptions,
+  readStopOptions,
   type StopOptions,
 } from './node-options.js'
 import type { BoundNode } from './process/bound-node.js'
@@ -76,6 +78,7 @@ export class Node {
   readonly kernel: Kernel
   readonly mesh: Mesh
   readonly scopes: Scopes
+  private readonly options: CitadelOptions
   private readonly arbiter: ArbiterSettings
   /** Until when this node may act for what it owns; the mesh arbiter has none. */
   private readonly lease: Lease | undefined
@@ -95,17 +98,15 @@ export class Node {
   private readonly disconnected = new Set<string>()
   private stopping: Promise<void> | undefined
 
-  constructor(
-    private readonly options: CitadelOptions,
-    bind: Bind,
-  ) {
+  constructor(given: CitadelOptions | undefined, bind: Bind) {
+    const options = readCitadelOptions(given)
+    this.options = options
     const environment = options.environment ?? systemEnvironment()
     this.world = options.world ?? systemWorld()
     const { clock, random } = this.world
     this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
     const { host } = parseNodeName(this.name)
     const listen = listenAddress(options, host)
-    checkOptions(options)
     this.arbiter = arbiterSettings(options.arbiter)
     this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
     this.log = options.logger ?? stderrLogger
@@ -214,7 +215,11 @@ export class Node {
     await this.connector?.start({ name: this.name, addresses: this.addresses })
   }
 
-  supervisor(name: string, options: SupervisorOptions): Promise<DistributedSupervisor> {
+  async supervisor(
+    name: string,
+    given: SupervisorOptions | undefined,
+  ): Promise<DistributedSupervisor> {
+    const options = readSupervisorOptions(name, given)
     const known = this.supervisors.get(name)
     if (known) return known
     const seat = {
@@ -288,7 +293,8 @@ export class Node {
     return queue
   }
 
-  stop({ budgetMs = STOP_MS }: StopOptions = {}): Promise<void> {
+  async stop(given?: StopOptions): Promise<void> {
+    const { budgetMs = STOP_MS } = readStopOptions(given)
     this.stopping ??= this.shutDown(budgetMs)
     return this.stopping
   }

@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:os'
 import { CitadelError } from './base/errors.js'
+import { type Rules, readOptions, rule } from './base/options.js'
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 
@@ -17,11 +18,17 @@ export interface Stoppable {
 
 export interface StopOnSignalsOptions {
   /** How long handing the children over may take in all; 25,000 unless given. */
-  budgetMs?: number
+  budgetMs?: number | undefined
   /** SIGTERM and SIGINT unless given. */
-  signals?: readonly StopSignal[]
+  signals?: readonly StopSignal[] | undefined
   /** Told what goes on when it takes more than half a second; standard error unless given. */
-  say?: (line: string) => void
+  say?: ((line: string) => void) | undefined
+}
+
+const RULES: Rules<StopOnSignalsOptions> = {
+  budgetMs: rule.milliseconds,
+  signals: rule.list,
+  say: rule.callback,
 }
 
 const BUDGET_MS = 25_000
@@ -40,9 +47,10 @@ const QUIET_MS = 500
  *     stopOnSignals(citadel)
  *     stopOnSignals({ stop: (options) => Promise.all([closeServer(), citadel.stop(options)]) })
  */
-export function stopOnSignals(node: Stoppable, options: StopOnSignalsOptions = {}): () => void {
+export function stopOnSignals(node: Stoppable, given?: StopOnSignalsOptions): () => void {
+  const options = readOptions('stopOnSignals', given, RULES)
   const { budgetMs = BUDGET_MS, signals = ['SIGTERM', 'SIGINT'], say = warn } = options
-  check(budgetMs, signals)
+  check(signals)
   let state: 'running' | 'stopping' | 'slow' = 'running'
 
   const stop = async (status: number): Promise<void> => {
@@ -90,10 +98,7 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
 
 const warn = (line: string): void => void process.stderr.write(`[citadel] ${line}\n`)
 
-function check(budgetMs: unknown, signals: readonly unknown[]): void {
-  if (typeof budgetMs !== 'number' || !(budgetMs >= 0)) {
-    throw new CitadelError('bad_argument', `budgetMs is a number from 0, not ${String(budgetMs)}.`)
-  }
+function check(signals: readonly unknown[]): void {
   const known: readonly unknown[] = STOP_SIGNALS
   for (const signal of signals) {
     if (known.includes(signal)) continue

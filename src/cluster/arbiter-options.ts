@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { CitadelError } from '../base/errors.js'
+import { type Rules, readOptions, rule } from '../base/options.js'
 
 export interface QuorumOptions {
   /**
@@ -12,34 +13,34 @@ export interface QuorumOptions {
    */
   readonly size: number
   /** How long owners may work without a sign of a majority; 6,000 ms unless given. */
-  readonly leaseMs?: number
+  readonly leaseMs?: number | undefined
 }
 
 export interface EtcdTls {
   /** Certificates of who signed the servers' ones, as PEM; the system's unless given. */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined
   /** This node's own certificate and key, where the servers ask for them. */
-  readonly cert?: string | Uint8Array
-  readonly key?: string | Uint8Array
-  readonly servername?: string
+  readonly cert?: string | Uint8Array | undefined
+  readonly key?: string | Uint8Array | undefined
+  readonly servername?: string | undefined
 }
 
 export interface EtcdOptions {
   /** `http://` or `https://` with host and port, one for each server. */
   readonly endpoints: readonly string[]
   /** What all keys in etcd begin with; `citadel/` unless given. Clusters that share an etcd need one each. */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** How long a node that vanishes keeps its keys; 6 s unless given. */
-  readonly ttlSeconds?: number
-  readonly tls?: EtcdTls
-  readonly username?: string
-  readonly password?: string
+  readonly ttlSeconds?: number | undefined
+  readonly tls?: EtcdTls | undefined
+  readonly username?: string | undefined
+  readonly password?: string | undefined
 }
 
 /** Who decides that a key is yours: docs/arbiters.md says what each promises. */
 export type ArbiterOption =
   | 'mesh'
-  | ({ readonly type: 'mesh' } & { readonly quorum?: QuorumOptions })
+  | ({ readonly type: 'mesh' } & { readonly quorum?: QuorumOptions | undefined })
   | ({ readonly type: 'etcd' } & EtcdOptions)
 
 /** The same, with its defaults. */
@@ -62,7 +63,28 @@ const QUORUM_EXAMPLE =
   "{ type: 'mesh', quorum: { size: 3 } }, with leaseMs as an option beside size"
 const ETCD_EXAMPLE =
   "{ type: 'etcd', endpoints: ['http://127.0.0.1:2379'] }, with prefix, ttlSeconds, tls, username and password as options"
-const ETCD_NAMES = ['type', 'endpoints', 'prefix', 'ttlSeconds', 'tls', 'username', 'password']
+
+type MeshOption = { readonly type: 'mesh'; readonly quorum?: QuorumOptions | undefined }
+type EtcdOption = { readonly type: 'etcd' } & EtcdOptions
+
+// Values are checked one by one below, with what they are good for.
+const MESH_RULES: Rules<MeshOption> = { type: rule.text, quorum: rule.anything }
+const QUORUM_RULES: Rules<QuorumOptions> = { size: rule.anything, leaseMs: rule.anything }
+const ETCD_RULES: Rules<EtcdOption> = {
+  type: rule.text,
+  endpoints: rule.anything,
+  prefix: rule.anything,
+  ttlSeconds: rule.anything,
+  tls: rule.object,
+  username: rule.text,
+  password: rule.text,
+}
+const TLS_RULES: Rules<EtcdTls> = {
+  ca: rule.anything,
+  cert: rule.anything,
+  key: rule.anything,
+  servername: rule.name,
+}
 
 export function arbiterSettings(option: ArbiterOption = 'mesh'): ArbiterSettings {
   if (option === 'mesh') return { type: 'mesh' }
@@ -85,26 +107,30 @@ export function arbiterFeature(settings: ArbiterSettings): string | undefined {
   return `arbiter:etcd:${settings.prefix}`
 }
 
-function mesh(option: { readonly type: 'mesh'; readonly quorum?: QuorumOptions }): ArbiterSettings {
+function mesh(option: MeshOption): ArbiterSettings {
   // Without its quorum, what was meant to have one owner would have two: nothing is guessed here.
-  checkNames(option, ['type', 'quorum'], QUORUM_EXAMPLE)
-  if (option.quorum === undefined) return { type: 'mesh' }
-  if (typeof option.quorum !== 'object' || option.quorum === null) throw notUnderstood(option)
-  checkNames(option.quorum, ['size', 'leaseMs'], QUORUM_EXAMPLE)
-  return quorum(option.quorum)
+  const { quorum: given } = read<MeshOption>(option, MESH_RULES, QUORUM_EXAMPLE)
+  if (given === undefined) return { type: 'mesh' }
+  if (typeof given !== 'object' || given === null) throw notUnderstood(option)
+  return quorum(read<QuorumOptions>(given, QUORUM_RULES, QUORUM_EXAMPLE))
 }
 
-function checkNames(option: object, known: readonly string[], example: string): void {
-  const unknown = Object.keys(option).find((name) => !known.includes(name))
-  if (unknown === undefined) return
-  throw wrong(`there is no ${unknown} here; it is meant like ${example}`)
+function read<T extends object>(option: T, rules: Rules<T>, example: string): T {
+  try {
+    return readOptions('arbiter', option, rules)
+  } catch (error) {
+    if (!(error instanceof CitadelError)) throw error
+    throw new CitadelError(error.code, `${error.message} It is meant like ${example}.`, {
+      cause: error,
+    })
+  }
 }
 
 function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
   if (!Number.isInteger(size) || size < 1) {
     throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${inspect(size)}`)
   }
-  if (!(leaseMs >= LEASE_MIN_MS && leaseMs <= LEASE_MAX_MS)) {
+  if (typeof leaseMs !== 'number' || !(leaseMs >= LEASE_MIN_MS && leaseMs <= LEASE_MAX_MS)) {
     throw wrong(
       `quorum.leaseMs is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS} ms, not ${inspect(leaseMs)}`,
     )
@@ -112,10 +138,11 @@ function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
   return { type: 'quorum', size, leaseMs }
 }
 
-function etcd(options: EtcdOptions): ArbiterSettings {
+function etcd(option: EtcdOption): ArbiterSettings {
   // A misspelt prefix would put two clusters into one.
-  checkNames(options, ETCD_NAMES, ETCD_EXAMPLE)
-  const { endpoints, prefix = PREFIX, ttlSeconds = TTL_SECONDS, tls, username, password } = options
+  const options = read<EtcdOption>(option, ETCD_RULES, ETCD_EXAMPLE)
+  const { endpoints, prefix = PREFIX, ttlSeconds = TTL_SECONDS, username, password } = options
+  const tls = options.tls && readOptions('tls of arbiter', options.tls, TLS_RULES)
   checkEndpoints(endpoints)
   if (typeof prefix !== 'string' || prefix === '') throw wrong('prefix is a string, not empty')
   if ((username === undefined) !== (password === undefined)) {

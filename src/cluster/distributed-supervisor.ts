@@ -15,7 +15,12 @@ import { type ChildEvent, ChildEvents } from './child-events.js'
 import { type ChildFinder, ChildHandle, type HandleVerbs } from './child-handle.js'
 import { ChildRunner } from './child-runner.js'
 import { ChildStarter } from './child-starter.js'
-import type { StartChildOptions, StaticChild, SupervisorOptions } from './children-options.js'
+import type {
+  LeaveOptions,
+  StartChildOptions,
+  StaticChild,
+  SupervisorOptions,
+} from './children-options.js'
 import type { Groups } from './groups.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort } from './process-port.js'
@@ -27,11 +32,11 @@ import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
-import { checkOptions, supervisorOptions } from './supervisor-options.js'
+import { readLeaveOptions, readStartOptions, supervisorOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
 import { within } from './within.js'
 
-export type { StartChildOptions, StaticChild, SupervisorOptions }
+export type { LeaveOptions, StartChildOptions, StaticChild, SupervisorOptions }
 
 /** How many children there are. */
 export interface ChildCounts {
@@ -96,7 +101,6 @@ export class DistributedSupervisor {
     private readonly seat: SupervisorSeat,
     private readonly options: SupervisorOptions,
   ) {
-    checkOptions(name, options)
     const { scopes, members, processes } = seat
     this.claims = scopes.scope<'c'>(`c:supervisor/${name}`)
     this.specs = scopes.scope<'s'>(`s:supervisor/${name}`)
@@ -186,14 +190,9 @@ export class DistributedSupervisor {
   async startChild(
     module: (new () => GenServer) | string,
     args: readonly unknown[],
-    options: StartChildOptions,
+    given: StartChildOptions,
   ): Promise<Pid> {
-    if (options?.id === undefined) {
-      throw new CitadelError(
-        'bad_argument',
-        'startChild needs an id: startChild(Worker, args, { id: 1 }).',
-      )
-    }
+    const options = readStartOptions(given)
     const { id: childId, timeoutMs = TIMEOUT_MS } = options
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
@@ -338,14 +337,15 @@ export class DistributedSupervisor {
    * Leaves the supervisor: hands all children of this node over, with their state, and is no member
    * any more. What cannot be handed over within the budget is stopped and started elsewhere.
    */
-  leave(options: { budgetMs?: number } = {}): Promise<void> {
-    this.left ??= this.depart(options.budgetMs ?? LEAVE_MS)
+  async leave(options?: LeaveOptions): Promise<void> {
+    const { budgetMs = LEAVE_MS } = readLeaveOptions('leave', options)
+    this.left ??= this.depart(budgetMs)
     return this.left
   }
 
   /** The same as `leave`: so that this node can be stopped without a child missing anywhere. */
-  drain(options?: { budgetMs?: number }): Promise<void> {
-    return this.leave(options)
+  async drain(options?: LeaveOptions): Promise<void> {
+    return this.leave(readLeaveOptions('drain', options))
   }
 
   private async depart(budgetMs: number): Promise<void> {

@@ -3,6 +3,7 @@
  * until it has left as often, or has ended, or its node is dead; it is listed once.
  */
 import { CitadelError } from '../base/errors.js'
+import { readOptions } from '../base/options.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import { EventQueue } from './event-queue.js'
@@ -15,11 +16,19 @@ import {
 import type { MovingMembership } from './handoff-offer.js'
 import type { ProcessPort } from './process-port.js'
 import { ROW_SERVER } from './registry.js'
+import {
+  BROADCAST_RULES,
+  type BroadcastOptions,
+  JOIN_RULES,
+  type JoinOptions,
+} from './registry-options.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChangeReason } from './table.js'
+
+export type { BroadcastOptions, JoinOptions }
 
 export const GROUPS_SCOPE = 'g:groups'
 const TIMEOUT_MS = 5_000
@@ -30,11 +39,6 @@ export interface GroupEvent {
   readonly group: unknown
   readonly pid: Pid
   readonly reason: ChangeReason
-}
-
-export interface BroadcastOptions {
-  /** Members that do not get it. */
-  except?: readonly Pid[]
 }
 
 export class Groups {
@@ -56,7 +60,8 @@ export class Groups {
    * @throws CitadelError `noproc` when `pid` is dead; `noconnection` when its node is not connected;
    *   `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
-  async join(group: unknown, pid: Pid, options: { meta?: unknown } = {}): Promise<void> {
+  async join(group: unknown, pid: Pid, given?: JoinOptions): Promise<void> {
+    const options = readOptions('join', given, JOIN_RULES)
     const groupId = rowKey(group)
     const meta = rowMeta(options.meta)
     checkPid(pid, 'join(group, pid)')
@@ -210,10 +215,11 @@ export class Groups {
     fromOutcome(outcome as RemoteOutcome<void>)
   }
 
-  private sendTo(pids: readonly Pid[], term: unknown, options: BroadcastOptions = {}): number {
+  private sendTo(pids: readonly Pid[], term: unknown, given?: BroadcastOptions): number {
+    const { except } = readOptions('broadcast', given, BROADCAST_RULES)
     let sent = 0
     for (const pid of pids) {
-      if (options.except?.some((other) => other.equals(pid))) continue
+      if (except?.some((other) => other.equals(pid))) continue
       if (this.processes.send(pid, term)) sent++
     }
     return sent

@@ -1,6 +1,5 @@
 /** The processes of a node as the cluster layer needs them, by its kernel. */
 import type { Kernel } from '../process/kernel.js'
-import type { SpawnOptions } from '../process/process.js'
 import type { ChildPort } from './process-port.js'
 
 export function processPort(kernel: Kernel): ChildPort {
@@ -11,15 +10,13 @@ export function processPort(kernel: Kernel): ChildPort {
     carry: (state, node) => moves.carry(state, node),
     merge: (pid, state) => moves.merge(pid, state),
     goOn: (pid) => moves.goOn(pid),
-    arrive: (module, args, arrival) =>
-      root.spawn(module as never, args as never, { arrival } as SpawnOptions),
+    arrive: (module, args, arrival) => kernel.spawnByRoot(module, args, { arrival }),
     admit: (pid, via, awaited) => moves.admit(pid, via, awaited),
     learned: (from, to) => moves.learned(from, to),
     successor: (pid) => moves.successor(pid),
     predecessor: (pid) => moves.predecessor(pid),
     isAlive: (pid) => kernel.isAlive(pid),
-    spawn: (module, args) =>
-      root.spawn(module as never, args as never, { isOwner: true } as SpawnOptions),
+    spawn: (module, args) => kernel.spawnByRoot(module, args, { isOwner: true }),
     watchExit: (pid, listener) => {
       if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
     },

@@ -3,6 +3,7 @@
  * key and one for each distinct length of a watched prefix, and nothing while nobody watches.
  */
 import { CitadelError } from '../base/errors.js'
+import { readOptions, rule } from '../base/options.js'
 import { termKey } from '../term/key.js'
 import type { Claim, ClaimChange, ClaimTable } from './claim-table.js'
 import { EventQueue } from './event-queue.js'
@@ -115,11 +116,17 @@ export class RegistryWatches {
   }
 }
 
+const SELECTOR_RULES = { key: rule.anything, prefix: rule.anything }
+
 function interestOf(selector: RegistrySelector | undefined): Interest {
   if (selector === undefined) return 'all'
-  const isSelector = typeof selector === 'object' && selector !== null
-  const [hasKey, hasPrefix] = [isSelector && 'key' in selector, isSelector && 'prefix' in selector]
-  if (hasKey === hasPrefix) {
+  const { prefix } = readOptions<{ key?: unknown; prefix?: unknown }>(
+    'watch',
+    selector,
+    SELECTOR_RULES,
+  )
+  const hasKey = Object.hasOwn(selector, 'key')
+  if (hasKey === (prefix !== undefined)) {
     throw new CitadelError(
       'bad_argument',
       'watch wants { key }, { prefix }, or nothing for all keys.',

@@ -6,6 +6,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { silent } from '../base/log.js'
+import { readOptions } from '../base/options.js'
 import { KeyLost } from '../process/system-messages.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
@@ -31,11 +32,14 @@ import {
   undecided,
 } from './registry-errors.js'
 import { ChangeReader, type RegistryEvent } from './registry-events.js'
-import type {
-  RegisterOptions,
-  RegistryParts,
-  ReplaceOptions,
-  WhenRegisteredOptions,
+import {
+  REGISTER_RULES,
+  REPLACE_RULES,
+  type RegisterOptions,
+  type RegistryParts,
+  type ReplaceOptions,
+  WHEN_RULES,
+  type WhenRegisteredOptions,
 } from './registry-options.js'
 import { type RegistrySelector, RegistryWatches } from './registry-watches.js'
 import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
@@ -143,8 +147,9 @@ export class Registry {
    *   `unavailable` when who decides about the key cannot be reached; `timeout`; `noconnection`;
    *   `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
-  async register(key: unknown, pid: Pid, options: RegisterOptions = {}): Promise<void> {
+  async register(key: unknown, pid: Pid, given?: RegisterOptions): Promise<void> {
     this.checkOpen(key)
+    const options = readOptions('register', given, REGISTER_RULES)
     const { timeoutMs = TIMEOUT_MS } = options
     const id = rowKey(key)
     const meta = rowMeta(options.meta)
@@ -200,12 +205,8 @@ export class Registry {
    * @throws CitadelError `not_found` when nobody owns the key; `already_registered` with the owner's
    *   `pid` when that is not `oldPid`; else as `register`.
    */
-  async replace(
-    key: unknown,
-    oldPid: Pid,
-    newPid: Pid,
-    options: ReplaceOptions = {},
-  ): Promise<void> {
+  async replace(key: unknown, oldPid: Pid, newPid: Pid, given?: ReplaceOptions): Promise<void> {
+    const options = readOptions('replace', given, REPLACE_RULES)
     const { timeoutMs = TIMEOUT_MS } = options
     const id = termKey(key)
     const meta = options.meta === undefined ? [] : [rowMeta(options.meta)]
@@ -223,15 +224,10 @@ export class Registry {
   }
 
   /** Resolves with the process registered under `key`, at once or when there is one. */
-  async whenRegistered(
-    key: unknown,
-    { timeoutMs = TIMEOUT_MS, signal }: WhenRegisteredOptions = {},
-  ): Promise<Pid> {
+  async whenRegistered(key: unknown, given?: WhenRegisteredOptions): Promise<Pid> {
+    const options = readOptions('whenRegistered', given, WHEN_RULES)
+    const { timeoutMs = TIMEOUT_MS, signal } = options
     const id = termKey(key)
-    if (!(timeoutMs >= 0)) {
-      const sentence = `timeoutMs is a number of milliseconds, or Infinity, not ${String(timeoutMs)}.`
-      throw new CitadelError('bad_argument', sentence)
-    }
     const deadline = this.scopes.clock.now() + timeoutMs
     if (signal?.aborted) throw notRegisteredInTime(key, 'aborted', timeoutMs, signal)
     for (let pid = this.scope.table.find(id)?.pid; ; ) {

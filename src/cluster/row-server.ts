@@ -9,7 +9,7 @@ import type { Groups } from './groups.js'
 import type { Registry } from './registry.js'
 import { badRequest, toOutcome } from './remote-outcome.js'
 import type { Replacement } from './replacements.js'
-import { isCount, isFlag } from './wire-check.js'
+import { isCount, isFlag, isSpan } from './wire-check.js'
 
 export class RowServer extends GenServer {
   static readonly callable = [
@@ -37,7 +37,7 @@ export class RowServer extends GenServer {
     timeoutMs: number,
     sync: boolean,
   ): typeof noReply {
-    const isValid = this.isOwn(pid) && isFlag(force) && timeoutMs > 0
+    const isValid = this.isOwn(pid) && isFlag(force) && isSpan(timeoutMs) && isFlag(sync)
     if (!isValid) return this.answer(badRequest('register'))
     return this.answer(this.registry.register(key, pid, { force, meta, timeoutMs, sync }))
   }
@@ -91,7 +91,5 @@ function isReplacement(value: unknown): value is Replacement {
   if (typeof value !== 'object' || value === null) return false
   const { oldPid, newPid, epoch, meta, timeoutMs } = value as Partial<Replacement>
   const arePids = oldPid instanceof Pid && newPid instanceof Pid
-  return (
-    arePids && isCount(epoch) && Array.isArray(meta) && timeoutMs !== undefined && timeoutMs > 0
-  )
+  return arePids && isCount(epoch) && Array.isArray(meta) && meta.length <= 1 && isSpan(timeoutMs)
 }

@@ -11,7 +11,7 @@ import type { Origin } from './origin.js'
 import { addHash, RowDigests } from './row-digests.js'
 import type { ChangeReason, Digests, Put, SharedTable } from './table.js'
 import { Tombstones } from './tombstones.js'
-import { checkRow, isAnything, isCount, isText, listOf } from './wire-check.js'
+import { checkRow, isAnything, isCount, isSpan, isText, listOf } from './wire-check.js'
 
 /** How to start a child, anywhere. Must be able to cross the wire. */
 export interface ChildRecipe {
@@ -36,9 +36,6 @@ export function isRecipe(value: unknown): value is ChildRecipe {
   const isStartable = isText(module) && isArgs(args) && RESTARTS.includes(restart)
   return isStartable && areNodes(avoid) && isSpan(shutdownMs) && isText(token)
 }
-
-/** Milliseconds. */
-export const isSpan = (value: unknown): boolean => typeof value === 'number' && value >= 0
 
 export interface SpecRow {
   readonly id: string

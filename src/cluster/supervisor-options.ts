@@ -1,6 +1,15 @@
 /** The options of a distributed supervisor: their defaults, and what they may be. */
 import { CitadelError } from '../base/errors.js'
+import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
+import { RESTART } from '../process/child-spec.js'
 import type { RunnerOptions } from './child-runner.js'
+import type {
+  LeaveOptions,
+  StartChildOptions,
+  StaticChild,
+  SupervisorOptions,
+} from './children-options.js'
+import type { Placement } from './placement.js'
 import type { RebalanceOptions } from './rebalancer.js'
 
 export type CompleteOptions = RunnerOptions & RebalanceOptions
@@ -19,58 +28,75 @@ const DEFAULTS: CompleteOptions = {
 }
 
 /** The options with every default filled in. */
-export function supervisorOptions(given: Partial<CompleteOptions>): CompleteOptions {
+export function supervisorOptions(given: SupervisorOptions): CompleteOptions {
   const complete = Object.entries(DEFAULTS).map(([name, standard]) => {
     return [name, given[name as keyof CompleteOptions] ?? standard]
   })
   return Object.fromEntries(complete) as CompleteOptions
 }
 
-interface Checked extends Partial<CompleteOptions> {
-  readonly restart?: unknown
-  readonly role?: unknown
-  readonly weight?: unknown
-  readonly children?: unknown
-  readonly resolve?: unknown
-}
-
-const isAtLeast =
-  (least: number) =>
-  (value: unknown): boolean =>
-    typeof value === 'number' && value >= least
-const isOneOf =
-  (...words: unknown[]) =>
-  (value: unknown): boolean =>
-    words.includes(value)
-
-const CHECKS: Readonly<Record<string, readonly [(value: unknown) => boolean, string]>> = {
-  maxRestarts: [isAtLeast(0), 'a number from 0'],
-  maxSeconds: [isAtLeast(0), 'a number of seconds from 0'],
-  backoffMs: [isAtLeast(0), 'milliseconds from 0'],
-  backoffMaxMs: [isAtLeast(0), 'milliseconds from 0'],
-  elsewhereAfter: [isAtLeast(1), 'a number from 1'],
-  handoffMs: [isAtLeast(1), 'milliseconds from 1'],
-  settleMs: [isAtLeast(0), 'milliseconds from 0'],
-  movesMax: [isAtLeast(1), 'a number from 1'],
-  weight: [isAtLeast(0), 'a number from 0'],
-  role: [(value) => typeof value === 'string', 'a name'],
-  rebalance: [isOneOf('auto', 'manual'), "'auto' or 'manual'"],
-  restart: [
-    isOneOf('permanent', 'transient', 'temporary'),
-    "'permanent', 'transient' or 'temporary'",
-  ],
-  resolve: [(value) => typeof value === 'function', 'a function (id, a, b) => a or b'],
+const RULES: Rules<SupervisorOptions> = {
+  modules: rule.classes,
   children: [Array.isArray, 'a list of { module, args?, id, restart? }'],
+  restart: RESTART,
+  placement: [
+    (value) => typeof (value as Placement | null)?.choose === 'function',
+    'a placement: rendezvous, leastChildren, pinned(...), or an object with choose(key, members)',
+  ],
+  resolve: [rule.callback[0], 'a function (id, a, b) => a or b'],
+  role: rule.name,
+  weight: [(value) => numberFrom(0)[0](value) && Number.isFinite(value), 'a number from 0'],
+  maxRestarts: numberFrom(0),
+  maxSeconds: numberFrom(0, 'a number of seconds from 0'),
+  backoffMs: numberFrom(0, 'milliseconds from 0'),
+  backoffMaxMs: numberFrom(0, 'milliseconds from 0'),
+  elsewhereAfter: numberFrom(1),
+  handoffMs: numberFrom(1, 'milliseconds from 1'),
+  onStep: rule.callback,
+  rebalance: oneOf('auto', 'manual'),
+  settleMs: numberFrom(0, 'milliseconds from 0'),
+  movesMax: numberFrom(1),
 }
 
-/** @throws CitadelError `bad_argument` that names the option. */
-export function checkOptions(supervisor: string, options: Checked): void {
-  for (const [name, [isValid, what]] of Object.entries(CHECKS)) {
-    const value = options[name as keyof Checked]
-    if (value === undefined || isValid(value)) continue
-    throw new CitadelError(
-      'bad_argument',
-      `${name} of supervisor "${supervisor}" is ${what}, not ${String(value)}.`,
-    )
-  }
+const CHILD_RULES: Rules<StartChildOptions> = {
+  id: rule.anything,
+  restart: RESTART,
+  shutdownMs: rule.milliseconds,
+  timeoutMs: rule.milliseconds,
 }
+const STATIC_RULES: Rules<StaticChild> = {
+  ...CHILD_RULES,
+  module: [(value) => typeof value === 'function' || rule.name[0](value), 'a class or its name'],
+  args: rule.list,
+}
+
+/** @throws CitadelError `bad_argument` that names the supervisor and the option. */
+export function readSupervisorOptions(
+  supervisor: string,
+  given: SupervisorOptions | undefined,
+): SupervisorOptions {
+  const options = readOptions(`supervisor "${supervisor}"`, given, RULES)
+  const children = options.children?.map((child) => readStaticChild(supervisor, child))
+  return children ? { ...options, children } : options
+}
+
+function readStaticChild(supervisor: string, given: StaticChild): StaticChild {
+  const owner = `a child of supervisor "${supervisor}"`
+  const child = readOptions(owner, given, STATIC_RULES)
+  if (child.id === undefined || child.module === undefined) {
+    throw new CitadelError('bad_argument', `${owner} needs a module and an id.`)
+  }
+  return child
+}
+
+export function readStartOptions(given: StartChildOptions): StartChildOptions {
+  const options = readOptions('startChild', given, CHILD_RULES)
+  if (options.id !== undefined) return options
+  const sentence = 'startChild needs an id: startChild(Worker, args, { id: 1 }).'
+  throw new CitadelError('bad_argument', sentence)
+}
+
+const LEAVE_RULES: Rules<LeaveOptions> = { budgetMs: rule.milliseconds }
+
+export const readLeaveOptions = (owner: string, given: LeaveOptions | undefined): LeaveOptions =>
+  readOptions(owner, given, LEAVE_RULES)

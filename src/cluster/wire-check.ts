@@ -10,6 +10,8 @@ export type Check = (value: unknown) => boolean
 const SCOPE_NAME_MAX = 1_000
 
 export const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+/** Milliseconds, `Infinity` included. */
+export const isSpan: Check = (value) => typeof value === 'number' && value >= 0
 export const isText: Check = (value) => typeof value === 'string'
 export const isFlag: Check = (value) => typeof value === 'boolean'
 export const isPidOrNull: Check = (value) => value === null || value instanceof Pid

@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import { oneOf, type Rules, readOptions, rule } from '../base/options.js'
 import type { Random } from '../base/random.js'
 import type { DiscoveredNode, Discovery } from './discovery.js'
 import { DnsDiscovery, type DnsDiscoveryOptions } from './dns-discovery.js'
@@ -18,8 +19,8 @@ export type DiscoveryOption =
   | 'epmd'
   /** `redis://` or `rediss://` */
   | string
-  | { url: string; domain?: string; tls?: RedisTls }
-  | { client: RedisClient; domain?: string }
+  | { url: string; domain?: string | undefined; tls?: RedisTls | undefined }
+  | { client: RedisClient; domain?: string | undefined }
   | { static: readonly (string | DiscoveredNode)[] }
   | { dns: string | DnsDiscoveryOptions }
   | Discovery
@@ -52,17 +53,41 @@ export function createDiscovery(
   return fromObject(option, context)
 }
 
-function fromObject(
-  option: Exclude<DiscoveryOption, string | false>,
-  context: DiscoveryContext,
-): Discovery {
+interface DiscoveryObject {
+  url?: string
+  domain?: string
+  tls?: RedisTls
+  client?: RedisClient
+  static?: readonly (string | DiscoveredNode)[]
+  dns?: string | DnsDiscoveryOptions
+}
+
+const RULES: Rules<DiscoveryObject> = {
+  url: rule.text,
+  domain: rule.text,
+  tls: rule.anything,
+  client: rule.object,
+  static: rule.list,
+  dns: [(value) => rule.name[0](value) || rule.object[0](value), 'a name, or an object with one'],
+}
+const DNS_RULES: Rules<DnsDiscoveryOptions> = {
+  name: rule.name,
+  node: rule.name,
+  type: oneOf('A', 'SRV'),
+  port: rule.port,
+  resolver: rule.object,
+}
+
+function fromObject(option: object, context: DiscoveryContext): Discovery {
   if (isDiscovery(option)) return option
-  if ('static' in option) return new StaticDiscovery(option.static)
-  if ('dns' in option) {
-    return new DnsDiscovery(typeof option.dns === 'string' ? { name: option.dns } : option.dns)
-  }
-  if ('client' in option) return redis({ client: option.client }, option.domain, context)
-  if ('url' in option) return redis({ url: option.url, tls: option.tls }, option.domain, context)
+  if (hasMethods(option)) throw notUnderstood(option)
+  const read = readOptions<DiscoveryObject>('discovery', option, RULES)
+  const { url, domain, tls, client, static: nodes, dns } = read
+  if (nodes) return new StaticDiscovery(nodes)
+  if (typeof dns === 'string') return new DnsDiscovery({ name: dns })
+  if (dns) return new DnsDiscovery(readOptions('discovery by DNS', dns, DNS_RULES))
+  if (client) return redis({ client }, domain, context)
+  if (url !== undefined) return redis({ url, tls }, domain, context)
   throw notUnderstood(option)
 }
 
@@ -87,12 +112,14 @@ function redis(
   return new RedisDiscovery({ ...where, domain: name, clock, random, log })
 }
 
+const METHODS = ['announce', 'withdraw', 'members', 'close'] as const
+
 function isDiscovery(option: object): option is Discovery {
   const candidate = option as Partial<Discovery>
-  return (['announce', 'withdraw', 'members', 'close'] as const).every(
-    (method) => typeof candidate[method] === 'function',
-  )
+  return METHODS.every((method) => typeof candidate[method] === 'function')
 }
+
+const hasMethods = (option: object): boolean => METHODS.some((method) => method in option)
 
 function notUnderstood(option: unknown): CitadelError {
   return new CitadelError(

@@ -18,12 +18,12 @@ export interface DnsDiscoveryOptions {
   /** What to look up: `citadel.default.svc.cluster.local`. */
   name: string
   /** The part of the nodes' names before the `@`. Default: that of the node announced. */
-  node?: string
+  node?: string | undefined
   /** Addresses (the default), or SRV records. */
-  type?: 'A' | 'SRV'
+  type?: 'A' | 'SRV' | undefined
   /** The port all nodes listen on, if it is fixed; else EPMD on their hosts is asked. */
-  port?: number
-  resolver?: DnsResolver
+  port?: number | undefined
+  resolver?: DnsResolver | undefined
 }
 
 /** "No such name" is an answer: there are no nodes. Everything else is a failure to answer. */

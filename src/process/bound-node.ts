@@ -5,12 +5,24 @@
  */
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import { readOptions } from '../base/options.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { Destination } from './destination.js'
-import { FunctionProcess, type MessageFilter, type ReceiveOptions } from './function-process.js'
-import type { CallOptions, Process, SpawnOptions } from './process.js'
+import {
+  FunctionProcess,
+  type MessageFilter,
+  RECEIVE_RULES,
+  type ReceiveOptions,
+} from './function-process.js'
+import {
+  CALL_RULES,
+  type CallOptions,
+  type Process,
+  SPAWN_RULES,
+  type SpawnOptions,
+} from './process.js'
 import {
   cancelTimer,
   exitAfter,
@@ -88,8 +100,14 @@ export class ProcessVerbs {
   ): Promise<Pid<T>>
   spawn(what: unknown, second?: unknown, third?: SpawnOptions): Promise<Pid> {
     const args = Array.isArray(second) ? second : []
-    const options = (Array.isArray(second) ? third : (second ?? third)) as SpawnOptions | undefined
-    return this.#process.host.spawn(this.#process, what, args, options ?? NO_OPTIONS)
+    const isLast = second === undefined || Array.isArray(second)
+    const given = (isLast ? third : second) as SpawnOptions | undefined
+    try {
+      const options = given === undefined ? NO_OPTIONS : readOptions('spawn', given, SPAWN_RULES)
+      return this.#process.host.spawn(this.#process, what, args, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   call<T, M extends MethodName<T>>(
@@ -120,7 +138,10 @@ export class ProcessVerbs {
     return this.#process.host.send(this.#process, to as Destination, message)
   }
 
-  /** The same calls with a time-out of their own, or to be given up by an AbortSignal. */
+  /**
+   * The same calls with a time-out of their own, or to be given up by an AbortSignal. With options that
+   * are not valid each call rejects `bad_argument`.
+   */
   with(options: CallOptions): Caller {
     return new Caller(this.#process, options)
   }
@@ -222,8 +243,14 @@ export class ProcessVerbs {
       const sentence = 'the messages of a GenServer arrive at handleInfo: receive is for functions'
       return Promise.reject(new CitadelError('bad_argument', sentence))
     }
-    if (typeof first === 'function') return process.receive(first, second ?? NO_OPTIONS)
-    return process.receive(undefined, first ?? NO_OPTIONS)
+    const given = typeof first === 'function' ? second : first
+    const filter = typeof first === 'function' ? first : undefined
+    if (given === undefined) return process.receive(filter, NO_OPTIONS)
+    try {
+      return process.receive(filter, readOptions('receive', given, RECEIVE_RULES))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   #mustLive(): void {
@@ -239,10 +266,16 @@ export interface BoundNode extends ProcessVerbs {}
 export class Caller {
   readonly #process: Process
   readonly #options: CallOptions
+  readonly #refusal: unknown
 
   constructor(process: Process, options: CallOptions) {
     this.#process = process
-    this.#options = options
+    this.#options = NO_OPTIONS
+    try {
+      this.#options = readOptions('with', options, CALL_RULES)
+    } catch (error) {
+      this.#refusal = error
+    }
   }
 
   call<T, M extends MethodName<T>>(
@@ -252,6 +285,7 @@ export class Caller {
   ): Promise<MethodResult<NoInfer<T>, M>>
   call(to: Destination, request: object): Promise<unknown>
   call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
     const { host } = this.#process
     return host.call(this.#process, to as Destination, method, args, this.#options)
   }

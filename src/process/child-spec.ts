@@ -3,6 +3,7 @@
  * The words and defaults are OTP's.
  */
 import { CitadelError } from '../base/errors.js'
+import { oneOf, type Rule, type Rules, readOptions, rule } from '../base/options.js'
 import type { BoundNode } from './bound-node.js'
 import { isCleanExit } from './exit-reason.js'
 import type { ServerClass } from './typed-call.js'
@@ -18,16 +19,33 @@ export interface ChildSpec {
   id: string
   /** A GenServer class, or a function to run as a process. */
   module: ServerClass | ((self: BoundNode) => unknown)
-  args?: readonly unknown[]
+  args?: readonly unknown[] | undefined
   /** A local name for the process. */
-  name?: string
+  name?: string | undefined
   /** `permanent` unless set. */
-  restart?: Restart
+  restart?: Restart | undefined
   /** 5,000 unless set; `infinity` for supervisors. */
-  shutdown?: Shutdown
+  shutdown?: Shutdown | undefined
 }
 
 const SHUTDOWN_MS = 5_000
+
+export const RESTART: Rule = oneOf('permanent', 'transient', 'temporary')
+const WORDS: readonly unknown[] = ['brutal_kill', 'infinity']
+const RULES: Rules<ChildSpec> = {
+  id: rule.text,
+  module: rule.callback,
+  args: rule.list,
+  name: rule.text,
+  restart: RESTART,
+  shutdown: [
+    (value) => rule.milliseconds[0](value) || WORDS.includes(value),
+    "milliseconds, 'brutal_kill' or 'infinity'",
+  ],
+}
+
+/** With every default filled in. */
+export type Complete = { readonly [K in keyof ChildSpec]-?: Exclude<ChildSpec[K], undefined> }
 
 export function mustRestart(restart: Restart, reason: unknown): boolean {
   if (restart === 'permanent') return true
@@ -35,21 +53,12 @@ export function mustRestart(restart: Restart, reason: unknown): boolean {
 }
 
 /** The spec with every default filled in; rejects what cannot be one. */
-export function completeSpec(spec: ChildSpec, isSupervisor: boolean): Required<ChildSpec> {
-  if (typeof spec?.id !== 'string') throw bad('a child needs an id, a string')
+export function completeSpec(given: ChildSpec, isSupervisor: boolean): Complete {
+  const spec = readOptions('a child', given, RULES)
+  if (typeof spec.id !== 'string') throw bad('a child needs an id, a string')
   if (typeof spec.module !== 'function') throw bad(`child '${spec.id}' needs a module to start`)
   const { restart = 'permanent', shutdown = isSupervisor ? 'infinity' : SHUTDOWN_MS } = spec
-  if (!['permanent', 'transient', 'temporary'].includes(restart)) {
-    throw bad(
-      `restart of child '${spec.id}' is permanent, transient or temporary, not '${restart}'`,
-    )
-  }
-  if (typeof shutdown === 'number' ? !(shutdown >= 0) : !WORDS.includes(shutdown)) {
-    throw bad(`shutdown of child '${spec.id}' is milliseconds, 'brutal_kill' or 'infinity'`)
-  }
   return { ...spec, args: spec.args ?? [], name: spec.name ?? '', restart, shutdown }
 }
-
-const WORDS: readonly string[] = ['brutal_kill', 'infinity']
 
 const bad = (sentence: string): CitadelError => new CitadelError('bad_argument', sentence)

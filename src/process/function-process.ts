@@ -4,6 +4,7 @@
  */
 import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
+import { type Rules, rule } from '../base/options.js'
 import type { Pid } from '../term/pid.js'
 import { describeReason } from './exit-reason.js'
 import { callTerm, castTerm } from './gen-protocol.js'
@@ -16,8 +17,10 @@ export type MessageFilter = (message: unknown) => boolean
 
 export interface ReceiveOptions {
   /** Reject with `timeout` when no such message came. No limit unless set. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
+
+export const RECEIVE_RULES: Rules<ReceiveOptions> = { timeoutMs: rule.milliseconds }
 
 interface Receiver {
   filter: MessageFilter | undefined

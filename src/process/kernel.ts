@@ -167,6 +167,15 @@ export class Kernel implements Host, SignalSink {
     }
   }
 
+  /** For the layers above: a process that the root starts, with what only the runtime may say. */
+  spawnByRoot(
+    what: unknown,
+    args: readonly unknown[],
+    options: Destiny & Pick<Birth, 'arrival'>,
+  ): Promise<Pid> {
+    return this.spawn(this.#core.root, what, args, options)
+  }
+
   #maySpawn(parent: Process, { name }: SpawnOptions): void {
     if (this.#stopped) throw new CitadelError('stopped', 'the node has stopped')
     if (this.isOver(parent)) throw new CitadelError('noproc', 'this process has ended')

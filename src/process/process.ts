@@ -6,6 +6,7 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import { type Rules, rule } from '../base/options.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
@@ -140,10 +141,12 @@ export interface Detour {
 
 export interface SpawnOptions {
   /** A local name. Taken: `name_taken`. */
-  name?: string
+  name?: string | undefined
   /** Link to the spawning process, which becomes the parent. */
-  link?: boolean
+  link?: boolean | undefined
 }
+
+export const SPAWN_RULES: Rules<SpawnOptions> = { name: rule.name, link: rule.flag }
 
 /** What only the runtime says about a process that it starts. */
 export interface Destiny {
@@ -153,8 +156,13 @@ export interface Destiny {
 
 export interface CallOptions {
   /** 5,000 unless set. `Infinity`: as long as it takes. */
-  timeoutMs?: number
-  signal?: AbortSignal
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+export const CALL_RULES: Rules<CallOptions> = {
+  timeoutMs: rule.milliseconds,
+  signal: rule.abortSignal,
 }
 
 /** What the processes of a node ask of it. The kernel is the one that answers. */

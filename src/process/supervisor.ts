@@ -10,12 +10,19 @@
  *     await citadel.call(pid, 'whichChildren')
  */
 import { CitadelError, type ErrorCode } from '../base/errors.js'
+import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
 import type { Pid } from '../term/pid.js'
 import type { BoundNode } from './bound-node.js'
-import { type ChildSpec, completeSpec, mustRestart, type Restart } from './child-spec.js'
+import {
+  type ChildSpec,
+  type Complete,
+  completeSpec,
+  mustRestart,
+  type Restart,
+} from './child-spec.js'
 import { describeReason } from './exit-reason.js'
 import { GenServer } from './gen-server.js'
-import type { SpawnOptions } from './process.js'
+import { SPAWN_RULES, type SpawnOptions } from './process.js'
 import { noReply } from './request.js'
 import { RestartIntensity } from './restart-intensity.js'
 import { Exit } from './system-messages.js'
@@ -30,11 +37,18 @@ export type Strategy =
   | 'rest_for_one'
 
 export interface SupervisorOptions {
-  strategy?: Strategy
-  children?: readonly ChildSpec[]
+  strategy?: Strategy | undefined
+  children?: readonly ChildSpec[] | undefined
   /** More than this many restarts within `maxSeconds` end the supervisor: 3 in 5 unless set. */
-  maxRestarts?: number
-  maxSeconds?: number
+  maxRestarts?: number | undefined
+  maxSeconds?: number | undefined
+}
+
+const RULES: Rules<SupervisorOptions> = {
+  strategy: oneOf('one_for_one', 'one_for_all', 'rest_for_one'),
+  children: rule.list,
+  maxRestarts: numberFrom(0),
+  maxSeconds: numberFrom(0, 'a number of seconds from 0'),
 }
 
 export interface ChildInfo {
@@ -45,11 +59,9 @@ export interface ChildInfo {
 }
 
 interface Child {
-  readonly spec: Required<ChildSpec>
+  readonly spec: Complete
   pid: Pid | undefined
 }
-
-const STRATEGIES: readonly string[] = ['one_for_one', 'one_for_all', 'rest_for_one']
 
 export class Supervisor extends GenServer {
   /** Its messages hold classes, and it never speaks to another node. */
@@ -65,20 +77,20 @@ export class Supervisor extends GenServer {
   #intensity = new RestartIntensity(3, 5)
 
   /** Starts a supervisor, linked to the process that starts it. */
-  static start(
+  static async start(
     citadel: Pick<BoundNode, 'spawn'>,
     options: SupervisorOptions,
-    spawnOptions: SpawnOptions = {},
+    spawnOptions?: SpawnOptions,
   ): Promise<Pid<Supervisor>> {
-    return citadel.spawn(Supervisor, [options], { link: true, ...spawnOptions })
+    const read = readOptions('Supervisor.start', options, RULES)
+    const { link = true, ...rest } = readOptions('Supervisor.start', spawnOptions, SPAWN_RULES)
+    return citadel.spawn(Supervisor, [read], { link, ...rest })
   }
 
-  async init(options: SupervisorOptions = {}): Promise<void> {
+  async init(given?: SupervisorOptions): Promise<void> {
+    const options = readOptions('Supervisor', given, RULES)
     this.trapExit = true
     this.#strategy = options.strategy ?? 'one_for_one'
-    if (!STRATEGIES.includes(this.#strategy)) {
-      throw new CitadelError('bad_argument', `strategy is one of ${STRATEGIES.join(', ')}`)
-    }
     this.#intensity = new RestartIntensity(options.maxRestarts ?? 3, options.maxSeconds ?? 5)
     for (const spec of options.children ?? []) this.#add(spec)
     try {

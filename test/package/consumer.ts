@@ -6,11 +6,17 @@ import {
   Atom,
   Citadel,
   CitadelError,
+  type CitadelOptions,
   Down,
   Exit,
   GenServer,
+  type InitArgs,
   type Logger,
+  type MethodName,
   type Pid,
+  type ServerModule,
+  type StartChildOptions,
+  type SupervisorOptions,
   silent,
   Tuple,
 } from 'citadel'
@@ -55,6 +61,42 @@ function check(holds: boolean): void {
   if (!holds) throw new Error('does not hold')
 }
 
+/** Options straight from the environment, each of which may be there or not. */
+const setting = (name: string): string | undefined => process.env[name]
+const count = (name: string): number | undefined =>
+  setting(name) ? Number(setting(name)) : undefined
+export const node: CitadelOptions = {
+  name: setting('NODE_NAME'),
+  cookie: setting('COOKIE'),
+  domain: setting('DOMAIN'),
+  discovery: setting('REDIS'),
+  listen: { host: setting('HOST'), port: count('PORT') },
+  weight: count('WEIGHT'),
+}
+export const supervision: SupervisorOptions = {
+  role: setting('ROLE'),
+  maxRestarts: count('RESTARTS'),
+  rebalance: setting('MANUAL') ? 'manual' : undefined,
+}
+
+/** What a user writes around `startChild`. */
+export class Starter<T extends GenServer> {
+  readonly modules: Readonly<Record<string, ServerModule>>
+
+  constructor(
+    readonly module: new () => T,
+    readonly method: MethodName<T>,
+  ) {
+    this.modules = { [module.name]: module }
+  }
+
+  async start(node: Citadel, args: InitArgs<T>, options: StartChildOptions): Promise<Pid<T>> {
+    const supervisor = await node.supervisor('starter', { modules: this.modules })
+    return supervisor.startChild(this.module, args, { restart: undefined, ...options })
+  }
+}
+export const starter = new Starter(Worker, 'add')
+
 async function codeOf(work: Promise<unknown>): Promise<string> {
   try {
     await work
@@ -84,6 +126,12 @@ const given = new AbortController()
 const slow = citadel.with({ signal: given.signal }).call(worker, 'slow', 500)
 given.abort()
 check((await codeOf(slow)) === 'aborted')
+await citadel.spawn(Worker, ['none'], { name: setting('WORKER_NAME'), link: undefined })
+check(
+  (await citadel
+    .with({ timeoutMs: count('TIMEOUT'), signal: undefined })
+    .call(worker, 'add', 0)) === 5,
+)
 check((await codeOf(citadel.call('worker', 'nonsense'))) === 'undefined_method')
 check(citadel.cast(worker, 'add', 1))
 check(citadel.send(worker, new Tuple(new Atom('hello'), 1)))
@@ -119,7 +167,7 @@ check(!citadel.disconnect('nobody@127.0.0.1') && citadel.nodes().length === 0)
 check((await citadel.members()).length === 1 && (await citadel.joinCluster())[0] === true)
 
 const { registry, groups } = citadel
-await registry.register('key', worker, { meta: { level: 1 } })
+await registry.register('key', worker, { meta: { level: 1 }, timeoutMs: count('TIMEOUT') })
 check((await codeOf(registry.register('key', worker))) === 'already_registered')
 await registry.register('key', worker, { force: true })
 const found: Pid | undefined = registry.findByKey('key')

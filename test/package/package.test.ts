@@ -139,6 +139,12 @@ test('a strict program compiles against the types, and runs: every promised name
     strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
+    noPropertyAccessFromIndexSignature: true,
+    noImplicitOverride: true,
+    noImplicitReturns: true,
+    noUnusedLocals: true,
+    isolatedModules: true,
+    verbatimModuleSyntax: true,
     skipLibCheck: false,
     types: ['node'],
   }

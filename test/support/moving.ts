@@ -3,7 +3,6 @@
  * is there for itself, so that a test can let things happen between two of them.
  */
 import { GenServer } from '../../src/process/gen-server.js'
-import type { SpawnOptions } from '../../src/process/process.js'
 import { type From, noReply } from '../../src/process/request.js'
 import type { Pid } from '../../src/term/pid.js'
 import type { ManualClock } from './manual-clock.js'
@@ -34,8 +33,7 @@ export class Moving {
 
   /** Starts the successor of `from` on `node`, held. */
   arrive(module: new () => GenServer, state: unknown, from: Pid, node: string): Promise<Pid> {
-    const options = { arrival: { state, from } } as SpawnOptions
-    return this.kernel(node).root.spawn(module as never, [] as never, options)
+    return this.kernel(node).spawnByRoot(module, [], { arrival: { state, from } })
   }
 
   admit(from: Pid, to: Pid, awaited = this.nodes): void {

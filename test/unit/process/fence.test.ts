@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { CitadelError } from '../../../src/base/errors.js'
 import type { BoundNode } from '../../../src/process/bound-node.js'
 import { GenServer } from '../../../src/process/gen-server.js'
-import type { SpawnOptions } from '../../../src/process/process.js'
 import { Down, Exit } from '../../../src/process/system-messages.js'
 import type { Pid } from '../../../src/term/pid.js'
 import { FencedNode, fate, LEASE_MS, Owner, THERE } from '../../support/fenced-node.js'
@@ -406,8 +405,7 @@ describe('one node: an owner that starts when the lease ends', () => {
 
   const spawn = (node: FencedNode, work: (self: Starting) => unknown): Promise<unknown> => {
     Starting.begun = []
-    const options = { isOwner: true } as SpawnOptions
-    return fate(node.node.spawn(Starting as never, [work] as never, options))
+    return fate(node.kernel.spawnByRoot(Starting, [work], { isOwner: true }))
   }
 
   it('does not begin', async () => {
@@ -447,8 +445,7 @@ describe('one node: an owner that starts when the lease ends', () => {
 
   it('stays an owner when it gives up its only key, as a child is one by itself', async () => {
     const node = await FencedNode.start()
-    const options = { isOwner: true } as SpawnOptions
-    const pid = await node.node.spawn(Owner, [], options)
+    const pid = await node.kernel.spawnByRoot(Owner, [], { isOwner: true })
     node.kernel.own(pid as Pid, true)
     node.kernel.own(pid as Pid, false)
     node.freeze()
@@ -618,7 +615,7 @@ describe('one node: what is not fenced', () => {
 
   it('on a node without a lease nobody is an owner', async () => {
     const { kernel, node } = testKernel()
-    const pid = await node.spawn(Owner, [], { isOwner: true } as SpawnOptions)
+    const pid = await kernel.spawnByRoot(Owner, [], { isOwner: true })
     kernel.own(pid as Pid, true)
     expect(await node.call(pid, 'run', () => 'works')).toBe('works')
     expect(kernel.mayOwn(node.self)).toBe(true)
