@@ -7,7 +7,8 @@ import type { ChildRunner } from './child-runner.js'
 import { isOffer } from './handoff-offer.js'
 import type { Rebalancer } from './rebalancer.js'
 import { badRequest, toOutcome } from './remote-outcome.js'
-import { type ChildRecipe, isRecipe, isSpan } from './spec-table.js'
+import { type ChildRecipe, isRecipe } from './spec-table.js'
+import { isSpan } from './wire-check.js'
 
 /** How long a start may take, unless the one who asks says. */
 const START_MS = 5_000
