@@ -21,19 +21,29 @@ export interface ControlReceiver {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** What an element of a message takes in memory besides its bytes, on average. */
+const ELEMENT_BYTES = 24
 
 export class ControlReader {
   private readonly terms = new TermReader(NO_BYTES)
   /** Elements of the control tuple that were not read yet. */
   private left = 0
+  private frameBytes = 0
 
   constructor(
     private readonly self: string,
-    private readonly peer: string,
+    /** Which start of which node the connection leads to. */
+    private readonly peer: { readonly node: string; readonly creation: number },
     private readonly receiver: ControlReceiver,
   ) {}
 
+  /** What the message of the present frame takes, about, while it waits to be handled. */
+  get cost(): number {
+    return this.frameBytes + ELEMENT_BYTES * this.terms.elements
+  }
+
   read(frame: Uint8Array): void {
+    this.frameBytes = frame.length
     this.terms.reset(frame)
     if (this.terms.u8() !== PASS_THROUGH) throw this.malformed('a frame of another kind')
     this.version()
@@ -42,7 +52,7 @@ export class ControlReader {
     switch (op) {
       case OP.SEND_SENDER:
       case OP.SEND_SENDER_TT:
-        this.send(this.pid())
+        this.send(this.sender())
         break
       case OP.SEND:
       case OP.SEND_TT:
@@ -68,14 +78,14 @@ export class ControlReader {
   }
 
   private regSend(): void {
-    const from = this.pid()
+    const from = this.sender()
     this.skip()
     const name = this.name()
     this.receiver.named(name, this.payload(), from)
   }
 
   private aliasSend(): void {
-    this.pid()
+    this.sender()
     const ref = this.ref()
     this.receiver.alias(ref, this.payload())
   }
@@ -143,7 +153,7 @@ export class ControlReader {
   }
 
   private exit(type: 'exit' | 'exit2', tokenFirst: boolean, inPayload: boolean): Signal {
-    const from = this.sender()
+    const from = type === 'exit' ? this.subject() : this.sender()
     const to = this.pid()
     if (tokenFirst) this.skip()
     return { type, from, to, reason: inPayload ? this.payload() : this.term() }
@@ -153,17 +163,20 @@ export class ControlReader {
     this.take()
     const id = this.terms.bigint()
     if (id < 1n || id >= 1n << 64n) throw this.malformed('an unlink id out of range')
-    return { type, id, from: this.sender(), to: this.pid() }
+    const from = type === 'unlinkAck' ? this.subject() : this.sender()
+    return { type, id, from, to: this.pid() }
   }
 
   private monitor(type: 'monitor' | 'demonitor'): Signal {
     const from = this.sender()
     const to = this.target(this.self)
-    return { type, from, to, ref: this.ref() }
+    const ref = this.ref()
+    if (ref.node !== this.peer.node) throw this.malformed('a reference of another node as its own')
+    return { type, from, to, ref }
   }
 
   private down(inPayload: boolean): Signal {
-    const from = this.target(this.peer)
+    const from = this.terms.isAtom() ? this.target(this.peer.node) : this.subject()
     const to = this.pid()
     const ref = this.ref()
     return { type: 'down', from, to, ref, reason: inPayload ? this.payload() : this.term() }
@@ -172,7 +185,7 @@ export class ControlReader {
   /** The one send of OTP 28: flags say what it is and where it goes. */
   private altact(): void {
     const flags = this.integer()
-    const from = this.pid()
+    const from = this.sender()
     if (flags & ALTACT.ALIAS) {
       const ref = this.ref()
       this.receiver.alias(ref, this.payload())
@@ -213,10 +226,17 @@ export class ControlReader {
     return this.terms.pid()
   }
 
-  /** A process of the peer: links and monitors of others would never be cleaned up. */
+  /** A process of this start of the peer: nobody speaks for the processes of others. */
   private sender(): Pid {
+    const pid = this.subject()
+    if (pid.creation !== this.peer.creation) throw this.malformed('a signal of another start')
+    return pid
+  }
+
+  /** Of an earlier start, too: whoever links to such a process, or monitors it, hears of its end. */
+  private subject(): Pid {
     const pid = this.pid()
-    if (pid.node !== this.peer) throw this.malformed('a signal in the name of another node')
+    if (pid.node !== this.peer.node) throw this.malformed('a signal in the name of another node')
     return pid
   }
 
@@ -246,6 +266,6 @@ export class ControlReader {
   }
 
   private malformed(what: string): CitadelError {
-    return new CitadelError('bad_format', `${this.peer} sent ${what}`)
+    return new CitadelError('bad_format', `${this.peer.node} sent ${what}`)
   }
 }

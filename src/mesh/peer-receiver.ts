@@ -43,23 +43,23 @@ export class PeerReceiver implements PeerOwner {
     this.events.closed(this.peer, end)
   }
 
-  message(to: Pid, message: unknown, from: Pid | undefined): void {
-    if (to.id !== this.system.id || to.serial !== 0) this.sink.deliver(to, message, from)
+  message(to: Pid, message: unknown): void {
+    if (!to.equals(this.system)) this.sink.deliver(to, message, this.peer)
     else if (isYes(message)) this.events.pingAnswered(this.peer)
   }
 
   named(name: string, message: unknown, from: Pid): void {
     if (name === CITADEL) this.citadel(message)
     else if (name === NET_KERNEL) this.netKernel(message)
-    else this.sink.deliverNamed(name, message, from)
+    else this.sink.deliverNamed(name, message, from, this.peer)
   }
 
   alias(ref: Ref, message: unknown): void {
-    this.sink.deliverToAlias(ref, message)
+    this.sink.deliverToAlias(ref, message, this.peer)
   }
 
   signal(signal: Signal): void {
-    if (!isMonitorOfNetKernel(signal)) this.sink.receiveSignal(signal)
+    if (!isMonitorOfNetKernel(signal)) this.sink.receiveSignal(signal, this.peer)
   }
 
   spawnRequest(request: Ref, from: Pid): void {

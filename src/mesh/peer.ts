@@ -63,6 +63,7 @@ export class Peer implements ConnectionHandlers {
   private readonly link: Link
   private readonly outbox: Outbox
   private readonly inbox: Inbox
+  private readonly reader: ControlReader
   private readonly writer: ControlWriter
   private readonly clock: Clock
   private readonly connection: Connection
@@ -82,13 +83,13 @@ export class Peer implements ConnectionHandlers {
     const overflowed = (): void => this.overflowed()
     this.outbox = new Outbox(connection, clock, options.outbox, overflowed, options.beforeFlush)
     this.writer = new ControlWriter(this.outbox.writer, flags, frameLimitBytes)
-    const reader = new ControlReader(options.self, options.node, owner)
+    this.reader = new ControlReader(options.self, options, owner)
     this.inbox = new Inbox(
       connection,
       clock,
       options.budget,
       frameLimitBytes,
-      (frame) => reader.read(frame),
+      (frame) => this.reader.read(frame),
       (error) => this.finish({ why: 'bad frame', error }),
     )
   }
@@ -112,6 +113,11 @@ export class Peer implements ConnectionHandlers {
 
   get remoteHost(): string {
     return this.connection.remote.host
+  }
+
+  /** What the frame takes that is being handled. */
+  get frameBytes(): number {
+    return this.reader.cost
   }
 
   get pendingBytes(): number {

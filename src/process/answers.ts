@@ -63,7 +63,7 @@ export class Answers {
     const from = call.holder?.pid ?? this.#core.root.pid
     const alias = aliasOf(call.tag)
     if (call.pid.node === this.#core.name) {
-      if (alias !== undefined) this.#calls.replied(alias, value)
+      if (alias !== undefined) this.#calls.replied(alias, value, this.#core.name)
       return true
     }
     const message = new Tuple(call.tag, value)

@@ -296,17 +296,26 @@ export class Calls {
     this.#core.router.signal(node, { type: 'demonitor', from: call.pid, to: target, ref })
   }
 
-  /** A reply from the mesh. False: no call of ours waits under this reference. */
-  replied(ref: Ref, value: unknown): boolean {
-    const sent = this.#sent.get(this.#core.keyOf(ref))
+  /**
+   * A reply by a node. False: no call of this start waits for one from there under this reference;
+   * docs/decisions/0020-identity.md says why nobody else may answer.
+   */
+  replied(ref: Ref, value: unknown, by: string): boolean {
+    const sent = this.#awaited(ref, by)
     if (sent === undefined) return false
     this.succeed(sent.call, value)
     return true
   }
 
-  /** The other node says that there will be no reply. False: no call waits under this reference. */
-  heardDown(ref: Ref, reason: unknown): boolean {
+  /** What waits for an answer under this reference. A process of this node may speak for any. */
+  #awaited(ref: Ref, by: string): Sent | undefined {
     const sent = this.#sent.get(this.#core.keyOf(ref))
+    return sent?.node === by || by === this.#core.name ? sent : undefined
+  }
+
+  /** A node says that there will be no reply. False: no call waits for one from there. */
+  heardDown(ref: Ref, reason: unknown, by: string): boolean {
+    const sent = this.#awaited(ref, by)
     if (sent === undefined) return false
     sent.monitored = false
     this.fail(sent.call, errors.refusalFromWire(sent.call, reasonFromWire(reason), sent.node))

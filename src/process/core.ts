@@ -5,17 +5,18 @@
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import type { Random } from '../base/random.js'
 import { TermCodec } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import { Ref } from '../term/ref.js'
 import { type ByKey, type Destination, type Resolvable, resolvePid } from './destination.js'
 import type { Fence } from './fence.js'
-import { MailboxPool } from './mailbox.js'
+import { type Mailbox, MailboxPool } from './mailbox.js'
 import { Notices } from './notices.js'
 import type { NoticeKind, Process } from './process.js'
 import { ProcessTable } from './process-table.js'
 import { Redirects } from './redirects.js'
-import type { Router } from './router.js'
+import type { Router, Source } from './router.js'
 import { Scheduler } from './scheduler.js'
 import type { RemoteName, Target } from './signal.js'
 
@@ -23,17 +24,19 @@ export interface CoreOptions {
   name: string
   creation: () => number
   clock: Clock
+  random: Random
   log: Logger
   router: Router
   strictMessages: boolean
   mailboxMax: number
+  mailboxMaxBytes: number
   resolveKey: ((key: unknown) => Pid | undefined) | undefined
   beforeRun: ((now: number) => void) | undefined
   fence: Fence
 }
 
 /** A name handled by the node itself, synchronously, in the order of the stream. */
-export type Endpoint = (message: unknown, from: Pid) => void
+export type Endpoint = (message: unknown, from: Pid, source?: Source) => void
 
 /** Where a destination leads, decided now. */
 export type Route =
@@ -53,6 +56,7 @@ export class Core {
   readonly router: Router
   readonly strict: boolean
   readonly mailboxMax: number
+  readonly mailboxMaxBytes: number
   readonly table: ProcessTable
   readonly scheduler: Scheduler
   readonly notices: Notices<NoticeKind>
@@ -67,7 +71,8 @@ export class Core {
   readonly #creation: () => number
   readonly #resolveKey: ((key: unknown) => Pid | undefined) | undefined
   readonly #mailboxes = new MailboxPool()
-  #refs = 0
+  /** What the next reference counts on from. */
+  #refs: number
 
   constructor(options: CoreOptions) {
     this.name = options.name
@@ -76,8 +81,10 @@ export class Core {
     this.router = options.router
     this.strict = options.strictMessages
     this.mailboxMax = options.mailboxMax
+    this.mailboxMaxBytes = options.mailboxMaxBytes
     this.fence = options.fence
     this.#creation = options.creation
+    this.#refs = firstOf(options.random)
     this.#resolveKey = options.resolveKey
     this.table = new ProcessTable(options.name, options.creation)
     this.scheduler = new Scheduler(options.clock, options.beforeRun)
@@ -91,10 +98,11 @@ export class Core {
     return new Ref(this.name, this.#creation(), words)
   }
 
-  /** The number under which a reference of this node is kept; a text for any other. */
+  /** The number under which a reference of this start is kept; a text for any other. */
   keyOf(ref: Ref): number | string {
     const { words } = ref
-    if (ref.node !== this.name || words.length !== 3) return ref.toString()
+    const isOurs = ref.node === this.name && ref.creation === this.#creation()
+    if (!isOurs || words.length !== 3 || words[0]! >= WORD_0) return ref.toString()
     return words[0]! + WORD_0 * (words[1]! + WORD_1 * words[2]!)
   }
 
@@ -103,18 +111,32 @@ export class Core {
     return process.status === 'ended' || (process.isOwner && !this.fence.holds(process))
   }
 
-  /** Puts an item into a mailbox. False: ended or full, and nothing was put. */
-  post(process: Process, item: unknown): boolean {
+  /**
+   * Puts an item into a mailbox; `bytes`: what it took on its way from another node. False: ended
+   * or full, and nothing was put.
+   */
+  post(process: Process, item: unknown, bytes = 0): boolean {
     const { detour } = process
-    return detour === undefined ? this.admit(process, item) : detour.take(item)
+    return detour === undefined ? this.admit(process, item, bytes) : detour.take(item, bytes)
   }
 
   /** The same past any detour. */
-  admit(process: Process, item: unknown): boolean {
+  admit(process: Process, item: unknown, bytes = 0): boolean {
     const { mailbox } = process
-    if (mailbox !== undefined && mailbox.size >= this.mailboxMax) return false
-    this.#put(process, item)
+    if (mailbox !== undefined && this.#isFull(mailbox, bytes)) return false
+    this.#put(process, item, bytes)
     return true
+  }
+
+  /** One message of any size has room where there is none of other nodes. */
+  #isFull(mailbox: Mailbox, bytes: number): boolean {
+    if (mailbox.size >= this.mailboxMax) return true
+    return bytes > 0 && mailbox.bytes > 0 && mailbox.bytes + bytes > this.mailboxMaxBytes
+  }
+
+  /** Room for a message of another node of so many bytes. */
+  hasRoom(process: Process, bytes: number): boolean {
+    return process.mailbox === undefined || !this.#isFull(process.mailbox, bytes)
   }
 
   /** Exits, downs and replies always find room, but in the mailbox that perhaps nobody reads. */
@@ -126,13 +148,13 @@ export class Core {
     } else this.#put(process, item)
   }
 
-  #put(process: Process, item: unknown): void {
+  #put(process: Process, item: unknown, bytes = 0): void {
     let { mailbox } = process
     if (mailbox === undefined) {
       mailbox = this.#mailboxes.take()
       process.mailbox = mailbox
     }
-    mailbox.push(item)
+    mailbox.push(item, bytes)
     if (process.queued) return
     if (process.status === 'ready' || process.status === 'moved') this.scheduler.enqueue(process)
   }
@@ -194,6 +216,9 @@ export class Core {
     return pid && this.#routePid(pid)
   }
 }
+
+/** 48 bits by chance, as in Erlang: nobody can guess a reference, and those of two starts differ. */
+const firstOf = (random: Random): number => random.uint32() * 2 ** 16 + (random.uint32() >>> 16)
 
 const SENTENCES = {
   mailboxFull: (process: unknown) =>

@@ -67,8 +67,8 @@ export class Delivery {
   }
 
   /** False: ended or full; what is dropped for want of room is counted. */
-  postOrDrop(process: Process, item: unknown): boolean {
-    if (this.#core.post(process, item)) return true
+  postOrDrop(process: Process, item: unknown, bytes = 0): boolean {
+    if (this.#core.post(process, item, bytes)) return true
     if (!process.ended) this.#core.notices.note('mailboxFull', process)
     return false
   }

@@ -91,10 +91,10 @@ export class Forwarding implements Detour {
     this.#watch = this.#parts.monitors.monitor(this.process, this.to)
   }
 
-  take(item: unknown): boolean {
+  take(item: unknown, bytes: number): boolean {
     const { process } = this
     // What waits goes first.
-    if (process.mailbox !== undefined) return this.#parts.core.admit(process, item)
+    if (process.mailbox !== undefined) return this.#parts.core.admit(process, item, bytes)
     this.pass(item)
     return true
   }

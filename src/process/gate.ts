@@ -14,8 +14,9 @@ export class Gate implements Detour {
   readonly #process: Process
   readonly #refuse: (item: unknown) => void
   /** What came from nodes whose marker has not come, by node. */
-  readonly #held = new Map<string, Delivery[]>()
+  readonly #held = new Map<string, { deliveries: Delivery[]; bytes: number }>()
   #count = 0
+  #bytes = 0
   #passing = false
   readonly #waiting: (() => void)[] = []
 
@@ -32,7 +33,7 @@ export class Gate implements Detour {
     this.#core = core
     this.#process = process
     this.#refuse = refuse
-    for (const node of awaited) this.#held.set(node, [])
+    for (const node of awaited) this.#held.set(node, { deliveries: [], bytes: 0 })
   }
 
   get isOpen(): boolean {
@@ -44,24 +45,28 @@ export class Gate implements Detour {
     this.#waiting.push(callback)
   }
 
-  /** From a process of this node. */
-  take(item: unknown): boolean {
+  /** From a process of this node, or let in from another one. */
+  take(item: unknown, bytes: number): boolean {
     const deliver = (): void => {
-      if (this.#process.ended || !this.#core.admit(this.#process, item)) this.#refuse(item)
+      if (this.#process.ended || !this.#core.admit(this.#process, item, bytes)) this.#refuse(item)
     }
     if (this.#passing || !this.#held.has(this.#core.name)) {
-      return this.#core.admit(this.#process, item)
+      return this.#core.admit(this.#process, item, bytes)
     }
-    return this.hold(this.#core.name, deliver) !== 'full'
+    return this.hold(this.#core.name, deliver, bytes) !== 'full'
   }
 
   /** From a process of another node: held back, to be carried out now, or refused. */
-  hold(node: string | undefined, deliver: Delivery): 'held' | 'now' | 'full' {
-    const held = node === undefined ? undefined : this.#held.get(node)
+  hold(node: string, deliver: Delivery, bytes: number): 'held' | 'now' | 'full' {
+    const held = this.#held.get(node)
     if (held === undefined) return 'now'
     if (this.#count >= this.#core.mailboxMax) return 'full'
+    const isHeavy = this.#bytes + bytes > this.#core.mailboxMaxBytes
+    if (isHeavy && bytes > 0 && this.#bytes > 0) return 'full'
     this.#count++
-    held.push(deliver)
+    this.#bytes += bytes
+    held.bytes += bytes
+    held.deliveries.push(deliver)
     return 'held'
   }
 
@@ -80,8 +85,9 @@ export class Gate implements Detour {
     const held = this.#held.get(node)
     if (held === undefined) return
     this.#held.delete(node)
-    this.#count -= held.length
-    for (const deliver of held) this.pass(deliver)
+    this.#count -= held.deliveries.length
+    this.#bytes -= held.bytes
+    for (const deliver of held.deliveries) this.pass(deliver)
     if (!this.isOpen) return
     for (const callback of this.#waiting.splice(0)) callback()
   }

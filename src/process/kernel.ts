@@ -12,17 +12,16 @@ import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import { Answers } from './answers.js'
 import { type BoundNode, ProcessVerbs } from './bound-node.js'
-import { noSystemMessages, overloaded } from './call-errors.js'
 import { Calls } from './calls.js'
 import { Core, type Endpoint } from './core.js'
 import { Delivery } from './delivery.js'
 import type { Destination } from './destination.js'
 import { Endings } from './endings.js'
-import { reasonFromWire, reasonToWire } from './exit-reason.js'
+import { reasonToWire } from './exit-reason.js'
 import { Fence } from './fence.js'
 import { FunctionProcess, RootProcess } from './function-process.js'
-import { replyFromWire, requestFromWire, systemCallFromWire } from './gen-protocol.js'
 import { GenServer } from './gen-server.js'
+import { Inbound } from './inbound.js'
 import { Links } from './links.js'
 import { MethodTables, type ServerStatics } from './method-table.js'
 import { Monitors } from './monitors.js'
@@ -39,13 +38,14 @@ import type {
   SpawnOptions,
 } from './process.js'
 import { signalWithReason } from './remote-reason.js'
-import { type Call, type From, RemoteCall } from './request.js'
-import { noRouter, type Router, type SignalSink } from './router.js'
+import type { Call, From } from './request.js'
+import { noRouter, type Router, type SignalSink, type Source } from './router.js'
 import { type Birth, ServerProcess } from './server-process.js'
 import type { Signal } from './signal.js'
 import { askToStop, stopProcesses } from './stop-processes.js'
 
 const MAILBOX_MAX = 100_000
+const MAILBOX_MAX_BYTES = 64 * 1024 * 1024
 
 export interface KernelOptions {
   name: string
@@ -59,6 +59,8 @@ export interface KernelOptions {
   strictMessages?: boolean
   /** Messages that a mailbox holds: 100,000 unless set. A full one refuses calls and drops the rest. */
   mailboxMax?: number
+  /** Bytes of other nodes that a mailbox holds, as long as they are more than one message: 64 MiB unless set. */
+  mailboxMaxBytes?: number
   /** Who is registered under a key of the cluster's registry. */
   resolveKey?: (key: unknown) => Pid | undefined
   /** Until when processes that own something may act; without one they always may. */
@@ -92,6 +94,7 @@ export class Kernel implements Host, SignalSink {
   readonly #links: Links
   readonly #monitors: Monitors
   readonly #endings: Endings
+  readonly #inbound: Inbound
   readonly #tables = new MethodTables(GenServer.prototype)
   /** Processes that go to other nodes and come from them. */
   readonly moves: Moves
@@ -110,10 +113,12 @@ export class Kernel implements Host, SignalSink {
       name,
       creation: typeof creation === 'function' ? creation : () => creation,
       clock,
+      random,
       log,
       router: options.router ?? noRouter,
       strictMessages: options.strictMessages ?? false,
       mailboxMax: options.mailboxMax ?? MAILBOX_MAX,
+      mailboxMaxBytes: options.mailboxMaxBytes ?? MAILBOX_MAX_BYTES,
       resolveKey: options.resolveKey,
       beforeRun: options.beforeRun,
       fence: new Fence(options.lease, clock, (process, reason) =>
@@ -133,9 +138,20 @@ export class Kernel implements Host, SignalSink {
       links: this.#links,
       monitors: this.#monitors,
       bury: (process, reason) => this.bury(process, reason),
-      arrived: (process, message) => this.#arrived(process, message),
+      arrived: (process, message, source) => this.#inbound.arrived(process, message, source),
     })
-    this.registerEndpoint(MOVES_ENDPOINT, (message, from) => this.moves.receive(message, from))
+    this.#inbound = new Inbound({
+      core: this.#core,
+      calls: this.#calls,
+      answers: this.#answers,
+      delivery: this.#delivery,
+      links: this.#links,
+      monitors: this.#monitors,
+      moves: this.moves,
+    })
+    this.registerEndpoint(MOVES_ENDPOINT, (message, from, source) =>
+      this.moves.receive(message, from, source),
+    )
     this.#core.root = new RootProcess(this, this.#core.table.newPid())
     this.#core.table.add(this.#core.root)
     this.root = this.#core.root.bound as BoundNode
@@ -418,75 +434,24 @@ export class Kernel implements Host, SignalSink {
 
   // What the mesh brings
 
-  deliver(to: Pid, message: unknown, from: Pid | undefined): void {
-    const process = this.#core.table.find(to)
-    if (process?.detour && this.moves.holdsBack(process, from?.node, message)) return
-    this.#arrived(process, message)
+  deliver(to: Pid, message: unknown, source: Source): void {
+    this.#inbound.deliver(to, message, source)
   }
 
-  deliverNamed(name: string, message: unknown, from: Pid): void {
-    const endpoint = this.#core.endpoints.get(name)
-    if (endpoint === undefined) this.#arrived(this.#core.table.named(name), message)
-    else endpoint(message, from)
+  deliverNamed(name: string, message: unknown, from: Pid, source: Source): void {
+    this.#inbound.deliverNamed(name, message, from, source)
   }
 
-  #arrived(process: Process | undefined, message: unknown): void {
-    const reply = replyFromWire(message)
-    if (reply !== undefined && this.#calls.replied(reply.ref, reply.value)) return
-    const request = requestFromWire(message)
-    if (process === undefined) {
-      if (request instanceof RemoteCall) this.#answers.refuseNoProcess(request)
-    } else if (request instanceof RemoteCall) this.#requested(process, request)
-    else if (request !== undefined) this.#delivery.postOrDrop(process, request)
-    else this.#plainArrived(process, message)
+  deliverToAlias(ref: Ref, message: unknown, source: Source): void {
+    this.#inbound.deliverToAlias(ref, message, source)
   }
 
-  #plainArrived(process: Process, message: unknown): void {
-    const call = process instanceof ServerProcess ? systemCallFromWire(message) : undefined
-    if (call === undefined) this.#delivery.postOrDrop(process, message)
-    else this.#answers.refuse(call, noSystemMessages(process))
-  }
-
-  #requested(process: Process, call: RemoteCall): void {
-    if (this.#core.post(process, call)) return
-    if (process.ended) this.#answers.refuseNoProcess(call)
-    else this.#answers.refuse(call, overloaded(process))
-  }
-
-  deliverToAlias(_ref: Ref, message: unknown): void {
-    const reply = replyFromWire(message)
-    if (reply !== undefined) this.#calls.replied(reply.ref, reply.value)
-  }
-
-  receiveSignal(signal: Signal): void {
-    switch (signal.type) {
-      case 'link':
-        return this.#links.asked(signal.from, signal.to)
-      case 'unlink':
-        return this.#links.takenBack(signal.from, signal.to, signal.id)
-      case 'unlinkAck':
-        return this.#links.acknowledged(signal.from, signal.to, signal.id)
-      case 'exit':
-        return this.#links.heardExit(signal.from, signal.to, signal.reason)
-      case 'exit2': {
-        const reason = reasonFromWire(signal.reason)
-        return this.#core.table.find(signal.to)?.exitSignal(signal.from, reason, false)
-      }
-      case 'monitor':
-        return this.#monitors.asked(signal.from, signal.to, signal.ref)
-      case 'demonitor':
-        return this.#monitors.takenBack(signal.from.node, signal.ref)
-      case 'down':
-        if (this.#calls.heardDown(signal.ref, signal.reason)) return
-        this.#monitors.heardDown(signal.from.node, signal.ref, signal.reason)
-    }
+  receiveSignal(signal: Signal, source: Source): void {
+    this.#inbound.receiveSignal(signal, source)
   }
 
   disconnected(node: string): void {
-    this.#calls.disconnected(node)
-    this.#links.disconnected(node)
-    this.#monitors.disconnected(node)
-    this.moves.disconnected(node)
+    this.#inbound.disconnected(node)
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Pid } from '../term/pid.js'
 import type { Core } from './core.js'
 import { reasonFromWire, reasonToWire } from './exit-reason.js'
-import { type Process, RemoteLink } from './process.js'
+import { type Process, RemoteLink, TIES_PER_NODE_MAX } from './process.js'
 import { signalWithReason } from './remote-reason.js'
 
 export class Links {
@@ -36,7 +36,7 @@ export class Links {
   }
 
   #linkRemote(owner: Process, pid: Pid): void {
-    const known = owner.knownTies?.remoteLinks?.get(pid.toString())
+    const known = owner.knownTies?.remoteLinks?.get(RemoteLink.keyOf(pid))
     if (known?.active === true) return
     const sent = this.#core.router.signal(pid.node, { type: 'link', from: owner.pid, to: pid })
     if (!sent) owner.exitSignal(pid, 'noconnection', true)
@@ -58,7 +58,7 @@ export class Links {
   }
 
   #unlinkRemote(owner: Process, pid: Pid): void {
-    const link = owner.knownTies?.remoteLinks?.get(pid.toString())
+    const link = owner.knownTies?.remoteLinks?.get(RemoteLink.keyOf(pid))
     if (link === undefined || !link.active) return
     link.active = false
     link.unlinkId = ++this.#unlinkIds
@@ -91,15 +91,22 @@ export class Links {
     }
   }
 
-  /** A process of another node links to one of ours. */
-  asked(from: Pid, to: Pid): void {
-    const process = this.#core.table.find(to)
+  /** A process of another node links to one of ours, if there is one that it can reach. */
+  asked(from: Pid, to: Pid, process: Process | undefined): void {
     if (process !== undefined) {
-      if (process.ties.remoteLinks?.has(from.toString()) !== true) this.#add(process, from)
+      if (process.ties.remoteLinks?.has(RemoteLink.keyOf(from)) === true) return
+      const count = this.#nodes.get(from.node)?.size ?? 0
+      if (count < TIES_PER_NODE_MAX) this.#add(process, from)
+      else this.#refuse(from, to, 'noconnection')
       return
     }
-    const reason = reasonToWire('noproc')
-    this.#core.router.signal(from.node, { type: 'exit', from: to, to: from, reason })
+    this.#refuse(from, to, 'noproc')
+  }
+
+  /** A link that cannot be is broken at once. */
+  #refuse(from: Pid, to: Pid, reason: string): void {
+    const signal = { type: 'exit', from: to, to: from, reason: reasonToWire(reason) } as const
+    this.#core.router.signal(from.node, signal)
   }
 
   takenBack(from: Pid, to: Pid, id: bigint): void {
@@ -126,13 +133,13 @@ export class Links {
     if (links === undefined) return
     this.#nodes.delete(node)
     for (const link of links) {
-      link.process.ties.remoteLinks?.delete(link.pid.toString())
+      link.process.ties.remoteLinks?.delete(link.key)
       if (link.active) link.process.exitSignal(link.pid, 'noconnection', true)
     }
   }
 
   #find(local: Pid, remote: Pid): RemoteLink | undefined {
-    return this.#core.table.find(local)?.knownTies?.remoteLinks?.get(remote.toString())
+    return this.#core.table.find(local)?.knownTies?.remoteLinks?.get(RemoteLink.keyOf(remote))
   }
 
   #add(process: Process, pid: Pid): void {
@@ -145,7 +152,7 @@ export class Links {
   }
 
   #drop(link: RemoteLink): void {
-    link.process.ties.remoteLinks?.delete(link.pid.toString())
+    link.process.ties.remoteLinks?.delete(link.key)
     this.#nodes.get(link.pid.node)?.delete(link)
   }
 }

@@ -8,7 +8,7 @@ import type { Ref } from '../term/ref.js'
 import type { Core } from './core.js'
 import type { Destination } from './destination.js'
 import { reasonFromWire, reasonToWire } from './exit-reason.js'
-import { Monitor, type Process } from './process.js'
+import { Monitor, type Process, TIES_PER_NODE_MAX } from './process.js'
 import { signalWithReason } from './remote-reason.js'
 import type { Signal, Target } from './signal.js'
 import { Down } from './system-messages.js'
@@ -17,8 +17,8 @@ import { Down } from './system-messages.js'
 interface Across {
   /** Ours, of processes there. */
   readonly made: Map<number | string, Monitor>
-  /** Theirs, of processes here. */
-  readonly suffered: Map<number | string, Monitor>
+  /** Theirs, of processes here, by the text of the reference: a number could be chosen to collide. */
+  readonly suffered: Map<string, Monitor>
 }
 
 export class Monitors {
@@ -122,7 +122,7 @@ export class Monitors {
       this.#down(owner, ref, subject, reason)
       return
     }
-    this.#nodes.get(ownerPid.node)?.suffered.delete(monitor.key)
+    this.#nodes.get(ownerPid.node)?.suffered.delete(ref.toString())
     this.#tellDown(ownerPid, ref, subject, reason)
   }
 
@@ -135,26 +135,33 @@ export class Monitors {
    * Another node asks to monitor a process of ours. A name that the node handles itself is none: so
    * an Erlang call to it, which nobody would answer, ends at once.
    */
-  asked(from: Pid, to: Target, ref: Ref): void {
+  asked(from: Pid, to: Target, ref: Ref, process: Process | undefined): void {
     // By pid also one that has moved on: it tells of the end of its successor.
-    const process = to instanceof Pid ? this.#core.table.find(to) : this.#core.table.named(to.name)
     if (process === undefined) {
       this.#tellDown(from, ref, to, 'noproc')
       return
     }
-    const key = this.#core.keyOf(ref)
+    // A second one by the same reference takes the place of the first.
+    this.takenBack(from.node, ref)
+    const { suffered } = this.#across(from.node)
+    if (suffered.size >= TIES_PER_NODE_MAX) {
+      this.#tellDown(from, ref, to, 'noconnection')
+      return
+    }
+    const key = ref.toString()
     const monitor = new Monitor(ref, key, undefined, from, to, process)
     process.ties.addWatcher(monitor)
-    this.#across(from.node).suffered.set(key, monitor)
+    suffered.set(key, monitor)
     process.detour?.watched?.()
   }
 
   /** Another node takes a monitor back; also a call of it that we refused with this reference. */
   takenBack(node: string, ref: Ref): void {
     const suffered = this.#nodes.get(node)?.suffered
-    const monitor = suffered?.get(this.#core.keyOf(ref))
+    const key = ref.toString()
+    const monitor = suffered?.get(key)
     if (monitor === undefined) return
-    suffered?.delete(monitor.key)
+    suffered?.delete(key)
     monitor.target?.ties.watchers?.delete(monitor)
   }
 

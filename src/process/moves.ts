@@ -15,6 +15,7 @@ import { Merge } from './merge.js'
 import type { Process } from './process.js'
 import { replaceParts } from './replace-parts.js'
 import { Call, RemoteCall } from './request.js'
+import type { Source } from './router.js'
 import { ServerProcess } from './server-process.js'
 import { Marker } from './system-messages.js'
 
@@ -27,7 +28,7 @@ const GATE_MS = 2_000
 /** What `Moves` needs of its kernel. */
 export interface MovesParts extends Omit<ForwardingParts, 'pass' | 'passMarker' | 'settled'> {
   /** A message for a process of this node, as the mesh brings it. */
-  arrived(process: Process | undefined, message: unknown): void
+  arrived(process: Process | undefined, message: unknown, source: Source): void
 }
 
 interface Markers {
@@ -188,12 +189,15 @@ export class Moves {
     process.letGo(false)
   }
 
-  /** Takes a message of `node` for a process that must wait for the markers of nodes, or lets it in. */
-  holdsBack(process: Process, node: string | undefined, message: unknown): boolean {
+  /** Takes a message for a process that must wait for the markers of nodes, or lets it in. */
+  holdsBack(process: Process, source: Source, message: unknown): boolean {
     const gate = process.detour
     if (!(gate instanceof Gate)) return false
-    const deliver = (): void => this.#parts.arrived(process, message)
-    const outcome = gate.hold(node, deliver)
+    // The link is at its next frame by then.
+    const { node, creation, kind, frameBytes = 0 } = source
+    const from = { node, creation, kind, frameBytes }
+    const deliver = (): void => this.#parts.arrived(process, message, from)
+    const outcome = gate.hold(node, deliver, frameBytes)
     // Not as if a process of this node had sent it: that may have to wait.
     if (outcome === 'now') gate.pass(deliver)
     else if (outcome === 'full') this.#noRoom(process, message)
@@ -244,10 +248,10 @@ export class Moves {
   }
 
   /** What other nodes send to `MOVES_ENDPOINT`. Throws `bad_format`, which closes the connection. */
-  receive(term: unknown, from: Pid): void {
+  receive(term: unknown, from: Pid, source: Source = from): void {
     if (!Array.isArray(term)) throw unknownMessage()
     const [what, first, second] = term as unknown[]
-    if (what === 'forward' && first instanceof Pid) this.#passedOn(first, second)
+    if (what === 'forward' && first instanceof Pid) this.#passedOn(first, second, source)
     else if (what === 'marker' && first instanceof Pid && typeof second === 'string') {
       this.#marked(first, second)
     } else if (what === 'markers' && arePids(first) && arePids(second)) {
@@ -322,11 +326,11 @@ export class Moves {
     }
   }
 
-  #passedOn(pid: Pid, message: unknown): void {
+  #passedOn(pid: Pid, message: unknown, source: Source): void {
     const process = this.#parts.core.table.find(pid)
     if (process?.detour instanceof Gate) {
-      process.detour.pass(() => this.#parts.arrived(process, message))
-    } else this.#parts.arrived(process, message)
+      process.detour.pass(() => this.#parts.arrived(process, message, source))
+    } else this.#parts.arrived(process, message, source)
   }
 
   /** `directly`: not through the old process. If its own node says so, it is dead, and passes on nothing. */

@@ -52,16 +52,27 @@ export class Monitor {
   ) {}
 }
 
+/** Monitors, and links, that the processes of one other node may have here. */
+export const TIES_PER_NODE_MAX = 100_000
+
 /** A link to a process of another node, by the UNLINK_ID protocol. */
 export class RemoteLink {
   /** False from our unlink until its acknowledgement. */
   active = true
   unlinkId = 0n
+  readonly key: string
 
   constructor(
     readonly process: Process,
     readonly pid: Pid,
-  ) {}
+  ) {
+    this.key = RemoteLink.keyOf(pid)
+  }
+
+  /** Tells apart the pids of all starts of a node. */
+  static keyOf(pid: Pid): string {
+    return `${pid}${pid.creation}`
+  }
 }
 
 /**
@@ -74,7 +85,7 @@ export class ProcessTies {
   parent: Pid | undefined = undefined
   controller: AbortController | undefined = undefined
   links: Set<Process> | undefined = undefined
-  /** By the text of the other pid. */
+  /** By the `key` of the link. */
   remoteLinks: Map<string, RemoteLink> | undefined = undefined
   /** Monitors it made, by the key of their reference. */
   monitors: Map<number | string, Monitor> | undefined = undefined
@@ -92,7 +103,7 @@ export class ProcessTies {
 
   addRemoteLink(link: RemoteLink): void {
     this.remoteLinks ??= new Map()
-    this.remoteLinks.set(link.pid.toString(), link)
+    this.remoteLinks.set(link.key, link)
   }
 
   addMonitor(monitor: Monitor): void {
@@ -126,7 +137,7 @@ export type ExitListener = (pid: Pid, reason: unknown) => void
 /** What stands between senders and the mailbox of a process; most have none. */
 export interface Detour {
   /** Takes an item that was to be put into the mailbox. False: not taken, and nothing was kept. */
-  take(item: unknown): boolean
+  take(item: unknown, bytes: number): boolean
   /** Takes what waited in the mailbox when the detour was made. */
   pass?(item: unknown): void
   /** Takes what the runtime itself has to say. Without it that goes into the mailbox. */

@@ -27,15 +27,25 @@ export interface Router {
   onceWritable(node: string, callback: () => void): () => void
 }
 
+/** The link that brought something: what its node is, whatever is written in the frame. */
+export interface Source {
+  readonly node: string
+  readonly creation: number
+  /** Until it is known to be a member, a node may reach no server of the runtime. */
+  readonly kind?: 'unknown' | 'citadel' | 'beam'
+  /** What the frame took that is being handled. */
+  readonly frameBytes?: number
+}
+
 export interface SignalSink {
   /** A message for a pid of this node. An unknown or dead pid: dropped, as Erlang does. */
-  deliver(to: Pid, message: unknown, from: Pid | undefined): void
-  /** A message for a registered name of this node. */
-  deliverNamed(name: string, message: unknown, from: Pid): void
+  deliver(to: Pid, message: unknown, source: Source): void
+  /** A message for a registered name of this node. `from` is a process of the source. */
+  deliverNamed(name: string, message: unknown, from: Pid, source: Source): void
   /** A message for an alias: the reply of a call. An unknown alias: dropped. */
-  deliverToAlias(ref: Ref, message: unknown): void
-  /** A signal from another node. */
-  receiveSignal(signal: Signal): void
+  deliverToAlias(ref: Ref, message: unknown, source: Source): void
+  /** A signal from another node. Its sender is a process of the source. */
+  receiveSignal(signal: Signal, source: Source): void
   /** The connection to `node` is gone: links, monitors and calls there fire `noconnection`, at once. */
   disconnected(node: string): void
 }

@@ -57,6 +57,11 @@ export class TermReader extends ByteReader {
     }
   }
 
+  /** Elements of the term that was read last. */
+  get elements(): number {
+    return this.#elements
+  }
+
   /** Moves over the next term. */
   skip(): void {
     skipTerm(this)

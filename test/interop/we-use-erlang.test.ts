@@ -59,6 +59,23 @@ describe.skipIf(erlangMissing())('Citadel uses an Erlang node', () => {
     ])
   })
 
+  test('a node that starts again under its name gets no late answer to its earlier start', async () => {
+    const name = 'again@127.0.0.1'
+    const first = await cluster.citadel(name)
+    await first.connect(E)
+    const old = Array.from({ length: 20 }, () => first.call(peer, 'later', 1_500))
+    for (const call of old) call.catch(() => {})
+    await first.call(peer, 'add', 1)
+    await first.stop()
+    const second = await cluster.citadel(name)
+    await eventually(() => second.connect(E))
+    const calls = Array.from({ length: 20 }, () => second.call(peer, 'later', 3_000))
+    const outcomes = calls.map((call) => call.then(() => performance.now()))
+    const began = performance.now()
+    // An answer to the earlier start comes half-way.
+    for (const at of await Promise.all(outcomes)) expect(at - began).toBeGreaterThan(2_500)
+  })
+
   test('a call leaves no monitor behind on the Erlang side', async () => {
     await Promise.all(Array.from({ length: 50 }, (_, n) => a.call(peer, 'add', n)))
     await eventually(unmonitored)

@@ -4,7 +4,7 @@
  */
 import { CitadelError } from '../../src/base/errors.js'
 import type { KernelOptions } from '../../src/process/kernel.js'
-import type { Router } from '../../src/process/router.js'
+import type { Router, Source } from '../../src/process/router.js'
 import type { Signal } from '../../src/process/signal.js'
 import { copyTerm } from '../../src/term/codec.js'
 import { Pid } from '../../src/term/pid.js'
@@ -83,6 +83,14 @@ export class Wires {
     const connected = (node: string) =>
       node !== self && this.kernels.has(node) && !this.cut.has(`${self}>${node}`)
     const kernel = (node: string) => this.kernels.get(node)!.kernel
+    const { beams } = this
+    const source: Source = {
+      node: self,
+      creation: 1,
+      get kind() {
+        return beams.has(self) ? 'beam' : 'citadel'
+      },
+    }
     return {
       kind: (node) => (connected(node) ? (this.beams.has(node) ? 'beam' : 'citadel') : undefined),
       send: (from, to, message) => {
@@ -90,29 +98,29 @@ export class Wires {
         if (!connected(node) || this.blocked.has(node)) return false
         const copy = copyTerm(message)
         this.#later(self, node, () => {
-          if (to instanceof Pid) kernel(node).deliver(to, copy, from)
-          else kernel(node).deliverNamed(to.name, copy, from)
+          if (to instanceof Pid) kernel(node).deliver(to, copy, source)
+          else kernel(node).deliverNamed(to.name, copy, from, source)
         })
         return true
       },
       sendToAlias: (_from, ref, message) => {
         if (!connected(ref.node) || this.blocked.has(ref.node)) return false
         const copy = copyTerm(message)
-        this.#later(self, ref.node, () => kernel(ref.node).deliverToAlias(ref, copy))
+        this.#later(self, ref.node, () => kernel(ref.node).deliverToAlias(ref, copy, source))
         return true
       },
       signal: (node, signal) => {
         if (!connected(node)) return false
         const copy = 'reason' in signal ? { ...signal, reason: copyTerm(signal.reason) } : signal
         this.signals.push(signal)
-        this.#later(self, node, () => kernel(node).receiveSignal(copy))
+        this.#later(self, node, () => kernel(node).receiveSignal(copy, source))
         return true
       },
       pass: (node, endpoint, message) => {
         if (!connected(node)) return false
         const copy = copyTerm(message)
         const from = new Pid(self, 0, 0, this.kernels.get(self)!.kernel.root.pid.creation)
-        this.#later(self, node, () => kernel(node).deliverNamed(endpoint, copy, from))
+        this.#later(self, node, () => kernel(node).deliverNamed(endpoint, copy, from, source))
         return true
       },
       onceWritable: (node, callback) => {

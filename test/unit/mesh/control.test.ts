@@ -15,7 +15,7 @@ const A = 'a@127.0.0.1'
 const B = 'b@127.0.0.1'
 const from = new Pid(A, 80, 0, 7)
 const to = new Pid(B, 90, 3, 0xffff_ffff)
-const ref = new Ref(B, 5, [1, 2, 0xffff_fffe])
+const ref = new Ref(A, 7, [1, 2, 0xffff_fffe])
 
 /** Writes as node A and reads as node B; gives what B's receiver was told. */
 function wire(flags: Flags = CITADEL_FLAGS, frameLimitBytes = 1_000_000) {
@@ -29,7 +29,7 @@ function wire(flags: Flags = CITADEL_FLAGS, frameLimitBytes = 1_000_000) {
     signal: (signal) => void told.push(signal),
     spawnRequest: (...args) => void told.push(['spawnRequest', ...args]),
   }
-  const reader = new ControlReader(B, A, receiver)
+  const reader = new ControlReader(B, { node: A, creation: 7 }, receiver)
   const read = (frame: Uint8Array): unknown => {
     reader.read(frame)
     return told.shift()
@@ -177,9 +177,28 @@ describe('what other nodes may send', () => {
   })
 })
 
+test('a node speaks of its processes of earlier starts when it says that they are no more', () => {
+  const { read } = wire()
+  const earlier = new Pid(A, 80, 0, 6)
+  const down = handMade([OP.MONITOR_P_EXIT, earlier, to, ref, 1])
+  expect(read(down)).toMatchObject({ type: 'down', from: earlier })
+  expect(read(handMade([OP.EXIT, earlier, to, 1]))).toMatchObject({ type: 'exit', from: earlier })
+})
+
 describe('what the protocol does not allow is bad_format', () => {
   const { read } = wire()
   const other = new Pid('c@127.0.0.1', 80, 0, 7)
+  const earlier = new Pid(A, 80, 0, 6)
+  const name = new Atom('worker')
+  const forged = (what: string, sender: Pid): [string, Uint8Array][] => [
+    [`a message by ${what}`, handMade([OP.SEND_SENDER, sender, to], 1)],
+    [`a message to a name by ${what}`, handMade([OP.REG_SEND, sender, name, name], 1)],
+    [`an answer by ${what}`, handMade([OP.ALIAS_SEND, sender, ref], 1)],
+    [`a message of OTP 28 by ${what}`, handMade([OP.ALTACT_SIG_SEND, 0, sender, to], 1)],
+    [`a link by ${what}`, handMade([OP.LINK, sender, to])],
+    [`an exit by ${what}`, handMade([OP.PAYLOAD_EXIT2, sender, to], 1)],
+    [`a monitor by ${what}`, handMade([OP.MONITOR_P, sender, to, ref])],
+  ]
   const wrong: [string, Uint8Array][] = [
     ['an unknown control message', handMade([99, from, to])],
     ['a node link', handMade([OP.NODE_LINK])],
@@ -189,7 +208,11 @@ describe('what the protocol does not allow is bad_format', () => {
     ['bytes after the payload', Buffer.concat([handMade([OP.SEND, 1, to], 1), Buffer.of(1)])],
     ['an unlink id of 0', handMade([OP.UNLINK_ID, 0, from, to])],
     ['an unlink id over 64 bits', handMade([OP.UNLINK_ID, 1n << 64n, from, to])],
-    ['a link in the name of another node', handMade([OP.LINK, other, to])],
+    ...forged('a process of another node', other),
+    ...forged('a process of an earlier start', earlier),
+    ['the end of a link of another node', handMade([OP.PAYLOAD_EXIT, other, to], 1)],
+    ['the end of a process of another node', handMade([OP.MONITOR_P_EXIT, other, to, ref, 1])],
+    ['a monitor by a foreign reference', handMade([OP.MONITOR_P, from, to, new Ref(B, 5, [1])])],
     ['a text where a pid belongs', handMade([OP.LINK, 'text', to])],
     ['a frame with a distribution header', Buffer.of(131, 68, 0)],
     ['an empty frame body', Buffer.of(112)],

@@ -43,6 +43,17 @@ function initiator(cookie = handshake.cookie): Handshake {
   })
 }
 
+/** The creation that the recorded Erlang node had. */
+const theirStart = (): number => {
+  const machine = initiator()
+  machine.step({ type: 'start' })
+  const effects = handshake.received.flatMap((message) =>
+    machine.step({ type: 'bytes', bytes: hex(message) }),
+  )
+  const end = effects.find(({ type }) => type === 'established')
+  return end?.type === 'established' ? end.peer.creation : 0
+}
+
 /** What the reader tells about each recorded frame, one by one. */
 function told(): { what: string; event: unknown }[] {
   const events: unknown[][] = []
@@ -53,7 +64,7 @@ function told(): { what: string; event: unknown }[] {
     signal: (signal) => void events.push([signal.type, signal]),
     spawnRequest: (...args) => void events.push(['spawnRequest', ...args]),
   }
-  const reader = new ControlReader(citadel, erlang, receiver)
+  const reader = new ControlReader(citadel, { node: erlang, creation: theirStart() }, receiver)
   for (const { bytes } of vectors.frames) reader.read(hex(bytes))
   return vectors.frames.map(({ what }, index) => ({ what, event: events[index] }))
 }

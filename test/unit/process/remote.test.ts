@@ -225,14 +225,15 @@ describe('two nodes: what Erlang code sends', () => {
 
   it('a name handled by the node gets its messages at once', async () => {
     const { n2, a } = await setUp()
+    const member = { ...a.self, kind: 'citadel' } as const
     const seen: unknown[] = []
     const stop = n2.kernel.registerEndpoint('citadel', (message, from) =>
       seen.push([message, from]),
     )
-    n2.kernel.deliverNamed('citadel', { type: 'x' }, a.self)
+    n2.kernel.deliverNamed('citadel', { type: 'x' }, a.self, member)
     expect(seen).toEqual([[{ type: 'x' }, a.self]])
     stop()
-    n2.kernel.deliverNamed('citadel', 1, a.self)
+    n2.kernel.deliverNamed('citadel', 1, a.self, member)
     expect(seen).toHaveLength(1)
   })
 })
@@ -407,7 +408,7 @@ describe('a stale pid', () => {
   it('of an earlier start of this node is nobody', async () => {
     const { n1, a } = await setUp()
     const stale = new Pid('n1@127.0.0.1', a.self.id, a.self.serial, 99)
-    n1.kernel.deliver(stale, 'lost', undefined)
+    n1.kernel.deliver(stale, 'lost', a.self)
     await expect(a.receive({ timeoutMs: 5 })).rejects.toMatchObject({ code: 'timeout' })
   })
 })
