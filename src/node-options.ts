@@ -40,6 +40,8 @@ export interface CitadelOptions {
   strictMessages?: boolean | undefined
   /** Messages a mailbox holds before calls to it reject `overloaded`; 100,000 unless given. */
   mailboxMax?: number | undefined
+  /** Bytes of other nodes that wait in a mailbox before it refuses more of them; 64 MiB unless given. */
+  mailboxMaxBytes?: number | undefined
   /** This node's share of children relative to the others; 1 unless given. */
   weight?: number | undefined
   /** What this node is for: supervisors that ask for a role run their children on nodes that have it. */
@@ -101,6 +103,7 @@ const RULES: Rules<CitadelOptions> = {
   epmdPort: [(value) => value !== 0 && rule.port[0](value), 'a port, 1 to 65535'],
   strictMessages: rule.flag,
   mailboxMax: rule.count,
+  mailboxMaxBytes: rule.count,
   weight: [(value) => numberFrom(0)[0](value) && Number.isFinite(value), 'a number from 0'],
   roles: rule.names,
   logMax: rule.count,

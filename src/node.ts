@@ -124,6 +124,7 @@ export class Node {
       log: this.log,
       strictMessages: options.strictMessages,
       mailboxMax: options.mailboxMax,
+      mailboxMaxBytes: options.mailboxMaxBytes,
       resolveKey: (key: unknown) => this.registry.findByKey(key),
       bind: (process: Process) => bind(process, this),
       router: this.router(),

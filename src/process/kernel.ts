@@ -60,7 +60,7 @@ export interface KernelOptions {
   /** Messages that a mailbox holds: 100,000 unless set. A full one refuses calls and drops the rest. */
   mailboxMax?: number
   /** Bytes of other nodes that a mailbox holds, as long as they are more than one message: 64 MiB unless set. */
-  mailboxMaxBytes?: number
+  mailboxMaxBytes?: number | undefined
   /** Who is registered under a key of the cluster's registry. */
   resolveKey?: (key: unknown) => Pid | undefined
   /** Until when processes that own something may act; without one they always may. */
