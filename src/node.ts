@@ -160,6 +160,7 @@ export class Node {
       arbiter: this.arbiterFactory(),
       ownership: this.lease && new Ownership(this.lease, clock, this.kernel),
       accepts: (capability) => this.decidesAlike(capability),
+      hasLooked: () => this.connector?.hasLooked ?? true,
     })
     const rows = new ProcessRows(this.scopes, this.processes)
     rows.cover(this.scopes.scope<'c'>(REGISTRY_SCOPE))
@@ -233,6 +234,7 @@ export class Node {
       verbs: this.root as never,
       world: this.world,
       log: this.log,
+      looked: this.connector?.looked,
       left: () => this.supervisors.delete(name),
       startServer: (server: string, share: SupervisorShare) =>
         this.root.spawn(SupervisorServer, [share], { name: server }),

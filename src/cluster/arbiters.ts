@@ -27,6 +27,8 @@ export interface ArbiterParts {
   isUp(node: string): boolean
   /** Whether the rows of a member are all here. */
   synced(node: string): boolean
+  /** Whether this node has looked for others since it started. */
+  hasLooked(): boolean
   sendRenewal(node: string, beat: number): void
   /** The arbiter has something to send, or wants `tick` earlier than it said. */
   changed(): void
@@ -45,6 +47,7 @@ export const meshArbiter: ArbiterFactory = (parts) => {
   const peers = {
     reachable: (node: string) => parts.isUp(node),
     synced: (node: string) => parts.synced(node),
+    hasLooked: () => parts.hasLooked(),
   }
   const home = new Home(parts.views, tables)
   return { arbiter: new Claimant(parts.self, parts.views, home, tables, peers) }

@@ -32,6 +32,8 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
       reachable(node: string): boolean
       /** Whether the rows of a member are all here. */
       synced(node: string): boolean
+      /** Whether this node has looked for others since it started. */
+      hasLooked(): boolean
     },
   ) {
     super(self, tables)
@@ -67,7 +69,7 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
 
   /** The homes to ask, oldest view first; undefined: the view must settle before. */
   private homes(id: string): { node: string; view: number }[] | undefined {
-    if (this.views.overrun) return undefined
+    if (this.views.overrun || !this.peers.hasLooked()) return undefined
     // Alone until now, this node has neither the rows of the others nor a home in common with them.
     if (this.views.history[0]!.members.length === 1 && !this.views.settled) return undefined
     if (!this.views.settled && this.newcomersUnknown()) return undefined

@@ -65,6 +65,8 @@ export interface SupervisorSeat {
   /** The roles of this node. */
   readonly roles: readonly string[]
   startServer(name: string, share: SupervisorShare): Promise<Pid>
+  /** Settles when this node has looked for others; what the options want waits for that. */
+  readonly looked?: Promise<void> | undefined
   /** This node is no member any more. */
   left(): void
 }
@@ -384,6 +386,7 @@ export class DistributedSupervisor {
   private async ensure({ module, args = [], ...options }: StaticChild): Promise<void> {
     const { log, world } = this.seat
     const key = termKey(options.id)
+    await this.seat.looked
     for (let wait = RETRY_MS; this.server; wait = Math.min(wait * 2, TIMEOUT_MS)) {
       if (this.specs.table.rows.has(key)) return
       const started = await toOutcome(this.startChild(module as string, args, options))

@@ -30,24 +30,44 @@ export interface LostChildrenParts {
 /** At one time, of one supervisor and node. */
 const MERGES_MAX = 64
 const RETRY_MS = 50
+/** Those lost within this time are told in one line, the first few by name. */
+const TOLD_EVERY_MS = 100
+const NAMED_MAX = 3
 /** It has not been heard: the winner has moved, or is not there yet. */
 const NOT_HEARD: ReadonlySet<ErrorCode> = new Set(['unavailable', 'noproc', 'overloaded'])
 
 export class LostChildren {
   private merging = 0
   private readonly waiting: (() => void)[] = []
+  /** Lost and not told yet. */
+  private untold: string[] = []
 
   constructor(private readonly parts: LostChildrenParts) {}
 
   /** Ends a child whose id another node has won. */
   giveUp(child: Child): void {
     if (child.stopping) return
+    this.noteLost(child)
     const module = this.parts.modules.get(child.recipe.module)
     const wantsMerge = module && 'mergeConflict' in module.prototype
     if (!child.pid || !wantsMerge) return this.parts.stops.begin(child, 'name_conflict')
     // From now on it is neither restarted nor moved.
     child.stopping = true
     void this.merge(child, child.pid)
+  }
+
+  private noteLost(child: Child): void {
+    const stays = this.winner(child)?.node ?? 'another node'
+    if (this.untold.push(`${showKey(child.childId)}, which stays on ${stays}`) > 1) return
+    this.parts.clock.after(TOLD_EVERY_MS, () => {
+      const { untold } = this
+      this.untold = []
+      const which = untold.slice(0, NAMED_MAX).join('; ')
+      const what = untold.length === 1 ? '1 child' : `${untold.length} children`
+      this.parts.log.warn(
+        `${what} ran on two nodes, as after a split, and ${untold.length === 1 ? 'ends' : 'end'} here: ${which}`,
+      )
+    })
   }
 
   private async merge(child: Child, pid: Pid): Promise<void> {

@@ -53,6 +53,8 @@ export interface ScopesOptions {
   /** Who decides about keys; the mesh unless given. */
   arbiter?: ArbiterFactory
   ownership?: Ownership
+  /** Whether this node has looked for others since it started. */
+  hasLooked?: () => boolean
   /** Whether a node is of this cluster: decides about keys in the same way. */
   accepts?: (capability: Capability) => boolean
 }
@@ -121,6 +123,7 @@ export class Scopes {
       claimScopes: () => this.claimScopes(),
       isUp: (node) => this.isUp(node),
       synced: (node) => this.synced(node),
+      hasLooked: this.options.hasLooked ?? (() => true),
       sendRenewal: (node, beat) => void this.sender.send(node, ['e', beat]),
       changed: () => void this.changed(),
     }

@@ -1,7 +1,8 @@
 /**
  * The loop that turns discovery into connections: at each tick it compares the nodes listed with
  * the nodes connected and dials what is missing, a few at a time. It never disconnects anybody:
- * who is gone is the mesh's to judge, and losing the discovery service changes nothing.
+ * who is gone is the mesh's to judge, and losing the discovery service changes nothing. A node that
+ * starts decides nothing alone before it has looked once: `looked`.
  */
 import type { Clock, Timer } from '../base/clock.js'
 import type { Logger } from '../base/log.js'
@@ -27,11 +28,16 @@ export interface ConnectorOptions {
   dialsMax?: number
   /** A node that cannot be reached is dialled less and less often, up to this. */
   retryMaxMs?: number
+  /** How long the first look may take: a discovery that is down holds nobody up for ever. */
+  lookMs?: number
 }
 
 const TICK_MS = 1000
 const DIALS_MAX = 8
 const RETRY_MAX_MS = 5000
+const LOOK_MS = 3000
+/** How soon a list that could not be read is read again during the first look. */
+const LOOK_AGAIN_MS = 200
 
 interface Failure {
   count: number
@@ -50,23 +56,48 @@ export class Connector {
   #timer: Timer | undefined
   #listed = true
   #stopped = false
+  #hasLooked = false
+  #endLook: () => void = () => {}
+  /** Resolves when the list was read once and the nodes on it were dialled, or that took too long. */
+  readonly looked: Promise<void>
 
   constructor(options: ConnectorOptions) {
     this.#options = options
     this.#discovery = options.discovery
     this.#slots = options.dialsMax ?? DIALS_MAX
+    this.looked = new Promise((resolve) => {
+      this.#endLook = resolve
+    })
+  }
+
+  get hasLooked(): boolean {
+    return this.#hasLooked
   }
 
   /** Announces this node and begins to connect. Resolves when the announcement was tried. */
   async start(self: DiscoveredNode): Promise<void> {
+    const { clock, log, lookMs = LOOK_MS } = this.#options
     await this.#discovery.announce(self)
+    const late = clock.after(lookMs, () => {
+      log.warn(
+        `discovery: the first look around took longer than ${lookMs} ms; this node now decides with the nodes it knows`,
+      )
+      this.#lookIsOver()
+    })
+    void this.looked.then(() => late.cancel())
     void this.#tick()
+  }
+
+  #lookIsOver(): void {
+    this.#hasLooked = true
+    this.#endLook()
   }
 
   /** Withdraws this node and closes the discovery. Connections stay. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#lookIsOver()
     for (const proceed of this.#waiting.splice(0)) proceed()
     await this.#discovery.withdraw()
     await this.#discovery.close()
@@ -88,9 +119,11 @@ export class Connector {
   async #tick(): Promise<void> {
     const nodes = await this.#list()
     if (this.#stopped) return
-    for (const node of this.#missing(nodes)) void this.#dial(node)
+    const dials = this.#missing(nodes).map((node) => this.#dial(node))
+    if (this.#listed && !this.#hasLooked) void Promise.all(dials).then(() => this.#lookIsOver())
     const { clock, random, tickMs = TICK_MS } = this.#options
-    this.#timer = clock.after(tickMs * (0.8 + random.float() * 0.4), () => void this.#tick())
+    const pauseMs = this.#listed || this.#hasLooked ? tickMs : Math.min(tickMs, LOOK_AGAIN_MS)
+    this.#timer = clock.after(pauseMs * (0.8 + random.float() * 0.4), () => void this.#tick())
   }
 
   /** What is listed; nothing when that is not known. Says once when this changes. */

@@ -253,6 +253,8 @@ test('two nodes: the child that stays hears the state of the other one, once, an
     'pear',
   ])
   expect(merges).toEqual([`${winner.pid}`])
+  const isTold = /1 child ran on two nodes, .* ends here: .*Cart.* stays on n[12]@/
+  await eventually(() => pair.nodes.some(({ log }) => log.lines.some((line) => isTold.test(line))))
   expect(endOf(loser.pid)).toEqual(['name_conflict'])
   await eventually(() =>
     pair.nodes.every(

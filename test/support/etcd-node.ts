@@ -74,6 +74,7 @@ export class EtcdNode {
         claimScopes: () => [],
         isUp: (node) => !this.lost.has(node),
         synced: () => true,
+        hasLooked: () => true,
         sendRenewal: () => undefined,
         changed: () => undefined,
       },

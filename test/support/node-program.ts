@@ -70,7 +70,10 @@ export interface StartCommand {
     | 'mailboxMax'
   > & {
     /** How it joins `workers`. */
-    supervisor?: Pick<SupervisorOptions, 'rebalance' | 'settleMs' | 'movesMax' | 'handoffMs'>
+    supervisor?: Pick<
+      SupervisorOptions,
+      'rebalance' | 'settleMs' | 'movesMax' | 'handoffMs' | 'children'
+    >
   }
   /** Join the supervisor `workers`. */
   supervise: boolean

@@ -13,7 +13,7 @@ function claimant() {
   for (const node of ['n2', 'n3']) views.report(node, views.current.id)
   const table = new ClaimTable(new Origin('n1', 1), () => {})
   const tables = (): ClaimTable => table
-  const peers = { reachable: () => true, synced: () => true }
+  const peers = { reachable: () => true, synced: () => true, hasLooked: () => true }
   const self = { node: 'n1', creation: 1 }
   const machine = new Claimant(self, views, new Home(views, tables), tables, peers)
   const names = Array.from({ length: 100 }, (_, n) => `k${n}`)

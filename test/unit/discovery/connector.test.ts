@@ -144,6 +144,53 @@ describe('connector', () => {
     expect(log.lines).toEqual(['warn discovery: gone'])
   })
 
+  it('has looked when the list was read once and every dial has ended, however', async () => {
+    outcome = (name) => name === 'a@h'
+    const machine = connector(['a@h', 'b@h', SELF])
+    expect(machine.hasLooked).toBe(false)
+    void machine.start({ name: SELF })
+    await simulation.runFor(90)
+    expect(machine.hasLooked).toBe(false)
+    await simulation.runFor(20)
+    expect(machine.hasLooked).toBe(true)
+    await simulation.settle(machine.looked)
+  })
+
+  it('has looked after three seconds although discovery is down, and says so', async () => {
+    const discovery: Discovery = {
+      announce: async () => {},
+      withdraw: async () => {},
+      close: async () => {},
+      members: async () => {
+        throw new CitadelError('discovery_failed', 'gone')
+      },
+    }
+    const machine = connector(discovery)
+    void machine.start({ name: SELF })
+    await simulation.runFor(2_900)
+    expect(machine.hasLooked).toBe(false)
+    await simulation.runFor(200)
+    expect(machine.hasLooked).toBe(true)
+    expect(log.lines[1]).toContain('the first look around took longer than 3000 ms')
+  })
+
+  it('looks again soon while the list cannot be read', async () => {
+    let reads = 0
+    const discovery: Discovery = {
+      announce: async () => {},
+      withdraw: async () => {},
+      close: async () => {},
+      members: async () => {
+        if (++reads < 3) throw new CitadelError('discovery_failed', 'gone')
+        return [{ name: 'a@h' }]
+      },
+    }
+    const machine = connector(discovery)
+    void machine.start({ name: SELF })
+    await simulation.runFor(1_000)
+    expect([machine.hasLooked, connected.has('a@h')]).toEqual([true, true])
+  })
+
   it('dials nobody after stop, and its waiting dials end', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `n${index}@h`)
     const machine = connector(names, { dialsMax: 2 })
