@@ -1,6 +1,6 @@
 /** Everything an application needs. Each export is named here, once. */
 export { CitadelError, type ErrorCode } from './base/errors.js'
-export { type Logger, silent, stderrLogger } from './base/log.js'
+export { type Logger, silent } from './base/log.js'
 export { Citadel, type CitadelOptions, type StopOptions } from './citadel.js'
 export type { ChildEvent } from './cluster/child-events.js'
 export type { ChildHandle } from './cluster/child-handle.js'
@@ -31,6 +31,13 @@ export type { RegistryEvent, RegistryReason } from './cluster/registry-events.js
 export type { RegistrySelector } from './cluster/registry-watches.js'
 export type { DiscoveredNode, Discovery } from './discovery/discovery.js'
 export type { DiscoveryOption } from './discovery/discovery-options.js'
+export {
+  type JsonLoggerOptions,
+  jsonLogger,
+  type PinoLike,
+  pinoLogger,
+  stderrLogger,
+} from './loggers.js'
 export type { MeshEvent } from './mesh/mesh-event.js'
 export type { BoundNode } from './process/bound-node.js'
 export type { ChildSpec } from './process/child-spec.js'

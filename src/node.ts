@@ -2,8 +2,11 @@
  * The composition root: makes the parts of one node from its options, starts them in order and
  * stops them in the opposite one. The only file that knows all layers.
  */
+
+import { guardedClock } from './base/guard.js'
 import { Lease } from './base/lease.js'
-import { type Logger, stderrLogger } from './base/log.js'
+import type { Logger } from './base/log.js'
+import { safeLog, userLog } from './base/safe-log.js'
 import { systemClock } from './base/system-clock.js'
 import { systemRandom } from './base/system-random.js'
 import type { World } from './base/world.js'
@@ -38,6 +41,7 @@ import { Connector } from './discovery/connector.js'
 import type { Discovery } from './discovery/discovery.js'
 import { createDiscovery } from './discovery/discovery-options.js'
 import { systemEnvironment } from './environment.js'
+import { stderrLogger } from './loggers.js'
 import { type Capability, PROTOCOL_VERSION } from './mesh/capability.js'
 import { Epmd } from './mesh/epmd.js'
 import { Mesh } from './mesh/mesh.js'
@@ -102,14 +106,16 @@ export class Node {
     const options = readCitadelOptions(given)
     this.options = options
     const environment = options.environment ?? systemEnvironment()
-    this.world = options.world ?? systemWorld()
+    const logger = options.logger ?? stderrLogger
+    const logFailed = once((error) => stderrLogger.error('the logger of this node', error))
+    this.log = safeLog(logger, logFailed)
+    this.world = guardedWorld(options.world ?? systemWorld(), this.log)
     const { clock, random } = this.world
     this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
     const { host } = parseNodeName(this.name)
     const listen = listenAddress(options, host)
     this.arbiter = arbiterSettings(options.arbiter)
     this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
-    this.log = options.logger ?? stderrLogger
     this.leaseWatch = this.lease && this.watchLease(this.lease)
     this.creation = makeCreation(random.uint32())
     const epmdPort = options.epmdPort ?? environment.epmdPort
@@ -122,6 +128,7 @@ export class Node {
       clock,
       random,
       log: this.log,
+      userLog: userLog(logger, logFailed),
       strictMessages: options.strictMessages,
       mailboxMax: options.mailboxMax,
       mailboxMaxBytes: options.mailboxMaxBytes,
@@ -422,6 +429,20 @@ const SUPERVISOR_CLAIMS = 'c:supervisor/'
 
 function systemWorld(): World {
   return { clock: systemClock, random: systemRandom(), transport: new TcpTransport() }
+}
+
+const guardedWorld = (world: World, log: Logger): World => ({
+  ...world,
+  clock: guardedClock(world.clock, log),
+})
+
+/** A logger that fails is told of once, and by another one. */
+function once(tell: (error: unknown) => void): (error: unknown) => void {
+  let told = false
+  return (error) => {
+    if (!told) tell(error)
+    told = true
+  }
 }
 
 /** 0 to 3 are special in Erlang. */

@@ -3,7 +3,9 @@
  * and its children are handed over; then the program ends with the status that belongs to the
  * signal. A second one does not wait. The shell and `citadel run` end this way too.
  */
+
 import { constants } from 'node:os'
+import { describe } from './base/describe.js'
 import { CitadelError } from './base/errors.js'
 import { type Rules, readOptions, rule } from './base/options.js'
 
@@ -63,7 +65,7 @@ export function stopOnSignals(node: Stoppable, given?: StopOnSignalsOptions): ()
     try {
       await node.stop({ budgetMs })
     } catch (error) {
-      say(`stopping failed: ${error instanceof Error ? error.message : String(error)}`)
+      say(`stopping failed: ${describe(error)}`)
       await exitWith(1)
     }
     await exitWith(status)
@@ -103,6 +105,6 @@ function check(signals: readonly unknown[]): void {
   for (const signal of signals) {
     if (known.includes(signal)) continue
     const names = STOP_SIGNALS.join(', ')
-    throw new CitadelError('bad_argument', `signals are of ${names}, not ${String(signal)}.`)
+    throw new CitadelError('bad_argument', `signals are of ${names}, not ${describe(signal)}.`)
   }
 }

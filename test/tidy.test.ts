@@ -26,6 +26,7 @@ const LAYERS: Record<string, string[]> = {
   'environment.ts': ['base'],
   'node-options.ts': ['environment.ts', 'cluster', 'discovery', 'base'],
   'node.ts': [
+    'loggers.ts',
     'node-options.ts',
     'environment.ts',
     'cluster',
@@ -38,7 +39,9 @@ const LAYERS: Record<string, string[]> = {
   ],
   'citadel.ts': ['node.ts', 'node-options.ts', 'cluster', 'mesh', 'process', 'base'],
   'signals.ts': ['base'],
+  'loggers.ts': ['base'],
   'index.ts': [
+    'loggers.ts',
     'citadel.ts',
     'signals.ts',
     'cluster',
@@ -51,6 +54,7 @@ const LAYERS: Record<string, string[]> = {
   shell: [
     'index.ts',
     'demo',
+    'loggers.ts',
     'citadel.ts',
     'signals.ts',
     'process',
@@ -132,8 +136,8 @@ describe('the source tree', () => {
   test('time, chance, sockets and the process are touched by the adapters only', () => {
     const ADAPTERS = [
       /^base\/system-(clock|random)\.ts$/,
-      // The default logger writes to standard error.
-      /^base\/log\.ts$/,
+      // Loggers write to standard error.
+      /^loggers\.ts$/,
       /^mesh\/tcp-transport\.ts$/,
       /^environment\.ts$/,
       // Signals are the process's by definition.

@@ -3,7 +3,7 @@
  * passed over in silence costs more than an error, and what hides behind an object, such as a
  * getter that throws, is met here and nowhere later.
  */
-import { inspect } from 'node:util'
+import { describeQuoted } from './describe.js'
 import { CitadelError } from './errors.js'
 
 /** What an option may be, and the words for it. Undefined is the same as an option not given. */
@@ -114,21 +114,7 @@ const bad = (sentence: string): CitadelError => new CitadelError('bad_argument',
 
 const TEXT_MAX = 100
 
-/** For a message, never longer than a line. What the value says of itself is not asked for. */
-function shown(value: unknown): string {
-  try {
-    const text = inspect(value, {
-      depth: 1,
-      breakLength: Number.POSITIVE_INFINITY,
-      customInspect: false,
-      maxArrayLength: 5,
-      maxStringLength: TEXT_MAX,
-    })
-    return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}...`
-  } catch {
-    return 'that'
-  }
-}
+const shown = (value: unknown): string => describeQuoted(value, TEXT_MAX)
 
 /** The name that was meant, if one is near enough to be. */
 export function nearest(word: string, names: readonly string[]): string | undefined {

@@ -2,7 +2,7 @@
  * What users may write for `arbiter`, checked. A mistake is a `bad_argument` that shows how it is
  * meant.
  */
-import { inspect } from 'node:util'
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { type Rules, readOptions, rule } from '../base/options.js'
 
@@ -128,11 +128,11 @@ function read<T extends object>(option: T, rules: Rules<T>, example: string): T 
 
 function quorum({ size, leaseMs = LEASE_MS }: QuorumOptions): ArbiterSettings {
   if (!Number.isInteger(size) || size < 1) {
-    throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${inspect(size)}`)
+    throw wrong(`quorum.size is the number of nodes, a whole number from 1, not ${describe(size)}`)
   }
   if (typeof leaseMs !== 'number' || !(leaseMs >= LEASE_MIN_MS && leaseMs <= LEASE_MAX_MS)) {
     throw wrong(
-      `quorum.leaseMs is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS} ms, not ${inspect(leaseMs)}`,
+      `quorum.leaseMs is from ${LEASE_MIN_MS} to ${LEASE_MAX_MS} ms, not ${describe(leaseMs)}`,
     )
   }
   return { type: 'quorum', size, leaseMs }
@@ -150,20 +150,22 @@ function etcd(option: EtcdOption): ArbiterSettings {
   }
   for (const name of ['ca', 'cert', 'key'] as const) checkPem(name, tls?.[name])
   if (!Number.isInteger(ttlSeconds) || ttlSeconds < TTL_MIN_SECONDS) {
-    throw wrong(`ttlSeconds is a whole number from ${TTL_MIN_SECONDS}, not ${inspect(ttlSeconds)}`)
+    throw wrong(`ttlSeconds is a whole number from ${TTL_MIN_SECONDS}, not ${describe(ttlSeconds)}`)
   }
   return { type: 'etcd', endpoints, prefix, ttlSeconds, tls, username, password }
 }
 
 function checkEndpoints(endpoints: unknown): void {
   const needed = "etcd needs endpoints: ['http://127.0.0.1:2379'], one for each server"
-  if (!Array.isArray(endpoints)) throw wrong(`${needed}, as an array, not ${inspect(endpoints)}`)
+  if (!Array.isArray(endpoints)) throw wrong(`${needed}, as an array, not ${describe(endpoints)}`)
   if (endpoints.length === 0) throw wrong(`${needed}, and there is none`)
   const isUrl = (text: unknown) =>
     typeof text === 'string' && /^https?:\/\/[^/]+:\d+\/?$/.test(text)
   for (const given of endpoints) {
     if (isUrl(given)) continue
-    throw wrong(`${needed}: http:// or https://, a host and a port, no path, not ${inspect(given)}`)
+    throw wrong(
+      `${needed}: http:// or https://, a host and a port, no path, not ${describe(given)}`,
+    )
   }
 }
 
@@ -179,5 +181,5 @@ const wrong = (what: string): CitadelError => new CitadelError('bad_argument', `
 
 const notUnderstood = (option: unknown): CitadelError =>
   wrong(
-    `there are 'mesh', { type: 'mesh', quorum: { size: 3 } } and { type: 'etcd', endpoints: [...] }, not ${inspect(option)}`,
+    `there are 'mesh', { type: 'mesh', quorum: { size: 3 } } and { type: 'etcd', endpoints: [...] }, not ${describe(option)}`,
   )

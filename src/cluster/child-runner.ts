@@ -3,6 +3,7 @@
  * crashes, adopts what has no runner (`orphans.ts`), hands over what belongs elsewhere
  * (`departures.ts`), takes over what comes (`arrivals.ts`), stops what it lost or what was terminated.
  */
+import { logFailure } from '../base/guard.js'
 import type { Lease } from '../base/lease.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
@@ -418,7 +419,7 @@ export class ChildRunner {
     } catch (error) {
       if (errors.isAdoptedLater(error)) return
       const which = `Supervisor ${this.parts.supervisor}: child ${showKey(spec.childId)}`
-      this.parts.log.error(`${which} could not start again.`, { error: String(error) })
+      logFailure(this.parts.log, `${which}: another start of it`, error)
     }
   }
 }

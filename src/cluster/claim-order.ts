@@ -2,6 +2,7 @@
  * Who of several owners of a key stays. A pure function of their claims, so that it is the same on all
  * nodes and does not depend on which claim came first; docs/decisions/0015-conflicts.md.
  */
+import { describe } from '../base/describe.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim } from './claim.js'
 import { contradict, relation } from './lineage.js'
@@ -68,7 +69,7 @@ export class ClaimOrder {
       if (chosen === second) return b
       if (chosen !== first) this.warn('it answered neither of the two: return a or b')
     } catch (error) {
-      this.warn(`it threw: ${String(error)}`)
+      this.warn(`it threw: ${describe(error)}`)
     }
     return a
   }

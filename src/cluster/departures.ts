@@ -3,7 +3,10 @@
  * Whatever fails, the child goes on here, unless the other side has won it at the arbiter. The
  * steps and why they are enough: docs/decisions/0010-handoff.md.
  */
+
 import type { Clock } from '../base/clock.js'
+import { describe } from '../base/describe.js'
+import { details, thrown } from '../base/error-text.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
@@ -171,8 +174,8 @@ export class Departures {
       return { state }
     } catch (error) {
       if (error instanceof CitadelError) return { reason: error.message }
-      log.error(`handoff() of child ${showKey(childId)} failed, so it stays`, error)
-      return { reason: `its handoff() failed: ${String(error)}` }
+      log.error(`handoff() of child ${showKey(childId)} ${thrown(error)}; it stays`, details(error))
+      return { reason: `its handoff() failed: ${describe(error)}` }
     }
   }
 

@@ -3,7 +3,9 @@
  * the state of the loser first: the loser is held still, its `handoff` gives the state, and the winner
  * gets `mergeConflict(state)` once, as a turn of its own. Whatever fails, the loser ends, once.
  */
+
 import type { Clock } from '../base/clock.js'
+import { describe } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
@@ -72,7 +74,7 @@ export class LostChildren {
 
   private async merge(child: Child, pid: Pid): Promise<void> {
     await this.turn()
-    const failure = await this.handOn(child, pid).catch((error: unknown) => String(error))
+    const failure = await this.handOn(child, pid).catch(describe)
     if (failure !== undefined) {
       const which = `child ${showKey(child.childId)} (${pid})`
       this.parts.log.warn(`${which} lost a conflict, and its state is lost: ${failure}`)

@@ -2,9 +2,10 @@
  * What follows when a child of this node has crashed: it is started again here, after a while that
  * grows, or on another node, or it is given up. Its neighbours notice nothing of it.
  */
+import { details } from '../base/error-text.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
-import { describeReason } from '../process/exit-reason.js'
+import { describeReason, errorOf } from '../process/exit-reason.js'
 import type { Pid } from '../term/pid.js'
 import type { Child } from './child.js'
 import type { ChildEvents } from './child-events.js'
@@ -82,8 +83,9 @@ export class Restarts {
     const { maxRestarts, maxSeconds } = this.options
     log.error(
       `Supervisor ${supervisor}: child ${showKey(child.childId)} ended more than ${maxRestarts} times in ` +
-        `${maxSeconds} s and is given up; start it again when its cause is mended.`,
-      { reason: describeReason(reason) },
+        `${maxSeconds} s and is given up, the last time by ${describeReason(reason)}; start it again ` +
+        'when its cause is mended.',
+      details(errorOf(reason)),
     )
     events.tell({ type: 'gave_up', id: child.childId, node: scopes.node, reason })
     this.actions.discard(child)

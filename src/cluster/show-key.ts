@@ -1,11 +1,6 @@
 /** How a key, an id or a group is shown to people: as they wrote it, and not longer than a line. */
-import { inspect } from 'node:util'
+import { describeQuoted } from '../base/describe.js'
 
-export function showKey(key: unknown): string {
-  return inspect(key, {
-    depth: 3,
-    breakLength: Number.POSITIVE_INFINITY,
-    maxArrayLength: 10,
-    maxStringLength: 100,
-  })
-}
+const KEY_MAX = 300
+
+export const showKey = (key: unknown): string => describeQuoted(key, KEY_MAX)

@@ -1,4 +1,5 @@
 /** The process by which the other members of a distributed supervisor reach this node's share of it. */
+import { logFailure } from '../base/guard.js'
 import { GenServer } from '../process/gen-server.js'
 import { noReply } from '../process/request.js'
 import { Pid } from '../term/pid.js'
@@ -115,7 +116,7 @@ export class SupervisorServer extends GenServer {
     toOutcome(work).then(
       (outcome) => from && this.citadel.reply(from, outcome),
       (error) => {
-        this.citadel.log.error(`a request of another member failed: ${String(error)}`, error)
+        logFailure(this.citadel.log, 'a request of another member', error)
         this.citadel.exit(this.self, { error })
       },
     )

@@ -4,7 +4,9 @@
  * who is gone is the mesh's to judge, and losing the discovery service changes nothing. A node that
  * starts decides nothing alone before it has looked once: `looked`.
  */
+
 import type { Clock, Timer } from '../base/clock.js'
+import { messageOf } from '../base/describe.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { DiscoveredNode, Discovery } from './discovery.js'
@@ -133,7 +135,7 @@ export class Connector {
       this.#listed = true
       return nodes
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
+      const text = messageOf(error)
       if (this.#listed && !this.#stopped) this.#options.log.warn(`discovery: ${text}`)
       this.#listed = false
       return []
@@ -184,7 +186,7 @@ export class Connector {
     try {
       return await this.#options.connect(node.name, node.addresses)
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error)
+      const text = messageOf(error)
       this.#options.log.warn(`discovery: ${node.name} cannot be connected: ${text}`)
       return false
     }

@@ -4,7 +4,9 @@
  * tried again for ever, at most a second apart. One command is under way at a time, each with a
  * deadline. The rows themselves are in `redis-rows.ts`.
  */
+
 import type { Clock, Timer } from '../base/clock.js'
+import { messageOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
@@ -290,7 +292,7 @@ export class RedisDiscovery implements Discovery {
 /** What failed, in one line. Node.js joins the failures of several addresses without a message. */
 function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return textOf(error.errors[0])
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }
 
 /** For messages: where Redis is, without the password. */

@@ -3,7 +3,9 @@
  * token that is renewed when etcd has forgotten it, and a look at whether all servers are of the
  * same cluster: two of them would both give the same key away.
  */
+
 import type { Clock } from '../base/clock.js'
+import { messageOf } from '../base/describe.js'
 import type { EtcdBody, EtcdPath, EtcdPort, EtcdReply } from '../base/etcd-port.js'
 import { type GatewayReply, replyOf } from './answers.js'
 import { identifier, object } from './fields.js'
@@ -108,5 +110,5 @@ function unreachable(error: unknown): GatewayReply {
 /** What failed, in one line. Node.js joins the failures of several addresses without a message. */
 function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return textOf(error.errors[0])
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }

@@ -3,7 +3,9 @@
  * itself to each peer, carries out the membership's effects, keeps the one coarse clock of all
  * links, redials what is lost. When a link is gone the sink hears of it first, then the listeners.
  */
+
 import type { Timer } from '../base/clock.js'
+import { messageOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Address, Listener } from '../base/transport.js'
@@ -306,7 +308,7 @@ export class Neighbours {
 
   private report(peer: Peer, end: PeerEnd): void {
     if (end.why === 'bad frame' || end.why === 'overflow') {
-      const why = end.error instanceof Error ? end.error.message : String(end.error)
+      const why = messageOf(end.error)
       this.log.warn(`the connection to ${peer.node} was closed (${end.why}): ${why}`)
     } else this.log.debug(`the connection to ${peer.node} is gone (${end.why})`)
   }

@@ -2,6 +2,7 @@
  * Node names: `name@host`, as Erlang has them. The name is what EPMD knows, the host is where the
  * node is dialled. What comes out of `parseNodeName` is safe to put in a frame, a log or a key.
  */
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 
 export interface NodeName {
@@ -40,7 +41,7 @@ export function parseNodeName(text: string): NodeName {
   if (problem !== undefined) {
     throw new CitadelError(
       'bad_argument',
-      `the node name ${quoted(String(text))} ${problem}: write it as name@host, for example ` +
+      `the node name ${quoted(describe(text))} ${problem}: write it as name@host, for example ` +
         'n1@127.0.0.1',
     )
   }

@@ -3,6 +3,7 @@
  * node the reply term under the tag it sent. A call that gets no answer is refused, so that nobody
  * waits for a deadline in vain. Only the first answer counts.
  */
+import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
@@ -49,9 +50,9 @@ export class Answers {
     try {
       if (!this.#sendReply(call, value, by)) return
     } catch (error) {
-      if (!(error instanceof CitadelError)) throw error
-      this.#core.log.warn(`an answer to ${call.pid} cannot cross: ${error.message}`)
-      this.refuse(call, error)
+      const refusal = asRefusal(error)
+      this.#core.log.warn(`an answer to ${call.pid} cannot cross: ${refusal.message}`)
+      this.refuse(call, refusal)
       return
     }
     this.#over(call)
@@ -102,8 +103,8 @@ export class Answers {
   /** How a call ended that was passed on, told to who made it. */
   failed(call: Call, error: unknown): void {
     if (call.answered) return
-    if (!(error instanceof CitadelError)) throw error
     if (call instanceof PendingCall) this.#calls.fail(call, error)
+    else if (!isA(error, CitadelError)) this.refuse(call, asRefusal(error))
     else if (error.code === 'exited') this.#fail(call, error.reason)
     else if (error.code === 'noproc' || error.code === 'noconnection') this.#fail(call, error.code)
     else this.refuse(call, error)
@@ -154,4 +155,11 @@ function callOf(from: unknown): Call {
     return new RemoteCall(undefined, [], undefined, from.at(0) as Pid, from.at(1))
   }
   throw new CitadelError('bad_argument', 'only the `from` of a call can be answered')
+}
+
+/** What the code of a user threw while its value was written. */
+function asRefusal(error: unknown): CitadelError {
+  if (isA(error, CitadelError)) return error
+  const sentence = `the value cannot cross to another node: ${describe(error)}`
+  return new CitadelError('unserializable', sentence, { cause: error })
 }

@@ -82,7 +82,7 @@ export class ProcessVerbs {
   }
 
   get log(): Logger {
-    return this.#process.host.log
+    return this.#process.host.userLog
   }
 
   /** Monotonic milliseconds. */

@@ -3,6 +3,7 @@
  * of the other process, the loss of its node, the deadline or the caller's AbortSignal. A local call
  * allocates its promise and one object; references are made for calls to other nodes only.
  */
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
@@ -92,7 +93,7 @@ export class Calls {
 
   #addDeadline(call: PendingCall): void {
     if (!(call.timeoutMs >= 0)) {
-      const sentence = `timeoutMs is a number of milliseconds, or Infinity, not ${String(call.timeoutMs)}`
+      const sentence = `timeoutMs is a number of milliseconds, or Infinity, not ${describe(call.timeoutMs)}`
       throw new CitadelError('bad_argument', sentence)
     }
     this.#deadlines.add(call)

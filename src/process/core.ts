@@ -3,6 +3,8 @@
  * Here is also the answer to "which process is meant": pid, name, key or handle.
  */
 import type { Clock } from '../base/clock.js'
+import { describe } from '../base/describe.js'
+import { thrown } from '../base/error-text.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
@@ -17,7 +19,7 @@ import type { NoticeKind, Process } from './process.js'
 import { ProcessTable } from './process-table.js'
 import { Redirects } from './redirects.js'
 import type { Router, Source } from './router.js'
-import { Scheduler } from './scheduler.js'
+import { type Runnable, Scheduler } from './scheduler.js'
 import type { RemoteName, Target } from './signal.js'
 
 export interface CoreOptions {
@@ -32,6 +34,8 @@ export interface CoreOptions {
   mailboxMaxBytes: number
   resolveKey: ((key: unknown) => Pid | undefined) | undefined
   beforeRun: ((now: number) => void) | undefined
+  /** Never throws. */
+  turnFailed(process: Runnable | undefined, error: unknown): void
   fence: Fence
 }
 
@@ -87,7 +91,11 @@ export class Core {
     this.#refs = firstOf(options.random)
     this.#resolveKey = options.resolveKey
     this.table = new ProcessTable(options.name, options.creation)
-    this.scheduler = new Scheduler(options.clock, options.beforeRun)
+    this.scheduler = new Scheduler({
+      clock: options.clock,
+      beforeRun: options.beforeRun,
+      failed: options.turnFailed,
+    })
     this.notices = new Notices(SENTENCES, options.clock, options.log)
   }
 
@@ -224,11 +232,11 @@ const SENTENCES = {
   mailboxFull: (process: unknown) =>
     `the mailbox of ${label(process)} is full: messages to it are dropped until it catches up`,
   unknownCast: (process: unknown, method: unknown) =>
-    `${label(process)} was cast '${String(method)}', which it does not have: ignored`,
+    `${label(process)} was cast '${describe(method)}', which it does not have: ignored`,
   unexpectedMessage: (process: unknown) =>
     `${label(process)} got a message but has no handleInfo: ignored`,
   lateFailure: (process: unknown, error: unknown) =>
-    `a handler of ${label(process)} failed after its process had ended: ${String(error)}`,
+    `a handler of ${label(process)} ${thrown(error)}, after its process had ended`,
 }
 
 function label(process: unknown): string {

@@ -1,5 +1,6 @@
 /** Messages without an answer: `send` and `cast`, to wherever they go, and what the mesh brings. */
 
+import { details, thrown } from '../base/error-text.js'
 import { Pid } from '../term/pid.js'
 import type { Core, Route } from './core.js'
 import type { Destination } from './destination.js'
@@ -86,7 +87,8 @@ export class Delivery {
         if (found !== undefined) deliver(found)
       })
       .catch((error: unknown) => {
-        this.#core.log.warn('a message was not sent: its destination or the message failed', error)
+        const sentence = `a message was not sent: its destination or the message ${thrown(error)}`
+        this.#core.log.warn(sentence, details(error))
       })
   }
 }

@@ -4,9 +4,10 @@
  * that cause further ends are worked off in a loop, so that long chains of links need no stack.
  */
 import { CitadelError } from '../base/errors.js'
+import { logFailure } from '../base/guard.js'
 import type { Answers } from './answers.js'
 import type { Core } from './core.js'
-import { describeReason } from './exit-reason.js'
+import { describeReason, errorOf } from './exit-reason.js'
 import type { Links } from './links.js'
 import type { Monitors } from './monitors.js'
 import type { Detour, Process } from './process.js'
@@ -53,7 +54,7 @@ export class Endings {
     try {
       this.#end(end)
     } catch (error) {
-      this.#core.log.error(`the end of ${end.process.pid} was not told to all`, error)
+      logFailure(this.#core.log, `telling the end of ${end.process.pid}`, error)
     }
   }
 
@@ -79,7 +80,7 @@ export class Endings {
       try {
         listener(process.pid, reason)
       } catch (error) {
-        this.#core.log.error(`a listener for the end of ${process.pid} failed`, error)
+        logFailure(this.#core.log, `a listener for the end of ${process.pid}`, error)
       }
     }
   }
@@ -89,9 +90,9 @@ export class Endings {
     const parent = process.parent && this.#core.table.find(process.parent)
     if (parent !== undefined) unlinkBoth(parent, process)
     const sentence = `${process.kind} did not start: ${describeReason(reason)}`
-    const cause =
-      reason !== null && typeof reason === 'object' && 'error' in reason ? reason.error : undefined
-    process.starting?.reject(new CitadelError('init_failed', sentence, { reason, cause }))
+    process.starting?.reject(
+      new CitadelError('init_failed', sentence, { reason, cause: errorOf(reason) }),
+    )
     process.starting = undefined
   }
 }

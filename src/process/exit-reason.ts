@@ -2,6 +2,7 @@
  * Why a process ended. Reasons are data: any term, with these that have a meaning of their own.
  * On the wire a string reason is an atom, as Erlang code expects; an atom comes back as a string.
  */
+import { describe, fieldOf, isA } from '../base/describe.js'
 import { Atom, fitsAtom } from '../term/atom.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
@@ -29,7 +30,7 @@ export type ExitReason =
 /** An ending that is no crash: what `transient` children are not restarted after. */
 export function isCleanExit(reason: unknown): boolean {
   if (reason === 'normal' || reason === 'shutdown') return true
-  if (!(reason instanceof Tuple) || reason.length !== 2) return false
+  if (!isA(reason, Tuple) || reason.length !== 2) return false
   const head = reason.at(0)
   return head instanceof Atom && head.name === 'shutdown'
 }
@@ -43,26 +44,15 @@ export function reasonFromWire(reason: unknown): unknown {
   return reason instanceof Atom ? reason.name : reason
 }
 
-/** For logs and sentences. */
-export function describeReason(reason: unknown): string {
-  if (typeof reason === 'string') return reason
-  if (reason !== null && typeof reason === 'object' && 'error' in reason) {
-    const { error } = reason
-    return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  }
-  if (reason !== null && typeof reason === 'object' && 'moved' in reason) {
-    return reason.moved instanceof Pid ? `moved to ${reason.moved}` : inJson(reason)
-  }
-  return reason instanceof Tuple ? reason.toString() : inJson(reason)
-}
+/** The error of a reason `{ error }`. */
+export const errorOf = (reason: unknown): unknown => fieldOf(reason, 'error')
 
-/** Cycles and bigints have no JSON, and a log line must not fail. */
-function inJson(reason: unknown): string {
-  try {
-    return JSON.stringify(reason) ?? String(reason)
-  } catch {
-    return String(reason)
-  }
+/** For logs and sentences: one line, whatever the reason is. */
+export function describeReason(reason: unknown): string {
+  const error = errorOf(reason)
+  if (error !== undefined) return describe(error)
+  const moved = fieldOf(reason, 'moved')
+  return isA(moved, Pid) ? `moved to ${moved}` : describe(reason)
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u

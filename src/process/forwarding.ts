@@ -4,7 +4,7 @@
  * its answer comes back here and its caller, of whatever kind, notices nothing. Who watches the old
  * pid hears when the new process ends.
  */
-import { CitadelError } from '../base/errors.js'
+import { describe } from '../base/describe.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { Answers } from './answers.js'
@@ -146,10 +146,8 @@ export class Forwarding implements Detour {
     try {
       this.#parts.pass(this.to, message)
     } catch (error) {
-      if (!(error instanceof CitadelError)) throw error
-      this.#parts.core.log.warn(
-        `a message to ${this.process.pid}, which has moved, was lost: ${error.message}`,
-      )
+      const sentence = `a message to ${this.process.pid}, which has moved, was lost`
+      this.#parts.core.log.warn(`${sentence}: ${describe(error)}`)
     }
   }
 

@@ -4,9 +4,9 @@
  */
 import type { Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
+import { logFailure } from '../base/guard.js'
 import { type Rules, rule } from '../base/options.js'
 import type { Pid } from '../term/pid.js'
-import { describeReason } from './exit-reason.js'
 import { callTerm, castTerm } from './gen-protocol.js'
 import { type Host, isThenable, Process } from './process.js'
 import { Call, Cast } from './request.js'
@@ -176,9 +176,8 @@ export class FunctionProcess extends Process {
       this.host.notices.note('lateFailure', this, error)
       return
     }
-    const reason = { error }
-    this.host.log.error(`${this.pid} ${this.kind} failed: ${describeReason(reason)}`, error)
-    this.host.bury(this, reason)
+    logFailure(this.host.log, `${this.pid} ${this.kind}`, error)
+    this.host.bury(this, { error })
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
-import type { Lease } from '../base/lease.js'
+import { logFailure } from '../base/guard.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
@@ -22,24 +22,25 @@ import { Fence } from './fence.js'
 import { FunctionProcess, RootProcess } from './function-process.js'
 import { GenServer } from './gen-server.js'
 import { Inbound } from './inbound.js'
+import type { KernelOptions, ProcessInfo } from './kernel-options.js'
 import { Links } from './links.js'
 import { MethodTables, type ServerStatics } from './method-table.js'
 import { Monitors } from './monitors.js'
 import { MOVES_ENDPOINT, Moves } from './moves.js'
 import type { Notices } from './notices.js'
-import type {
-  CallOptions,
-  Destiny,
-  ExitListener,
-  Host,
-  NoticeKind,
+import {
+  type CallOptions,
+  type Destiny,
+  type ExitListener,
+  type Host,
+  type NoticeKind,
   Process,
-  ProcessStatus,
-  SpawnOptions,
+  type SpawnOptions,
 } from './process.js'
 import { signalWithReason } from './remote-reason.js'
 import type { Call, From } from './request.js'
-import { noRouter, type Router, type SignalSink, type Source } from './router.js'
+import { noRouter, type SignalSink, type Source } from './router.js'
+import type { Runnable } from './scheduler.js'
 import { type Birth, ServerProcess } from './server-process.js'
 import type { Signal } from './signal.js'
 import { askToStop, stopProcesses } from './stop-processes.js'
@@ -47,44 +48,14 @@ import { askToStop, stopProcesses } from './stop-processes.js'
 const MAILBOX_MAX = 100_000
 const MAILBOX_MAX_BYTES = 64 * 1024 * 1024
 
-export interface KernelOptions {
-  name: string
-  /** Which start of the node this is; a function when it is known only after a start of the mesh. */
-  creation: number | (() => number)
-  clock: Clock
-  random: Random
-  log?: Logger
-  router?: Router
-  /** Local messages go through the codec, so that what cannot cross a wire fails at home. */
-  strictMessages?: boolean
-  /** Messages that a mailbox holds: 100,000 unless set. A full one refuses calls and drops the rest. */
-  mailboxMax?: number
-  /** Bytes of other nodes that a mailbox holds, as long as they are more than one message: 64 MiB unless set. */
-  mailboxMaxBytes?: number | undefined
-  /** Who is registered under a key of the cluster's registry. */
-  resolveKey?: (key: unknown) => Pid | undefined
-  /** Until when processes that own something may act; without one they always may. */
-  lease?: Lease
-  /** Makes what a process sees of its node. */
-  bind?: (process: Process) => BoundNode
-  /** Called before mailboxes are served, with the time: where a node notices that it was frozen. */
-  beforeRun?: (now: number) => void
-}
-
-export interface ProcessInfo {
-  readonly pid: Pid
-  readonly name: string | undefined
-  /** The class, or 'function', or 'root'. */
-  readonly kind: string
-  readonly mailboxLength: number
-  readonly status: ProcessStatus
-}
+export type { KernelOptions, ProcessInfo }
 
 export class Kernel implements Host, SignalSink {
   readonly name: string
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  readonly userLog: Logger
   /** The node as its root process sees it. */
   readonly root: BoundNode
   readonly #core: Core
@@ -108,6 +79,7 @@ export class Kernel implements Host, SignalSink {
     this.clock = clock
     this.random = random
     this.log = log
+    this.userLog = options.userLog ?? log
     this.#bind = options.bind ?? ((process) => new ProcessVerbs(process) as BoundNode)
     this.#core = new Core({
       name,
@@ -121,6 +93,7 @@ export class Kernel implements Host, SignalSink {
       mailboxMaxBytes: options.mailboxMaxBytes ?? MAILBOX_MAX_BYTES,
       resolveKey: options.resolveKey,
       beforeRun: options.beforeRun,
+      turnFailed: (process, error) => this.#turnFailed(process, error),
       fence: new Fence(options.lease, clock, (process, reason) =>
         this.#endings.bury(process, reason),
       ),
@@ -253,6 +226,14 @@ export class Kernel implements Host, SignalSink {
     if (process === undefined || process.ended) return
     if (reason === 'kill') this.bury(process, 'killed')
     else askToStop(process, this.#core, reason)
+  }
+
+  /** A fault of ours, or a value that no code of ours has foreseen: it costs the process, not the node. */
+  #turnFailed(process: Runnable | undefined, error: unknown): void {
+    if (process instanceof Process && process !== this.#core.root) {
+      logFailure(this.#core.log, `${process.pid} ${process.kind}: a turn of it`, error)
+      this.bury(process, { error })
+    } else logFailure(this.#core.log, 'a run of the scheduler', error)
   }
 
   /** An owner that ends after its lease has ended by that, whatever else there is. */

@@ -4,6 +4,7 @@
  * builds no string.
  */
 import type { Clock, Timer } from '../base/clock.js'
+import { details } from '../base/error-text.js'
 import type { Logger } from '../base/log.js'
 
 const PERIOD_MS = 1_000
@@ -39,7 +40,7 @@ export class Notices<Kind extends string> {
     if (this.#stopped) return
     const open = this.#open.get(kind)
     if (open === undefined) {
-      this.#log.warn(this.#sentences[kind](subject, detail))
+      this.#log.warn(this.#sentences[kind](subject, detail), details(detail))
       this.#arm(kind, { sinceLogged: 0, subject, detail, timer: undefined })
       return
     }
@@ -62,7 +63,8 @@ export class Notices<Kind extends string> {
         return
       }
       const sentence = this.#sentences[kind](open.subject, open.detail)
-      this.#log.warn(`${sentence} (${open.sinceLogged} times in the last second)`)
+      const times = `(${open.sinceLogged} times in the last second)`
+      this.#log.warn(`${sentence} ${times}`, details(open.detail))
       open.sinceLogged = 0
       this.#arm(kind, open)
     })

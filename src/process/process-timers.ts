@@ -1,6 +1,8 @@
 /** Messages sent later, by the clock of the node. They end with the process that asked for them. */
 import type { Timer } from '../base/clock.js'
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
+import { logFailure } from '../base/guard.js'
 import type { Pid } from '../term/pid.js'
 import type { Destination } from './destination.js'
 import type { Process } from './process.js'
@@ -84,7 +86,7 @@ function sendNow(process: Process, to: Destination, message: unknown): void {
   try {
     process.host.send(process, to, message)
   } catch (error) {
-    process.host.log.error(`a timed message of ${process.pid} was not sent`, error)
+    logFailure(process.host.log, `a timed message of ${process.pid}`, error)
   }
 }
 
@@ -115,6 +117,6 @@ function checked(delayMs: number, least: number): number {
   if (typeof delayMs === 'number' && delayMs >= least && delayMs < Number.POSITIVE_INFINITY) {
     return delayMs
   }
-  const sentence = `a time is a number of milliseconds from ${least}, not ${String(delayMs)}`
+  const sentence = `a time is a number of milliseconds from ${least}, not ${describe(delayMs)}`
   throw new CitadelError('bad_argument', sentence)
 }

@@ -182,6 +182,8 @@ export interface Host {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** For the words of users, which may have many lines. */
+  readonly userLog: Logger
   readonly notices: Notices<NoticeKind>
   enqueue(process: Process): void
   /** Gives an emptied mailbox back. */

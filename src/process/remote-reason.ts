@@ -1,7 +1,6 @@
 /** Signals that carry an exit reason must reach the other node, whatever the reason is made of. */
-import { CitadelError } from '../base/errors.js'
 import { Atom } from '../term/atom.js'
-import { describeReason } from './exit-reason.js'
+import { describeReason, errorOf } from './exit-reason.js'
 import type { Router } from './router.js'
 import type { Signal } from './signal.js'
 
@@ -12,14 +11,12 @@ export function signalWithReason(router: Router, node: string, signal: Signal): 
   try {
     return router.signal(node, signal)
   } catch (error) {
-    if (!(error instanceof CitadelError) || !('reason' in signal)) throw error
+    if (!('reason' in signal)) throw error
     return router.signal(node, { ...signal, reason: inWords(signal) })
   }
 }
 
-function inWords(signal: SignalWithReason): unknown {
-  const { reason } = signal
-  if (reason === null || typeof reason !== 'object' || !('error' in reason))
-    return new Atom('error')
-  return { error: new Error(describeReason(reason)) }
+function inWords({ reason }: SignalWithReason): unknown {
+  const error = errorOf(reason)
+  return error === undefined ? new Atom('error') : { error: new Error(describeReason(reason)) }
 }

@@ -16,31 +16,42 @@ const MICROTASK_RUNS_MAX = 4_096
 export interface Runnable {
   /** True while it waits in the run queue; owned by the scheduler. */
   queued: boolean
-  /** Takes some messages and answers how many. Never throws. */
+  /** Takes some messages and answers how many. */
   turn(): number
   /** Asked after a turn: is there more to do? */
   readonly runnable: boolean
 }
 
+/** What a scheduler calls that is not its own, and who hears when that fails. */
+export interface SchedulerParts {
+  clock: Clock
+  /** Called before mailboxes are served, with the time. */
+  beforeRun?: ((now: number) => void) | undefined
+  /** A turn has thrown, which is a fault of ours; without a process it was `beforeRun`. Never throws. */
+  failed(process: Runnable | undefined, error: unknown): void
+}
+
 export class Scheduler {
   /** Messages taken since the node started. */
   messages = 0
+  readonly #parts: SchedulerParts
   readonly #clock: Clock
-  readonly #beforeRun: ((now: number) => void) | undefined
   /** A ring, as in mailbox.ts, but typed and never shrunk. */
   #queue: (Runnable | undefined)[] = new Array(64).fill(undefined)
   #head = 0
   #size = 0
   #armed = false
+  /** Whose turn it is, or was. */
+  #current: Runnable | undefined
   /** When the present burst of microtask runs began, and how many there were. */
   #burstStart = 0
   #burstRuns = MICROTASK_RUNS_MAX
   readonly #settled = Promise.resolve()
   readonly #run = () => this.#drain()
 
-  constructor(clock: Clock, beforeRun?: (now: number) => void) {
-    this.#clock = clock
-    this.#beforeRun = beforeRun
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts
+    this.#clock = parts.clock
     this.#burstRuns = 0
   }
 
@@ -67,14 +78,26 @@ export class Scheduler {
   #drain(): void {
     const start = this.#clock.now()
     if (this.#burstRuns++ === 0) this.#burstStart = start
-    this.#beforeRun?.(start)
-    const exhausted = this.#takeTurns(start)
+    let exhausted = true
+    try {
+      this.#parts.beforeRun?.(start)
+      exhausted = this.#takeTurns(start)
+    } catch (error) {
+      this.#failed(error)
+    }
     if (this.#size > 0) {
       this.#clock.soon(this.#startBurst)
       return
     }
     this.#armed = false
     if (exhausted) this.#burstRuns = MICROTASK_RUNS_MAX
+  }
+
+  /** The others in the queue are served in a run of their own. */
+  #failed(error: unknown): void {
+    const process = this.#current
+    this.#current = undefined
+    this.#parts.failed(process, error)
   }
 
   /** True when the time of this burst is used up. */
@@ -94,6 +117,7 @@ export class Scheduler {
         break
       }
     }
+    this.#current = undefined
     this.messages += taken
     return exhausted
   }
@@ -104,6 +128,7 @@ export class Scheduler {
     this.#head = (this.#head + 1) & (this.#queue.length - 1)
     this.#size--
     process.queued = false
+    this.#current = process
     const count = process.turn()
     if (process.runnable) this.enqueue(process)
     return count

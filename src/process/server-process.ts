@@ -3,8 +3,8 @@
  * returned thenable parks the process. An error in a handler ends this process and nothing else.
  */
 import { CitadelError } from '../base/errors.js'
+import { logFailure } from '../base/guard.js'
 import type { Pid } from '../term/pid.js'
-import { describeReason } from './exit-reason.js'
 import { fromOfTerm, refOfTag, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
 import { Merge } from './merge.js'
@@ -308,9 +308,8 @@ export class ServerProcess extends Process {
     }
     const method = this.current?.method
     const where = method === undefined ? this.kind : `${this.kind}.${method}`
-    const reason = { error }
-    this.host.log.error(`${this.pid} ${where} failed: ${describeReason(reason)}`, error)
-    this.#terminate(reason)
+    logFailure(this.host.log, `${this.pid} ${where}`, error)
+    this.#terminate({ error })
   }
 
   /** The handler of a process that has ended: nobody waits for it, but it must not go unseen. */
@@ -448,7 +447,6 @@ export class ServerProcess extends Process {
   }
 
   #terminateFailed(error: unknown): void {
-    const what = describeReason({ error })
-    this.host.log.error(`${this.pid} ${this.kind}.terminate failed: ${what}`, error)
+    logFailure(this.host.log, `${this.pid} ${this.kind}.terminate`, error)
   }
 }

@@ -9,6 +9,7 @@
  *     })
  *     await citadel.call(pid, 'whichChildren')
  */
+import { details } from '../base/error-text.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
 import type { Pid } from '../term/pid.js'
@@ -20,7 +21,7 @@ import {
   mustRestart,
   type Restart,
 } from './child-spec.js'
-import { describeReason } from './exit-reason.js'
+import { describeReason, errorOf } from './exit-reason.js'
 import { GenServer } from './gen-server.js'
 import { SPAWN_RULES, type SpawnOptions } from './process.js'
 import { noReply } from './request.js'
@@ -238,7 +239,11 @@ export class Supervisor extends GenServer {
       if (await this.#restart(child)) return
     }
     const sentence = `supervisor ${this.self} gives up: child '${id}' ended too often`
-    this.citadel.log.error(sentence, describeReason(reason))
+    const error = errorOf(reason)
+    this.citadel.log.error(
+      `${sentence}, the last time by ${describeReason(reason)}`,
+      details(error),
+    )
     this.citadel.exit(this.self, 'shutdown')
   }
 

@@ -4,8 +4,8 @@
  */
 import { createRequire } from 'node:module'
 import type { Logger } from '../base/log.js'
-import { stderrLogger } from '../base/log.js'
 import type { Citadel } from '../citadel.js'
+import { stderrLogger } from '../loggers.js'
 import { loadFile, serverModules } from './app-file.js'
 import { silenceLoaderWarning } from './evaluator.js'
 import { installInspection } from './format.js'

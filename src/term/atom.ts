@@ -3,6 +3,7 @@
  * the network and are forgotten again cost nothing. `true`, `false` and `null` have values of their
  * own in JavaScript and are never Atoms.
  */
+import { shown } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 
 const MAX_CHARACTERS = 255
@@ -46,6 +47,10 @@ export class Atom {
   }
 
   toString(): string {
+    return this.name
+  }
+
+  [shown](): string {
     return this.name
   }
 }

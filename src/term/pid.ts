@@ -3,6 +3,8 @@
  * was used before (`serial`), and which start of the node it belongs to (`creation`). Two pids are
  * the same process when all four are equal; use `equals`, or `key` in maps of one node's pids.
  */
+import { shown } from '../base/describe.js'
+
 declare const message: unique symbol
 
 export class Pid<T = unknown> {
@@ -35,5 +37,9 @@ export class Pid<T = unknown> {
   /** `<n1@127.0.0.1.80.0>`: for logs. */
   toString(): string {
     return `<${this.node}.${this.id}.${this.serial}>`
+  }
+
+  [shown](): string {
+    return this.toString()
   }
 }

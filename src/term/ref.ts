@@ -1,3 +1,6 @@
+/** References: names of monitors, calls and aliases. */
+import { shown } from '../base/describe.js'
+
 /** A reference: unique in the life of a node's start. Names a monitor, a call, an alias. */
 export class Ref {
   constructor(
@@ -13,5 +16,9 @@ export class Ref {
 
   toString(): string {
     return `#Ref<${this.node}.${this.creation}.${this.words.join('.')}>`
+  }
+
+  [shown](): string {
+    return this.toString()
   }
 }

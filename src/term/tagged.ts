@@ -3,6 +3,7 @@
  * mapping, as values: `tag` gives kind and data, `revive` takes them back. Data that is bytes
  * stands for a plain binary. A tuple of an unknown kind stays the tuple it is.
  */
+import { fieldOf, textField } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { Atom } from './atom.js'
 import { known } from './kinds.js'
@@ -59,13 +60,23 @@ const ERROR_FIELD_DEPTH = 64
 
 /** An error must arrive, so a field of it that cannot cross (a socket, a request) stays behind. */
 function describeError(error: Error): Record<string, unknown> {
-  const described: Record<string, unknown> = { name: `${error.name}`, message: `${error.message}` }
-  if (typeof error.stack === 'string') described.stack = error.stack
-  const fields = errorFields(error).filter(
-    ([, value]) => findFault(value, '', ERROR_FIELD_DEPTH) === undefined,
-  )
+  const described: Record<string, unknown> = {
+    name: textField(error, 'name') || 'Error',
+    message: textField(error, 'message'),
+  }
+  const stack = fieldOf(error, 'stack')
+  if (typeof stack === 'string') described.stack = stack
+  const fields = errorFields(error).filter(([, value]) => canCross(value))
   if (fields.length > 0) described.fields = Object.fromEntries(fields)
   return described
+}
+
+function canCross(field: unknown): boolean {
+  try {
+    return findFault(field, '', ERROR_FIELD_DEPTH) === undefined
+  } catch {
+    return false
+  }
 }
 
 const errorClasses: Readonly<Record<string, new (message: string) => Error>> = {

@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { types } from 'node:util'
+import { isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { Atom, fitsAtom } from './atom.js'
 import { magnitudeOf, magnitudeSize, putMagnitude } from './bignum.js'
@@ -18,7 +19,7 @@ import { Ref } from './ref.js'
 import { isKind, JS, type Tagged, tag } from './tagged.js'
 import * as tags from './tags.js'
 import { Tuple } from './tuple.js'
-import { isCyclic, unserializable } from './unserializable.js'
+import { isCyclic, threwWhileRead, unserializable } from './unserializable.js'
 
 type Plain = Readonly<Record<string, unknown>>
 
@@ -146,7 +147,8 @@ export class TermWriter extends ByteWriter {
     if (error === cannotCross || (error === tooDeep && isCyclic(value, depth))) {
       return unserializable(value, name, depth)
     }
-    return error === tooDeep || isStackOverflow(error) ? overLimit('depth', this.limits) : error
+    if (error === tooDeep || isStackOverflow(error)) return overLimit('depth', this.limits)
+    return isA(error, CitadelError) ? error : threwWhileRead(error, name)
   }
 
   /** Accounts for a container of `count` elements, `depth` levels down. */

@@ -1,3 +1,8 @@
+/** Tuples of Erlang. */
+import { describe, type Shown, shown } from '../base/describe.js'
+
+const TEXT_MAX = 10_000
+
 /** An Erlang tuple: `new Tuple('a', 1)` is `{<<"a">>, 1}`. */
 export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
   readonly elements: E
@@ -25,7 +30,12 @@ export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
     return this.elements[Symbol.iterator]()
   }
 
+  /** For people; what it is made of may be anything, so a long one is cut. */
   toString(): string {
-    return `{${this.elements.map(String).join(', ')}}`
+    return describe(this, TEXT_MAX)
+  }
+
+  [shown](): Shown {
+    return { open: '{', items: this.elements, close: '}' }
   }
 }

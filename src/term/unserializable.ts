@@ -2,6 +2,7 @@
  * Names what keeps a value from crossing to another node: `args[0].user.socket`. Writing keeps no
  * paths, for speed; only after a failure the value is walked again, in the same order, by this.
  */
+import { describe, fieldOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { Atom } from './atom.js'
 import { known } from './kinds.js'
@@ -59,7 +60,7 @@ export function errorFields(error: Error): [string, unknown][] {
   const names = new Set(Object.keys(error))
   for (const hidden of ['cause', 'errors']) if (Object.hasOwn(error, hidden)) names.add(hidden)
   for (const told of ['name', 'message', 'stack']) names.delete(told)
-  return Array.from(names, (name) => [name, Reflect.get(error, name)])
+  return Array.from(names, (name) => [name, fieldOf(error, name)])
 }
 
 /** The parts of `value` with their paths, in the order in which they are written. */
@@ -118,11 +119,22 @@ function requestArguments(value: unknown): readonly unknown[] | undefined {
     : undefined
 }
 
+/** The error for a value with a getter, or a Proxy, that threw. */
+export function threwWhileRead(error: unknown, name: string): CitadelError {
+  const sentence = `${name} threw while it was read: ${describe(error)}; send plain data`
+  return new CitadelError('unserializable', sentence, { cause: error })
+}
+
 /** The error for a value that could not be written. */
 export function unserializable(value: unknown, name: string, depth: number): CitadelError {
-  const args = requestArguments(value)
-  const fault = (args && findFault(args, 'args', depth)) ??
-    findFault(value, name, depth) ?? { path: name, problem: 'changed while it was written' }
+  let fault: Fault
+  try {
+    const args = requestArguments(value)
+    fault = (args && findFault(args, 'args', depth)) ??
+      findFault(value, name, depth) ?? { path: name, problem: 'changed while it was written' }
+  } catch (error) {
+    return threwWhileRead(error, name)
+  }
   return new CitadelError(
     'unserializable',
     `${fault.path} ${fault.problem}, and cannot cross to another node: send plain objects, ` +
@@ -131,5 +143,10 @@ export function unserializable(value: unknown, name: string, depth: number): Cit
 }
 
 /** Whether a value that nests too deep does so because it contains itself. */
-export const isCyclic = (value: unknown, depth: number): boolean =>
-  findFault(value, '', depth)?.problem === CYCLE
+export function isCyclic(value: unknown, depth: number): boolean {
+  try {
+    return findFault(value, '', depth)?.problem === CYCLE
+  } catch {
+    return false
+  }
+}

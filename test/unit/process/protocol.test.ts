@@ -103,10 +103,10 @@ describe('exit reasons', () => {
     expect(describeReason({ error: new TypeError('x') })).toBe('TypeError: x')
     expect(describeReason({ error: 5 })).toBe('5')
     expect(describeReason(undefined)).toBe('undefined')
-    expect(describeReason(5n)).toBe('5')
+    expect(describeReason(5n)).toBe('5n')
     expect(describeReason(new Tuple(new Atom('a'), 1))).toBe('{a, 1}')
     const loop: Record<string, unknown> = {}
     loop.self = loop
-    expect(describeReason(loop)).toBe('[object Object]')
+    expect(describeReason(loop)).toBe('{ self: { self: { self: {...} } } }')
   })
 })

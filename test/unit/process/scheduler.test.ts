@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Clock } from '../../../src/base/clock.js'
 import { systemClock } from '../../../src/base/system-clock.js'
 import { type Runnable, Scheduler } from '../../../src/process/scheduler.js'
 import { ManualClock } from '../../support/manual-clock.js'
@@ -15,10 +16,19 @@ class Hog implements Runnable {
   }
 }
 
+const schedulerOf = (clock: Clock, beforeRun?: (now: number) => void): Scheduler =>
+  new Scheduler({
+    clock,
+    beforeRun,
+    failed: (_process, error) => {
+      throw error
+    },
+  })
+
 describe('scheduler', () => {
   it('takes turns in the order of the queue', async () => {
     const clock = new ManualClock()
-    const scheduler = new Scheduler(clock)
+    const scheduler = schedulerOf(clock)
     const order: string[] = []
     const make = (name: string, times: number): Runnable => ({
       queued: false,
@@ -39,7 +49,7 @@ describe('scheduler', () => {
   })
 
   it('lets timers fire while processes have work without end', async () => {
-    const scheduler = new Scheduler(systemClock)
+    const scheduler = schedulerOf(systemClock)
     const hog = new Hog()
     scheduler.enqueue(hog)
     let fired = 0
@@ -53,7 +63,7 @@ describe('scheduler', () => {
   })
 
   it('lets timers fire although each run arms the next by a microtask', async () => {
-    const scheduler = new Scheduler(systemClock)
+    const scheduler = schedulerOf(systemClock)
     let stop = false
     const again: Runnable = {
       queued: false,
@@ -70,7 +80,7 @@ describe('scheduler', () => {
 
   it('gives up the turn under a clock that stands still', async () => {
     const clock = new ManualClock()
-    const scheduler = new Scheduler(clock)
+    const scheduler = schedulerOf(clock)
     const hog = new Hog()
     scheduler.enqueue(hog)
     await new Promise((resolve) => setImmediate(resolve))
@@ -82,12 +92,53 @@ describe('scheduler', () => {
   it('tells the time before each run', async () => {
     const clock = new ManualClock()
     const seen: number[] = []
-    const scheduler = new Scheduler(clock, (now) => seen.push(now))
+    const scheduler = schedulerOf(clock, (now) => seen.push(now))
     scheduler.enqueue({ queued: false, runnable: false, turn: () => 1 })
     await clock.settle()
     clock.jump(9_000)
     scheduler.enqueue({ queued: false, runnable: false, turn: () => 1 })
     await clock.settle()
     expect(seen).toEqual([1_000, 10_000])
+  })
+
+  it('goes on with the queue after a turn has thrown, and after what is called before a run', async () => {
+    const clock = new ManualClock()
+    const failures: [Runnable | undefined, unknown][] = []
+    let isFirst = true
+    const scheduler = new Scheduler({
+      clock,
+      beforeRun: () => {
+        if (isFirst) {
+          isFirst = false
+          throw new Error('before')
+        }
+      },
+      failed: (process, error) => failures.push([process, error]),
+    })
+    const bad: Runnable = {
+      queued: false,
+      runnable: true,
+      turn: () => {
+        throw 'turn'
+      },
+    }
+    const served: string[] = []
+    const good = (name: string): Runnable => ({
+      queued: false,
+      runnable: false,
+      turn: () => served.push(name),
+    })
+    scheduler.enqueue(good('a'))
+    scheduler.enqueue(bad)
+    scheduler.enqueue(good('b'))
+    await clock.settle()
+    expect(served).toEqual(['a', 'b'])
+    expect(failures).toEqual([
+      [undefined, new Error('before')],
+      [bad, 'turn'],
+    ])
+    scheduler.enqueue(good('c'))
+    await clock.settle()
+    expect(served).toEqual(['a', 'b', 'c'])
   })
 })
