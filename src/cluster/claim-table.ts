@@ -6,6 +6,7 @@
  */
 import type { Claim, Lineage, Reservation } from './claim.js'
 import { ClaimOrder, type Resolve } from './claim-order.js'
+import { KeyCount } from './key-count.js'
 import { packKey, unpackKey } from './key-field.js'
 import { isLineage, relation } from './lineage.js'
 import type { Origin } from './origin.js'
@@ -43,6 +44,7 @@ function ofOrigin(entry: Entry | undefined, origin: Origin): Claim | undefined {
 
 export class ClaimTable extends PidTable<Claim> {
   private readonly byKey = new RowMap<Entry>()
+  private readonly count = new KeyCount()
   /** The highest epoch seen on any claim: a logical clock, so that a later owner has a later epoch. */
   epochMax = 0
   /** What this node has granted as the home of keys, until the claim arrives. */
@@ -107,15 +109,15 @@ export class ClaimTable extends PidTable<Claim> {
     for (const entry of [...this.byKey.values()].filter(Array.isArray) as Claim[][]) {
       const before = told(entry)!
       const ranked = this.order.rank([...entry])
-      this.byKey.set(before.id, ranked)
+      this.enter(before.id, entry, ranked)
       this.tell(before, before, told(ranked), 'normal')
       this.onRivals(before.id)
     }
   }
 
-  /** How many keys there are, those of a dead node included until they are removed. */
+  /** How many keys have a visible owner that is a process. */
   get size(): number {
-    return this.byKey.size
+    return this.count.of((claims) => this.visible(claims)?.pid !== undefined)
   }
 
   *snapshot(): IterableIterator<Put> {
@@ -238,13 +240,13 @@ export class ClaimTable extends PidTable<Claim> {
   /** Puts a claim in its place, instead of `previous`; answers the new entry of its key. */
   private link(claim: Claim, entry: Entry | undefined, previous: Claim | undefined): Entry {
     if (entry === undefined || entry === previous) {
-      this.byKey.set(claim.id, claim)
+      this.enter(claim.id, entry, claim)
       return claim
     }
     const others = this.living(entry).filter((one) => one !== previous)
     const claims = this.order.rank([...others, claim])
     const linked = claims.length === 1 ? claim : claims
-    this.byKey.set(claim.id, linked)
+    this.enter(claim.id, entry, linked)
     return linked
   }
 
@@ -253,9 +255,15 @@ export class ClaimTable extends PidTable<Claim> {
     this.removeRow(claim)
     const rest = Array.isArray(entry) ? this.living(entry.filter((one) => one !== claim)) : []
     const left = rest.length > 1 ? this.order.rank(rest) : rest[0]
-    if (left === undefined) this.byKey.delete(claim.id)
-    else this.byKey.set(claim.id, left)
+    this.enter(claim.id, entry, left)
     return left
+  }
+
+  /** What the key has from now on, in place of what it had. */
+  private enter(id: string, before: Entry | undefined, after: Entry | undefined): void {
+    if (after === undefined) this.byKey.delete(id)
+    else this.byKey.set(id, after)
+    this.count.changed(id, before, after)
   }
 
   /** The claims of an entry; those of dead nodes are removed now, as the key changes anyway. */

@@ -272,7 +272,7 @@ export class Registry {
 
   /** All registered keys. */
   *keys(): IterableIterator<unknown> {
-    for (const claim of this.scope.table.owners()) yield claim.key
+    for (const { key, pid } of this.scope.table.owners()) if (pid) yield key
   }
 
   /** How many keys are registered in the cluster. */

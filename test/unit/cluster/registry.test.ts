@@ -42,6 +42,39 @@ const everywhere = (cluster: ScopeCluster, look: (node: ScopeNode) => unknown): 
 ]
 
 describe('Registry', () => {
+  it('3 nodes: when a node is killed, all reads of registry and groups agree at once', async () => {
+    const three = await cluster('a', 'b', 'c')
+    for (const [name, count] of [
+      ['a', 100],
+      ['b', 300],
+    ] as const) {
+      const { registry, groups, processes } = three.node(name)
+      const pid = processes.make()
+      for (let n = 0; n < count; n++) void registry.register([name, n], pid)
+      void groups.join(`of ${name}`, pid)
+      void groups.join('all', pid)
+    }
+    await three.run(200)
+    const { registry, groups } = three.node('c')
+    expect(registry.size).toBe(400)
+    const dead = registry.findByKey(['b', 0])!
+    const [creation] = [three.node('b').creation]
+    three.node('c').tell({ type: 'dead', node: 'b', creation, certain: true } as never)
+    // Nothing has run since: no row is removed yet.
+    expect(registry.size).toBe(100)
+    expect([...registry.keys()]).toHaveLength(100)
+    expect([...registry.keys()].every((key) => registry.findByKey(key))).toBe(true)
+    expect(registry.findByKey(['b', 0])).toBeUndefined()
+    expect([registry.findByPid(dead), registry.findByNode('b')]).toEqual([[], []])
+    expect([...groups.groups()].sort()).toEqual(['all', 'of a'])
+    expect([groups.members('all').length, groups.members('of b').length]).toEqual([1, 0])
+    expect([groups.findByPid(dead), groups.findByNode('b'), [...groups.rows('of b')]]).toEqual([
+      [],
+      [],
+      [],
+    ])
+  })
+
   it('3 nodes: a key of any term is found on each of them, by key, by process and by node', async () => {
     const three = await cluster('a', 'b', 'c')
     const { registry, processes } = three.node('a')

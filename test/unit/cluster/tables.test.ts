@@ -14,6 +14,7 @@ import { Origin } from '../../../src/cluster/origin.js'
 import { type SpecRow, SpecTable } from '../../../src/cluster/spec-table.js'
 import { termKey } from '../../../src/term/key.js'
 import { Pid } from '../../../src/term/pid.js'
+import { SeededRandom } from '../../../src/testing/seeded-random.js'
 import { recipe } from '../../support/replica-net.js'
 
 const own = new Origin('a', 1)
@@ -49,6 +50,27 @@ describe('ClaimTable', () => {
       table.delete(table.own, 'k', 'normal')
       expect(table.find('k')).toBeUndefined()
       expect(table.size).toBe(0)
+    }
+  })
+
+  it('counts what can be found, whatever comes, goes and dies in whatever order', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = new SeededRandom(seed)
+      const { table, b, c } = claims()
+      const origins = [table.own, b, c]
+      const ids = ['k', 'l', 'm', 'n']
+      for (let step = 0; step < 100; step++) {
+        const origin = origins[random.below(3)]!
+        const id = ids[random.below(4)]!
+        const pid = random.below(4) === 0 ? null : pidOf(origin)
+        if (random.below(60) === 0 && origin !== table.own) origin.dead = true
+        else if (random.below(3) === 0) table.delete(origin, id, 'normal')
+        else if (!origin.dead) table.set(claim(origin, random.below(9), id, pid), 'normal')
+        const found = ids.filter((one) => table.find(one)?.pid)
+        const listed = [...table.owners()].filter(({ pid }) => pid).map((one) => one.id)
+        expect(listed.sort()).toEqual(found)
+        expect(table.size).toBe(found.length)
+      }
     }
   })
 
