@@ -5,7 +5,7 @@
  */
 import { ChildHandle } from './cluster/child-handle.js'
 import type { DistributedSupervisor, SupervisorOptions } from './cluster/distributed-supervisor.js'
-import type { Groups } from './cluster/groups.js'
+import { GroupCaller, type Groups } from './cluster/groups.js'
 import type { Registry } from './cluster/registry.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
 import { Node } from './node.js'
@@ -132,6 +132,7 @@ export class Citadel extends ProcessVerbs {
   }
 }
 
-const isHandle = (value: unknown): value is object => value instanceof ChildHandle
+const isHandle = (value: unknown): value is object =>
+  value instanceof ChildHandle || value instanceof GroupCaller
 
 export type { CitadelOptions, StopOptions }

@@ -12,7 +12,15 @@ export type {
   StaticChild,
   SupervisorOptions,
 } from './cluster/distributed-supervisor.js'
-export type { BroadcastOptions, GroupEvent, Groups, JoinOptions } from './cluster/groups.js'
+export type {
+  BroadcastOptions,
+  GroupCaller,
+  GroupCallOptions,
+  GroupEvent,
+  Groups,
+  JoinOptions,
+  MultiCallResult,
+} from './cluster/groups.js'
 export type { HandoffStep } from './cluster/handoff-offer.js'
 export { leastChildren } from './cluster/least-children.js'
 export { type Pins, pinned } from './cluster/pinned.js'

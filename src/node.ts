@@ -21,6 +21,7 @@ import type { ClaimChange } from './cluster/claim-table.js'
 import { DistributedSupervisor, type SupervisorOptions } from './cluster/distributed-supervisor.js'
 import { type EtcdArbiter, etcdArbiter } from './cluster/etcd-arbiter.js'
 import { EventQueue } from './cluster/event-queue.js'
+import { FAN_OUT, FAN_OUT_ENDPOINT, FanOut } from './cluster/fan-out.js'
 import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
 import { predecessorOf } from './cluster/handoff-offer.js'
 import { processPort } from './cluster/kernel-port.js'
@@ -47,6 +48,7 @@ import { Epmd } from './mesh/epmd.js'
 import { Mesh } from './mesh/mesh.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
 import { parseNodeName } from './mesh/node-name.js'
+import { QuietLog } from './mesh/quiet-log.js'
 import { TcpTransport } from './mesh/tcp-transport.js'
 import {
   type CitadelOptions,
@@ -94,6 +96,7 @@ export class Node {
   private readonly processes: ChildPort
   private readonly supervisorMembers: Groups
   private readonly movingRows: MovingRows
+  private readonly fanOut: FanOut
   private readonly supervisors = new Map<string, Promise<DistributedSupervisor>>()
   private readonly discovery: Discovery | undefined
   private readonly connector: Connector | undefined
@@ -178,7 +181,16 @@ export class Node {
       log: this.log,
       neverSplits: this.lease !== undefined,
     })
-    this.groups = new Groups(this.scopes, this.processes, rows.watch)
+    this.fanOut = new FanOut({
+      node: this.name,
+      creation: this.creation,
+      clock,
+      log: new QuietLog(this.log, clock),
+      mesh: this.mesh,
+      deliver: (to, message, from) => this.kernel.deliver(to, message, from),
+      strict: options.strictMessages === true,
+    })
+    this.groups = new Groups(this.scopes, this.processes, rows.watch, GROUPS_SCOPE, this.fanOut)
     this.supervisorMembers = new Groups(this.scopes, this.processes, rows.watch, SUPERVISORS_SCOPE)
     this.movingRows = new MovingRows(this.registry, this.groups, rows.remove)
     this.scopes.onClaim((scope, change) => this.claimChanged(scope, change))
@@ -207,6 +219,9 @@ export class Node {
   async start(): Promise<void> {
     this.kernel.registerEndpoint(SCOPES_ENDPOINT, (message, from) =>
       this.scopes.receive(message, from),
+    )
+    this.kernel.registerEndpoint(FAN_OUT_ENDPOINT, (message, from) =>
+      this.fanOut.receive(message, from),
     )
     this.scopes.start()
     this.etcd?.open()
@@ -333,12 +348,12 @@ export class Node {
 
   private get features(): readonly string[] {
     const feature = arbiterFeature(this.arbiter)
-    return feature === undefined ? [] : [feature]
+    return feature === undefined ? [FAN_OUT] : [feature, FAN_OUT]
   }
 
   /** Nodes that decide about keys in different ways would each have owners of their own. */
   private decidesAlike({ features }: Capability): boolean {
-    return features.find((name) => name.startsWith('arbiter:')) === this.features[0]
+    return features.find((name) => name.startsWith('arbiter:')) === arbiterFeature(this.arbiter)
   }
 
   private refuse(node: string): void {
@@ -379,6 +394,7 @@ export class Node {
     await this.connector?.stop()
     this.registry.close()
     this.groups.close()
+    this.fanOut.stop()
     for (const watcher of [...this.watchers]) watcher.close()
     this.scopes.stop()
     await this.kernel.stop()

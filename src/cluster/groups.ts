@@ -4,9 +4,12 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { readOptions } from '../base/options.js'
+import { encodeTerm } from '../term/codec.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import { EventQueue } from './event-queue.js'
+import type { FanOut } from './fan-out.js'
+import { byNode, GroupCalls, type MultiCallResult, type PackedEnd } from './group-calls.js'
 import {
   type Membership,
   type MembershipChange,
@@ -19,6 +22,8 @@ import { ROW_SERVER } from './registry.js'
 import {
   BROADCAST_RULES,
   type BroadcastOptions,
+  GROUP_CALL_RULES,
+  type GroupCallOptions,
   JOIN_RULES,
   type JoinOptions,
 } from './registry-options.js'
@@ -28,7 +33,7 @@ import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChangeReason } from './table.js'
 
-export type { BroadcastOptions, JoinOptions }
+export type { BroadcastOptions, GroupCallOptions, JoinOptions, MultiCallResult }
 
 export const GROUPS_SCOPE = 'g:groups'
 const TIMEOUT_MS = 5_000
@@ -43,6 +48,7 @@ export interface GroupEvent {
 
 export class Groups {
   private readonly scope: Scope<'g'>
+  private readonly calls: GroupCalls
   private readonly subscribers = new Map<string, Set<EventQueue<GroupEvent>>>()
 
   constructor(
@@ -50,8 +56,16 @@ export class Groups {
     private readonly processes: ProcessPort,
     private readonly watch: (pid: Pid) => void,
     scope = GROUPS_SCOPE,
+    /** Without one, each process of another node gets a message of its own. */
+    private readonly fanOut?: FanOut,
   ) {
     this.scope = scopes.scope<'g'>(scope)
+    this.calls = new GroupCalls({
+      node: scopes.node,
+      processes,
+      server: ROW_SERVER,
+      asksForMany: (node) => fanOut?.reaches(node) === true,
+    })
     this.scope.listeners.add((change) => this.tell(change))
   }
 
@@ -165,7 +179,12 @@ export class Groups {
     return [...groups.values()]
   }
 
-  /** Sends `term` to every member. Answers to how many it was sent. */
+  /**
+   * Sends `term` to every member, as one message for each node. Answers to how many it was sent, or
+   * waits to be: for at most 5 s and 16 MiB for each node whose link is slow. What is lost is told in
+   * the log. The members of one other node get the same copy.
+   * @throws CitadelError `unserializable` and `limit_exceeded`, to nobody sent, for what cannot cross.
+   */
   broadcast(group: unknown, term: unknown, options?: BroadcastOptions): number {
     return this.sendTo(this.members(group), term, options)
   }
@@ -173,6 +192,46 @@ export class Groups {
   /** Sends `term` to every member on this node. Answers to how many it was sent. */
   broadcastLocal(group: unknown, term: unknown, options?: BroadcastOptions): number {
     return this.sendTo(this.localMembers(group), term, options)
+  }
+
+  /**
+   * Calls a method of every member and resolves with what each answered, or why it did not, after 5 s
+   * at most: one request for each node. See `with` for another time-out.
+   * @throws CitadelError `unserializable` and `limit_exceeded` for arguments that cannot cross.
+   */
+  multiCall(group: unknown, method: string, ...args: unknown[]): Promise<MultiCallResult> {
+    return this.callAll(group, method, args)
+  }
+
+  /** The same calls with a time-out of their own. */
+  with(options: GroupCallOptions): GroupCaller {
+    return new GroupCaller((group, method, args) => this.callAll(group, method, args, options))
+  }
+
+  private async callAll(
+    group: unknown,
+    method: string,
+    args: readonly unknown[],
+    options?: GroupCallOptions,
+  ): Promise<MultiCallResult> {
+    const { timeoutMs = TIMEOUT_MS } = readOptions('with', options, GROUP_CALL_RULES)
+    if (typeof method !== 'string') {
+      throw new CitadelError(
+        'bad_argument',
+        'multiCall(group, method, ...args) wants a method name.',
+      )
+    }
+    return this.calls.call(this.members(group), method, args, timeoutMs)
+  }
+
+  /** For the requests of other nodes: a call of processes of this one. */
+  callHere(
+    pids: readonly Pid[],
+    method: string,
+    args: readonly unknown[],
+    timeoutMs: number,
+  ): Promise<PackedEnd[]> {
+    return this.calls.here(pids, method, args, timeoutMs)
   }
 
   /**
@@ -216,12 +275,21 @@ export class Groups {
   }
 
   private sendTo(pids: readonly Pid[], term: unknown, given?: BroadcastOptions): number {
-    const { except } = readOptions('broadcast', given, BROADCAST_RULES)
-    let sent = 0
-    for (const pid of pids) {
-      if (except?.some((other) => other.equals(pid))) continue
-      if (this.processes.send(pid, term)) sent++
+    const { except = [] } = readOptions('broadcast', given, BROADCAST_RULES)
+    const wanted = pids.filter((pid) => !except.some((other) => other.equals(pid)))
+    const { fanOut } = this
+    let bytes: Uint8Array | undefined
+    const away: [node: string, pids: Pid[]][] = []
+    const single: Pid[] = []
+    for (const [node, there] of byNode(wanted)) {
+      if (node !== this.scopes.node && fanOut?.reaches(node)) away.push([node, there])
+      else single.push(...there)
     }
+    // First of all: what cannot cross goes to nobody.
+    if (away.length > 0) bytes = encodeTerm(term)
+    let sent = 0
+    for (const pid of single) if (this.processes.send(pid, term)) sent++
+    for (const [node, there] of away) sent += fanOut!.send(node, there, bytes!)
     return sent
   }
 
@@ -230,6 +298,21 @@ export class Groups {
     for (const queue of this.subscribers.get(row.groupId) ?? []) {
       queue.push({ type, group: row.group, pid: row.pid, reason })
     }
+  }
+}
+
+/** `groups.with({ timeoutMs })`. */
+export class GroupCaller {
+  constructor(
+    private readonly callAll: (
+      group: unknown,
+      method: string,
+      args: readonly unknown[],
+    ) => Promise<MultiCallResult>,
+  ) {}
+
+  multiCall(group: unknown, method: string, ...args: unknown[]): Promise<MultiCallResult> {
+    return this.callAll(group, method, args)
   }
 }
 

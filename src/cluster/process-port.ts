@@ -21,7 +21,7 @@ export interface ProcessPort {
   /** A message of the node itself to a process of its own: never refused, never copied. */
   notify(to: Pid, message: unknown): void
   call(
-    to: RemoteName,
+    to: RemoteName | Pid,
     method: string,
     args: readonly unknown[],
     timeoutMs: number,

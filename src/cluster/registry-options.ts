@@ -53,6 +53,13 @@ export interface JoinOptions {
 
 export const JOIN_RULES: Rules<JoinOptions> = { meta: rule.anything }
 
+export interface GroupCallOptions {
+  /** How long the members may take, in milliseconds; 5,000 unless given. */
+  timeoutMs?: number | undefined
+}
+
+export const GROUP_CALL_RULES: Rules<GroupCallOptions> = { timeoutMs: rule.milliseconds }
+
 export interface BroadcastOptions {
   /** Members that do not get it. */
   except?: readonly Pid[] | undefined

@@ -5,11 +5,12 @@
 import { GenServer } from '../process/gen-server.js'
 import { noReply } from '../process/request.js'
 import { Pid } from '../term/pid.js'
+import { arePidsOf } from './group-calls.js'
 import type { Groups } from './groups.js'
 import type { Registry } from './registry.js'
 import { badRequest, toOutcome } from './remote-outcome.js'
 import type { Replacement } from './replacements.js'
-import { isCount, isFlag, isSpan } from './wire-check.js'
+import { isCount, isFlag, isSpan, isText } from './wire-check.js'
 
 export class RowServer extends GenServer {
   static readonly callable = [
@@ -20,6 +21,7 @@ export class RowServer extends GenServer {
     'giveUp',
     'join',
     'leave',
+    'multiCall',
   ]
   private registry!: Registry
   private groups!: Groups
@@ -71,13 +73,20 @@ export class RowServer extends GenServer {
     return this.answer(this.groups.leave(group, pid))
   }
 
+  /** Calls processes of this node, members of a group, and answers for all of them. */
+  multiCall(pids: Pid[], method: string, args: unknown[], timeoutMs: number): typeof noReply {
+    const isValid = arePidsOf(pids, this.citadel.name) && isText(method) && Array.isArray(args)
+    if (!isValid || !isSpan(timeoutMs)) return this.answer(badRequest('multiCall'))
+    return this.answer(this.groups.callHere(pids, method, args, timeoutMs))
+  }
+
   /** Only rows of processes of this node are written here; what others are is not asked further. */
   private isOwn(pid: unknown): boolean {
     return pid instanceof Pid && pid.node === this.citadel.name
   }
 
   /** Replies when the work is done, without keeping the next request waiting. */
-  private answer(work: Promise<void>): typeof noReply {
+  private answer(work: Promise<unknown>): typeof noReply {
     const { from } = this
     toOutcome(work).then(
       (outcome) => from && this.citadel.reply(from, outcome),

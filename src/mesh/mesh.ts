@@ -165,6 +165,22 @@ export class Mesh implements Router {
     return this.neighbours.encode(message)
   }
 
+  /** Whether it is connected and takes messages at the moment: its link is below the high mark. */
+  takesMessages(node: string): boolean {
+    return this.neighbours.peer(node)?.takesMessages ?? false
+  }
+
+  /** Whether it is connected and has told that feature. */
+  offers(node: string, feature: string): boolean {
+    const peer = this.neighbours.peer(node)
+    return peer?.isUp === true && peer.capability?.features.includes(feature) === true
+  }
+
+  /** Which start of it is connected. */
+  creationOf(node: string): number | undefined {
+    return this.neighbours.peer(node)?.creation
+  }
+
   /** To a name of that node, above the high mark too. False: not connected. */
   sendEncoded(node: string, name: string, encoded: Encoded): boolean {
     return this.neighbours.peer(node)?.encoded(this.system, name, encoded) ?? false

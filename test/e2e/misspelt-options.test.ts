@@ -107,6 +107,13 @@ function attempts(): [string, object, string, object, Attempt][] {
       { except: [1] },
       (o) => groups.broadcastLocal('g', 1, o),
     ],
+    [
+      'with',
+      { timeout: 1 },
+      'timeoutMs',
+      { timeoutMs: -1 },
+      (o) => groups.with(o).multiCall('g', 'm'),
+    ],
     ['spawn', { nmae: 'x' }, 'name', { name: 7 }, (o) => citadel.spawn(Idle, [], o)],
     ['spawn', { lnik: true }, 'link', { link: 'yes' }, (o) => citadel.spawn(() => 1, o)],
     ['with', { timeout: 1 }, 'timeoutMs', { timeoutMs: -1 }, (o) => citadel.with(o).call('x', 'y')],

@@ -13,6 +13,7 @@ import {
   type InitArgs,
   type Logger,
   type MethodName,
+  type MultiCallResult,
   type Pid,
   type ServerModule,
   type StartChildOptions,
@@ -183,6 +184,12 @@ check(groups.members('group').length === 1 && groups.localMembers('group').lengt
 check(groups.findByPid(worker)[0] === 'group' && groups.findByNode(citadel.name).length === 1)
 check(groups.broadcast('group', 'term', { except: [worker] }) === 0)
 check(groups.broadcastLocal('group', 'term') === 1)
+const { replies, failures } = await groups.multiCall('group', 'add', 0)
+check(replies[0]?.[0].equals(worker) === true && replies[0][1] === 7 && failures.length === 0)
+const answers: MultiCallResult = await groups
+  .with({ timeoutMs: 100 })
+  .multiCall('group', 'nonsense')
+check(answers.failures[0]?.[1] instanceof CitadelError)
 await groups.leave('group', worker)
 for await (const { type, group, pid, reason } of events) {
   check(group === 'group' && pid.equals(worker) && reason === 'normal')
