@@ -324,8 +324,8 @@ export class Registry {
   ): Promise<void> {
     const { clock } = this.scopes
     const deadline = clock.now() + timeoutMs
-    if (owner?.pid?.equals(newPid)) return this.update(key, meta)
     try {
+      if (owner?.pid?.equals(newPid)) return await this.update(key, meta)
       if (!owner?.pid) return await this.registerHere(id, key, newPid, false, meta, timeoutMs)
       const { pid: oldPid, epoch } = owner
       await this.replacements.carryOut({ key, oldPid, newPid, epoch, meta: [meta], timeoutMs })

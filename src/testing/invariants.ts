@@ -22,6 +22,8 @@ export const INVARIANTS = {
   I17: 'What is meant for a process of an earlier start of a node never reaches one of a later start.',
   I18: 'Five seconds after the last fault is over all nodes are connected and name the same owners, no key is lost, and nothing runs twice.',
   I19: 'Ten seconds after the last fault, and on the larger side of a partition, every node gets keys and starts children.',
+  I20: 'In a quiet time each operation ends soon, and only in a way that has a cause: nobody is told of a timeout, or that somebody cannot be reached.',
+  I21: 'In a quiet time some order of the operations on a key or an id explains all their outcomes, each taking effect between its call and its end.',
 } as const
 
 export type InvariantId = keyof typeof INVARIANTS

@@ -14,6 +14,7 @@ import { LifeLedger } from './life-ledger.js'
 import { NameLedger } from './name-ledger.js'
 import type { Oracle } from './oracle.js'
 import { OwnerWatch } from './owner-watch.js'
+import { Quiet } from './quiet.js'
 import { RowWatch } from './row-watch.js'
 import { TieLedger } from './tie-ledger.js'
 
@@ -33,12 +34,14 @@ export class Ledgers {
   readonly streams: ChildStreams
   readonly handoffs: HandoffWatch
   readonly owners: OwnerWatch
+  readonly quiet: Quiet
 
   /** The class of the workers, made once the ledgers are there to be told. */
   Worker!: ServerModule
 
   constructor(readonly oracle: Oracle) {
     this.disruptions = new Disruptions(oracle)
+    this.quiet = new Quiet(oracle.cluster, this.disruptions)
     this.children = new ChildLedger(oracle)
     this.deaths = new DeathWatch(oracle)
     this.lives = new LifeLedger(oracle, this.disruptions, this.deaths, (id) =>
