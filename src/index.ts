@@ -48,6 +48,7 @@ export {
 } from './loggers.js'
 export type { MeshEvent } from './mesh/mesh-event.js'
 export type { BoundNode } from './process/bound-node.js'
+export type { ChildIdentity } from './process/child-identity.js'
 export type { ChildSpec } from './process/child-spec.js'
 export type { Destination } from './process/destination.js'
 export type { ExitReason } from './process/exit-reason.js'

@@ -13,6 +13,9 @@ export type ClaimOutcome =
   /** The deadline passed while the home could not be asked, or while another was about to get it. */
   | { type: 'unavailable' | 'timeout' }
 
+/** Called once: the grant is used, or it is not wanted any more. */
+export type GoOn = (isWanted: boolean, now: number) => void
+
 export interface Claiming {
   readonly scope: string
   readonly id: string
@@ -27,6 +30,11 @@ export interface Claiming {
   readonly renews?: boolean
   /** On the clock that the driver hands in. */
   readonly deadline: number
+  /**
+   * With this a grant is not used at once: whoever decides keeps the key for the claimant until `goOn`
+   * is called. Only then comes `done`, with the same epoch, or a later one if it had to ask again.
+   */
+  readonly prepare?: ((epoch: number, goOn: GoOn) => void) | undefined
   /** When granted, writes the claim before it returns, or answers false if it has no use for it. */
   done(outcome: ClaimOutcome): boolean
 }

@@ -1,13 +1,13 @@
 /**
- * The new side of a handoff: starts a second process with the old one's state, wins the id at the
- * arbiter over the old one's epoch, and only then lets it handle anything. If it does not win, the
- * process is discarded and was never there; docs/decisions/0010-handoff.md.
+ * The new side of a handoff: is granted the id over the old one's epoch, starts a second process with
+ * the old one's state and its own token, and only then takes the grant and lets it handle anything. If it
+ * does not win, the process is discarded; docs/decisions/0010-handoff.md and 0021.
  */
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
-import { type Child, refused } from './child.js'
+import { type Child, type OwnIdentity, refused } from './child.js'
 import type { Claim, Lineage } from './claim.js'
 import type { HandoffOffer, HandoffStep } from './handoff-offer.js'
 import { lineageAt, namedLineage } from './lineage.js'
@@ -33,33 +33,86 @@ export interface ArrivalsParts {
   /** Whether the id may still start here. */
   isWanted(offer: HandoffOffer): boolean
   /** The child is this node's: writes its claim. */
-  arrived(offer: HandoffOffer, epoch: number, pid: Pid, lineage: Lineage | undefined): Child
+  arrived(offer: HandoffOffer, arrival: Arrival): Child
+  identity(childId: unknown, epoch: number): OwnIdentity
+}
+
+/** A process that has won. */
+export interface Arrival {
+  readonly pid: Pid
+  readonly identity: OwnIdentity
+  readonly lineage: Lineage | undefined
 }
 
 export class Arrivals {
+  /** Those that begin, by id, with what they know of themselves. */
+  private readonly arriving = new Map<string, OwnIdentity>()
+
   constructor(private readonly parts: ArrivalsParts) {}
 
   /** Resolves with the new process once it has won. Rejects when it never will. */
   async takeOver(offer: HandoffOffer): Promise<Pid> {
-    const pid = await this.start(offer)
-    this.parts.onStep('started', offer.childId)
-    const hasWon = await this.claim(offer, pid).catch((error: unknown) => {
-      this.parts.processes.exit(pid, 'kill')
-      throw error
-    })
-    if (!hasWon) {
-      this.parts.processes.exit(pid, 'kill')
-      throw notWanted(offer)
-    }
-    return pid
+    const { modules, scopes, claims, handoffMs } = this.parts
+    const { id, childId, epoch: over } = offer
+    const module = modules.get(offer.recipe.module)
+    if (!module || !this.parts.isWanted(offer)) throw notWanted(offer)
+    const { scope } = claims.replica
+    // Whoever decides may be frozen: the old process is to go on before its node gives up waiting.
+    const timeoutMs = handoffMs / 2
+    const request = { scope, id, pid: undefined, force: false, over, timeoutMs }
+    const begun: { identity?: OwnIdentity; pid?: Pid; failure?: unknown; hasWon?: boolean } = {}
+    const outcome = await scopes.claim(
+      request,
+      (epoch, known) => {
+        const { identity, pid } = begun
+        if (!identity || !pid || !this.isUsable(offer, pid)) return false
+        begun.hasWon = true
+        identity.epoch = epoch
+        const before = claims.table.find(id)
+        const lineage = lineageAt(epoch, before, known, namedLineage(offer.lineage))
+        this.commit(offer, { identity, pid, lineage })
+        return true
+      },
+      async (epoch) => {
+        this.parts.onStep('granted', childId)
+        begun.identity = this.parts.identity(childId, epoch)
+        try {
+          begun.pid = await this.start(offer, module, begun.identity)
+        } catch (error) {
+          begun.failure = error
+          return false
+        }
+        this.parts.onStep('started', childId)
+        return this.isUsable(offer, begun.pid)
+      },
+    )
+    this.arriving.delete(id)
+    const { pid, hasWon, failure, identity } = begun
+    if (pid && hasWon) return pid
+    if (pid) this.parts.processes.exit(pid, 'kill')
+    // It has perhaps acted with the token that it was to have.
+    if (identity) throw discarded(offer, failure)
+    throw refused(childId, outcome)
   }
 
-  private async start(offer: HandoffOffer): Promise<Pid> {
-    const { modules, processes, clock, handoffMs } = this.parts
-    const { recipe, state, pid: from, childId } = offer
-    const module = modules.get(recipe.module)
-    if (!module || !this.parts.isWanted(offer)) throw notWanted(offer)
-    const starting = processes.arrive(module, recipe.args, { state, from })
+  /** The token of a process that is about to come here. */
+  epoch(id: string): number | undefined {
+    return this.arriving.get(id)?.epoch
+  }
+
+  private isUsable(offer: HandoffOffer, pid: Pid): boolean {
+    return this.parts.isWanted(offer) && this.parts.processes.isAlive(pid)
+  }
+
+  /** Runs `init` and `takeover`, with the token that the process is to have. */
+  private async start(
+    { id, childId, recipe, state, pid: from }: HandoffOffer,
+    module: ServerModule,
+    identity: OwnIdentity,
+  ): Promise<Pid> {
+    const { processes, clock, handoffMs } = this.parts
+    this.arriving.set(id, identity)
+    const starting = processes.arrive(module, recipe.args, { state, from }, identity)
     const pid = await within(clock, handoffMs, starting)
     if (pid) return pid
     // Its `init` may still return.
@@ -73,38 +126,13 @@ export class Arrivals {
     )
   }
 
-  private async claim(offer: HandoffOffer, pid: Pid): Promise<boolean> {
-    const { scopes, claims, handoffMs, processes } = this.parts
-    const { id, epoch: over, childId } = offer
-    const request = {
-      scope: claims.replica.scope,
-      id,
-      pid: undefined,
-      force: false,
-      over,
-      // Whoever decides may be frozen: the old process is to go on before its node gives up waiting.
-      timeoutMs: handoffMs / 2,
-    }
-    let hasWon = false
-    const outcome = await scopes.claim(request, (epoch, known) => {
-      this.parts.onStep('granted', childId)
-      if (!this.parts.isWanted(offer) || !processes.isAlive(pid)) return false
-      hasWon = true
-      const before = claims.table.find(id)
-      const after = lineageAt(epoch, before, known, namedLineage(offer.lineage))
-      this.commit(offer, epoch, pid, after)
-      return true
-    })
-    if (outcome.type !== 'granted') throw refused(childId, outcome)
-    return hasWon
-  }
-
   /** From here on the child is this node's. What nodes sent it by the old way comes first. */
-  private commit(offer: HandoffOffer, epoch: number, pid: Pid, lineage: Lineage | undefined): void {
+  private commit(offer: HandoffOffer, arrival: Arrival): void {
     const { scopes, processes, rows } = this.parts
+    const { pid } = arrival
     const via = offer.pid.node
     const earlier = (this.parts.claims.own.rows.get(offer.id) as Claim | undefined)?.pid
-    const child = this.parts.arrived(offer, epoch, pid, lineage)
+    const child = this.parts.arrived(offer, arrival)
     rows.bring(pid, offer)
     // It is back before word has come that all knew of its leaving: that claim is written over now.
     if (earlier) rows.release(earlier)
@@ -130,4 +158,11 @@ function notWanted({ childId }: HandoffOffer): CitadelError {
     'no_placement',
     `Child ${showKey(childId)} cannot run there: its class is not offered, it was terminated, or the node leaves.`,
   )
+}
+
+/** It had begun, and the old one is to go on, with a token later than this one's. */
+function discarded({ childId }: HandoffOffer, failure: unknown): CitadelError {
+  const why =
+    failure instanceof Error ? failure.message : 'it is not wanted there, or another one has won'
+  return new CitadelError('init_failed', `Child ${showKey(childId)} did not begin: ${why}`)
 }

@@ -9,14 +9,14 @@ import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
 import { mustRestart } from '../process/child-spec.js'
 import type { Pid } from '../term/pid.js'
-import { Arrivals } from './arrivals.js'
+import { type Arrival, Arrivals } from './arrivals.js'
 import type { Child } from './child.js'
 import * as errors from './child-errors.js'
 import type { ChildEvents } from './child-events.js'
 import { ChildStarts, type StartWish } from './child-starts.js'
 import { ChildStops } from './child-stops.js'
 import { ChildTable } from './child-table.js'
-import type { Claim, Lineage } from './claim.js'
+import type { Claim } from './claim.js'
 import type { ClaimChange } from './claim-table.js'
 import { Conflicts } from './conflicts.js'
 import { Departures } from './departures.js'
@@ -87,7 +87,7 @@ export class ChildRunner {
     const { supervisor, scopes, world } = parts
     this.claims = scopes.scope<'c'>(`c:supervisor/${supervisor}`)
     this.specs = scopes.scope<'s'>(`s:supervisor/${supervisor}`)
-    this.children = new ChildTable(scopes, this.claims, options)
+    this.children = new ChildTable(scopes, this.claims, { supervisor, ...options })
     this.orphans = new Orphans({
       clock: world.clock,
       inOrder: parts.members.sticky,
@@ -116,7 +116,8 @@ export class ChildRunner {
     this.arrivals = new Arrivals({
       ...shared,
       isWanted: (offer) => this.isWanted(offer),
-      arrived: (offer, epoch, pid, lineage) => this.arrived(offer, epoch, pid, lineage),
+      identity: (childId, epoch) => this.children.identity(childId, epoch),
+      arrived: (offer, arrival) => this.arrived(offer, arrival),
     })
     this.predecessors = new Predecessors({ ...shared, children: this.children })
     this.restarts = new Restarts(parts, options, {
@@ -289,6 +290,11 @@ export class ChildRunner {
     }
   }
 
+  /** With which token a child that is about to come here begins; undefined: none is. */
+  arriving(id: string): number | undefined {
+    return this.arrivals.epoch(id)
+  }
+
   /** The state of another process of the id, which has lost it to the one here. */
   merge(id: string, state: unknown): Promise<void> {
     return this.lost.heard(this.children.get(id), state)
@@ -310,10 +316,10 @@ export class ChildRunner {
     return spec === undefined || spec.recipe !== undefined
   }
 
-  private arrived(offer: HandoffOffer, epoch: number, pid: Pid, lineage?: Lineage): Child {
-    const { id, childId, recipe, pid: from, byPlan } = offer
+  private arrived(offer: HandoffOffer, { pid, identity, lineage }: Arrival): Child {
+    const { id, recipe, pid: from, byPlan } = offer
     this.departures.cameBack(id)
-    const child = this.children.add({ id, childId }, recipe, epoch, lineage)
+    const child = this.children.add(id, identity, recipe, lineage)
     child.pid = pid
     this.children.writeClaim(child, succession(from))
     this.watch(child, pid)

@@ -193,7 +193,7 @@ export class ChildStarts {
       // It may have been terminated, or started anew, while the claim was on its way.
       const recipe = first ? spec.recipe : specs.table.rows.get(spec.id)?.recipe
       if (!recipe || this.isClosed || children.has(spec.id)) return false
-      child = children.add(spec, recipe, epoch)
+      child = children.add(spec.id, children.identity(spec.childId, epoch), recipe)
       children.writeClaim(child)
       if (first) this.parts.write(spec)
       return true
@@ -206,7 +206,7 @@ export class ChildStarts {
     const { processes, modules, children } = this.parts
     const module = modules.get(child.recipe.module)
     if (!module) throw errors.noModule(child.recipe.module)
-    const pid = await processes.spawn(module, child.recipe.args)
+    const pid = await processes.spawn(module, child.recipe.args, child.identity)
     if (child.stopping) {
       processes.exit(pid, 'kill')
       throw errors.stoppedAtStart(child.childId)

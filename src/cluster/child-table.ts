@@ -1,7 +1,7 @@
 /** The children that this node runs, and their claims: its rows in the supervisor's table. */
 import { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
-import { type Child, makeChild } from './child.js'
+import { type Child, makeChild, type OwnIdentity } from './child.js'
 import type { Claim, Lineage } from './claim.js'
 import { lineageAfter } from './lineage.js'
 import type { Scope } from './scope.js'
@@ -14,7 +14,7 @@ export class ChildTable {
   constructor(
     private readonly scopes: Scopes,
     private readonly claims: Scope<'c'>,
-    private readonly intensity: { maxRestarts: number; maxSeconds: number },
+    private readonly options: { supervisor: string; maxRestarts: number; maxSeconds: number },
   ) {}
 
   get size(): number {
@@ -49,17 +49,17 @@ export class ChildTable {
     return this.children.values()
   }
 
-  add(
-    spec: { id: string; childId: unknown },
-    recipe: ChildRecipe,
-    epoch: number,
-    lineage?: Lineage,
-  ): Child {
-    const { maxRestarts, maxSeconds } = this.intensity
+  add(id: string, identity: OwnIdentity, recipe: ChildRecipe, lineage?: Lineage): Child {
+    const { maxRestarts, maxSeconds } = this.options
     const intensity = new RestartIntensity(maxRestarts, maxSeconds)
-    const child = makeChild(spec, recipe, epoch, intensity, lineage)
-    this.children.set(spec.id, child)
+    const child = makeChild(id, identity, recipe, intensity, lineage)
+    this.children.set(id, child)
     return child
+  }
+
+  /** What the process of a child is to know of itself. */
+  identity(childId: unknown, epoch: number): OwnIdentity {
+    return { id: childId, supervisor: this.options.supervisor, epoch }
   }
 
   /** The child is not this node's any more; its claim stays until `forgetClaim`. */

@@ -1,5 +1,6 @@
 /** A child as the node knows it that runs it. */
 import { CitadelError } from '../base/errors.js'
+import type { ChildIdentity } from '../process/child-identity.js'
 import type { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
 import type { ClaimOutcome } from './arbiter.js'
@@ -7,12 +8,16 @@ import type { Lineage } from './claim.js'
 import { showKey } from './show-key.js'
 import type { ChildRecipe } from './spec-table.js'
 
+export type OwnIdentity = { -readonly [Field in keyof ChildIdentity]: ChildIdentity[Field] }
+
 export interface Child {
   readonly id: string
   readonly childId: unknown
   readonly recipe: ChildRecipe
   readonly intensity: RestartIntensity
+  /** That of its claim; its process reads the same in its identity. */
   epoch: number
+  readonly identity: OwnIdentity
   /** That of its claim. */
   lineage: Lineage | undefined
   /** Undefined while it starts, or is to start again. */
@@ -59,19 +64,25 @@ export function makeDeparture(pid: Pid, to: string, byPlan: boolean): Departure 
 }
 
 export function makeChild(
-  { id, childId }: { id: string; childId: unknown },
+  id: string,
+  identity: OwnIdentity,
   recipe: ChildRecipe,
-  epoch: number,
   intensity: RestartIntensity,
   lineage: Lineage | undefined,
 ): Child {
   const { promise: stopped, resolve: hasStopped } = whenCalled<void>()
   return {
     id,
-    childId,
+    childId: identity.id,
     recipe,
     intensity,
-    epoch,
+    identity,
+    get epoch() {
+      return identity.epoch
+    },
+    set epoch(epoch) {
+      identity.epoch = epoch
+    },
     lineage,
     pid: undefined,
     stopping: false,

@@ -22,6 +22,8 @@ export interface Attempt {
   blockedSince: number | undefined
   /** After which claim the granted one comes, by the latest that any node has named. */
   lineage: Lineage | undefined
+  /** Of a claim that prepares for its grant: whether it does, or has. */
+  preparing: 'not yet' | 'now' | 'over'
 }
 
 export interface Self {
@@ -56,6 +58,8 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
   /** The first question of an attempt that has a plan and a number. */
   protected abstract ask(attempt: A, now: number): void
   protected abstract take(attempt: A, node: string, answer: ClaimAnswer, now: number): void
+  /** A claim that was granted has prepared for it: it has it, or has to ask again. */
+  protected abstract confirm(attempt: A, granted: number, now: number): void
   abstract answer(node: string, creation: number, request: ClaimRequest, now: number): ClaimAnswer
   abstract nodeLost(node: string, now: number): void
 
@@ -69,6 +73,7 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
       doubts: 0,
       blockedSince: undefined,
       lineage: undefined,
+      preparing: claim.prepare ? 'not yet' : 'over',
     })
     this.begin(attempt, now)
   }
@@ -103,7 +108,8 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
 
   tick(now: number): void {
     for (const attempt of [...this.asking.values()]) {
-      if (now >= attempt.claim.deadline) this.end(attempt, { type: 'timeout' })
+      const isLate = now >= attempt.claim.deadline && attempt.preparing !== 'now'
+      if (isLate) this.end(attempt, { type: 'timeout' })
     }
     this.earliestRetry = Number.POSITIVE_INFINITY
     for (const attempt of [...this.waiting]) {
@@ -153,8 +159,21 @@ export abstract class ClaimAttempts<A extends Attempt> implements Arbiter {
       return this.end(attempt, { type: 'taken', pid: owner.pid })
     }
     const grant = this.grantOf(attempt, granted)
+    if (attempt.preparing === 'not yet') return this.prepare(attempt, grant.epoch)
     this.forget(attempt)
     if (!claim.done({ type: 'granted', ...grant })) this.release(attempt)
+  }
+
+  /** It goes on asking, as those who have granted it see it, so that they keep the key for it. */
+  private prepare(attempt: A, granted: number): void {
+    const { request, claim } = attempt
+    attempt.preparing = 'now'
+    claim.prepare?.(granted, (isWanted, now) => {
+      if (this.asking.get(request) !== attempt || attempt.preparing !== 'now') return
+      attempt.preparing = 'over'
+      if (isWanted) this.confirm(attempt, granted, now)
+      else this.end(attempt, { type: 'timeout' })
+    })
   }
 
   /** With which epoch and lineage the claim is written. */

@@ -17,6 +17,8 @@ import type { ViewTracker } from './view.js'
 interface HomeAttempt extends Attempt {
   /** `ViewTracker.changes` when it began. */
   viewChanges: number
+  /** A home that has granted it was lost while it prepared. */
+  isShaken: boolean
   /** Homes yet to ask, the next one first. */
   homes: { node: string; view: number }[]
   epoch: number
@@ -45,12 +47,13 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
 
   nodeLost(node: string, now: number): void {
     for (const attempt of [...this.asking.values()]) {
-      if (attempt.asked.at(-1) === node) this.retry(attempt, now)
+      if (attempt.preparing === 'now') attempt.isShaken ||= attempt.asked.includes(node)
+      else if (attempt.asked.at(-1) === node) this.retry(attempt, now)
     }
   }
 
   protected newAttempt(attempt: Attempt): HomeAttempt {
-    return { ...attempt, viewChanges: 0, homes: [], epoch: 0 }
+    return { ...attempt, viewChanges: 0, homes: [], epoch: 0, isShaken: false }
   }
 
   protected plan(attempt: HomeAttempt): boolean {
@@ -58,6 +61,7 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
     if (!homes) return false
     attempt.homes = homes
     attempt.epoch = 0
+    attempt.isShaken = false
     attempt.viewChanges = this.views.changes
     return true
   }
@@ -134,6 +138,12 @@ export class Claimant extends ClaimAttempts<HomeAttempt> {
       default:
         return this.retry(attempt, now)
     }
+  }
+
+  protected confirm(attempt: HomeAttempt, granted: number, now: number): void {
+    const isAsItWas = attempt.viewChanges === this.views.changes && !attempt.isShaken
+    if (isAsItWas) this.granted(attempt, granted, now)
+    else this.retry(attempt, now)
   }
 
   /**

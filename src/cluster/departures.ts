@@ -58,8 +58,18 @@ const NEVER_ASKED: ReadonlySet<ErrorCode> = new Set([
   'bad_argument',
 ])
 
+/** What the other side answers when no process of the child has begun there. */
+const NEVER_BEGUN: ReadonlySet<ErrorCode> = new Set([
+  ...NEVER_ASKED,
+  'no_placement',
+  'already_started',
+  'unavailable',
+  'timeout',
+])
+
 type Outcome = { won: Pid } | { reason: string }
-type Verdict = Outcome | 'contest'
+/** Who has it is not known, or the other side has begun with a later token than this one's. */
+type Verdict = Outcome | { contest: string }
 
 export class Departures {
   /** By id, the old process of a child that has left, until all members know of it. */
@@ -182,7 +192,7 @@ export class Departures {
   private async handOver(child: Child, departure: Departure, state: unknown): Promise<Outcome> {
     const carried = this.parts.processes.carry(state, departure.to)
     const verdict = await this.ask(child, departure, carried.state)
-    const outcome = verdict === 'contest' ? await this.contest(child, departure) : verdict
+    const outcome = 'contest' in verdict ? await this.contest(child, departure, verdict) : verdict
     if ('reason' in outcome) carried.stays()
     return outcome
   }
@@ -200,18 +210,25 @@ export class Departures {
     const won = departure.committed.then((value) => ({ ok: true, value }) as const)
     const outcome = await Promise.race([won, answered])
     if (!outcome.ok) {
-      return NEVER_ASKED.has(outcome.code) ? { reason: outcome.message } : 'contest'
+      const { code, message: reason } = outcome
+      return NEVER_ASKED.has(code) ? { reason } : { contest: 'it did not answer' }
     }
     const { value } = outcome
     if (!('ok' in value)) return { won: value }
-    return value.ok ? { won: value.value } : { reason: value.message }
+    if (value.ok) return { won: value.value }
+    const { code, message } = value
+    return NEVER_BEGUN.has(code) ? { reason: message } : { contest: message }
   }
 
   /**
-   * No answer: the same conditional write that the other side makes, until one of the two has won.
-   * Failure detection bounds the wait, because a home that is gone leaves the view.
+   * The same conditional write that the other side makes, until one of the two has won. Failure
+   * detection bounds the wait, because a home that is gone leaves the view.
    */
-  private async contest(child: Child, departure: Departure): Promise<Outcome> {
+  private async contest(
+    child: Child,
+    departure: Departure,
+    { contest: reason }: { contest: string },
+  ): Promise<Outcome> {
     for (;;) {
       const { scope } = this.parts.claims.replica
       const { id, epoch } = child
@@ -229,7 +246,7 @@ export class Departures {
         if (this.isLost(child, departure)) return { reason: 'another process has its id' }
         return { won: owner }
       }
-      if (outcome.type === 'granted') return { reason: 'it did not answer' }
+      if (outcome.type === 'granted') return { reason }
       if (child.stopping) return { reason: 'the child was stopped' }
       await this.parts.pause(RETRY_MS)
     }

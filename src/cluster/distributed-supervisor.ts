@@ -260,9 +260,13 @@ export class DistributedSupervisor {
     return this.placement.nodeFor(key, module ?? recipe?.module, options)
   }
 
-  /** How often the child has been given to a runner, a fencing token: 0 when it is not known. */
+  /**
+   * A fencing token that grows with each node the child is given to: 0 when it is not known. On the node
+   * that a child moves to it is the new one's from its `init` on.
+   */
   epoch(id: unknown): number {
-    return this.claims.table.find(termKey(id))?.epoch ?? 0
+    const key = termKey(id)
+    return Math.max(this.claims.table.find(key)?.epoch ?? 0, this.runner.arriving(key) ?? 0)
   }
 
   /**

@@ -95,8 +95,18 @@ export class EtcdArbiter implements Arbiter {
   }
 
   start(claim: Claiming, now: number): void {
-    this.#claims.start(claim, now)
+    const { prepare } = claim
+    this.#claims.start(prepare ? { ...claim, prepare: this.#pumped(prepare) } : claim, now)
     this.#pumpSoon()
+  }
+
+  /** What becomes of a grant that was kept is told to etcd. */
+  #pumped(prepare: NonNullable<Claiming['prepare']>): Claiming['prepare'] {
+    return (epoch, goOn) =>
+      prepare(epoch, (isWanted, now) => {
+        goOn(isWanted, now)
+        this.#pumpSoon()
+      })
   }
 
   freed(scope: string, id: string, epoch: number): void {

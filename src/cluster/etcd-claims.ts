@@ -14,7 +14,7 @@ import type { Lease } from '../base/lease.js'
 import { revisionOf, toBase64 } from '../etcd/fields.js'
 import type { LeaseTerms, NodeLease } from '../etcd/node-lease.js'
 import type { Pid } from '../term/pid.js'
-import type { Claiming, ClaimOutcome } from './arbiter.js'
+import type { Claiming, ClaimOutcome, GoOn } from './arbiter.js'
 import type { Claim, ClaimTable } from './claim-table.js'
 import { claimKey, type EtcdOwner, markKey, ownerOf, ownerText, withEpoch } from './etcd-keys.js'
 import {
@@ -309,13 +309,28 @@ export class EtcdClaims {
     const { isOver, blockedBy, claim } = attempt
     const { endings } = this
     this.attempts.delete(attempt)
-    const isUsed = !isOver && claim.done({ type: 'granted', epoch })
+    if (!isOver && claim.prepare) claim.prepare(epoch, this.prepared(attempt, epoch))
+    else this.used(attempt, !isOver && claim.done({ type: 'granted', epoch }), endings)
+    if (this.endings !== endings || blockedBy === undefined) return
+    // The lease in the way is gone, and with it all its keys.
+    for (const other of [...this.waiting]) if (other.blockedBy === blockedBy) this.resume(other)
+  }
+
+  /** It has the key in etcd while it prepares for it, unless the lease ends. */
+  private prepared(attempt: Attempt, epoch: number): GoOn {
+    const { endings } = this
+    const { claim } = attempt
+    return (isWanted) => {
+      if (this.endings !== endings) return void claim.done({ type: 'unavailable' })
+      const isUsed = claim.done(isWanted ? { type: 'granted', epoch } : { type: 'timeout' })
+      this.used(attempt, isWanted && isUsed, endings)
+    }
+  }
+
+  private used(attempt: Attempt, isUsed: boolean, endings: number): void {
     if (this.endings !== endings) return
     if (isUsed) this.queue.done(attempt)
     else this.queue.again(this.giveBack(attempt))
-    if (blockedBy === undefined) return
-    // The lease in the way is gone, and with it all its keys.
-    for (const other of [...this.waiting]) if (other.blockedBy === blockedBy) this.resume(other)
   }
 
   /** Somebody has the key. */

@@ -10,13 +10,13 @@ export function processPort(kernel: Kernel): ChildPort {
     carry: (state, node) => moves.carry(state, node),
     merge: (pid, state) => moves.merge(pid, state),
     goOn: (pid) => moves.goOn(pid),
-    arrive: (module, args, arrival) => kernel.spawnByRoot(module, args, { arrival }),
+    arrive: (module, args, arrival, child) => kernel.spawnByRoot(module, args, { arrival, child }),
     admit: (pid, via, awaited) => moves.admit(pid, via, awaited),
     learned: (from, to) => moves.learned(from, to),
     successor: (pid) => moves.successor(pid),
     predecessor: (pid) => moves.predecessor(pid),
     isAlive: (pid) => kernel.isAlive(pid),
-    spawn: (module, args) => kernel.spawnByRoot(module, args, { isOwner: true }),
+    spawn: (module, args, child) => kernel.spawnByRoot(module, args, { isOwner: true, child }),
     watchExit: (pid, listener) => {
       if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
     },

@@ -1,4 +1,5 @@
 /** What the cluster layer needs of the processes of its node; the composition root provides it. */
+import type { ChildIdentity } from '../process/child-identity.js'
 import type { GenServer } from '../process/gen-server.js'
 import type { RemoteName } from '../process/signal.js'
 import type { Pid } from '../term/pid.js'
@@ -12,7 +13,7 @@ export interface ProcessPort {
    * Starts a process that is linked to nobody, and that owns something already: where there is a
    * lease, it ends with it. Rejects when its `init` fails.
    */
-  spawn(module: ServerModule, args: readonly unknown[]): Promise<Pid>
+  spawn(module: ServerModule, args: readonly unknown[], child: ChildIdentity): Promise<Pid>
   /** Calls back once when a process of this node has ended; at once if it has already. */
   watchExit(pid: Pid, listener: (pid: Pid, reason: unknown) => void): void
   /** As a parent would: a server ends, also one that traps exits. `kill`: at once. */
@@ -53,6 +54,7 @@ export interface ChildPort extends ProcessPort {
     module: ServerModule,
     args: readonly unknown[],
     arrival: { state: unknown; from: Pid },
+    child: ChildIdentity,
   ): Promise<Pid>
   /** The successor handles messages from now on; those of `awaited` nodes once their marker has come. */
   admit(pid: Pid, via: string, awaited: readonly string[]): void

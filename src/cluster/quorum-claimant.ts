@@ -43,6 +43,7 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
       if (!ballot.asked.includes(node)) continue
       // If it comes back as another start, it does not know what it has granted.
       ballot.granted.delete(node)
+      if (ballot.preparing === 'now') continue
       this.refused(ballot, node, now)
     }
   }
@@ -104,7 +105,8 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
 
   /** Whether a majority has granted the key and knows the epoch; if only that is missing, tells them. */
   private count(ballot: Ballot, now: number): void {
-    const { granted } = ballot
+    const { granted, preparing } = ballot
+    if (preparing === 'now') return
     if (granted.size < this.quorum.majority) return
     const epoch = Math.max(...granted.values())
     const knowing = [...granted.values()].filter((one) => one === epoch).length
@@ -126,8 +128,16 @@ export class QuorumClaimant extends ClaimAttempts<Ballot> {
     this.granted(ballot, epoch, now)
   }
 
+  protected confirm(ballot: Ballot, epoch: number, now: number): void {
+    const { granted } = ballot
+    const knowing = [...granted.values()].filter((one) => one === epoch).length
+    if (knowing >= this.quorum.majority) this.won(ballot, epoch, now)
+    else this.retry(ballot, now)
+  }
+
   private refused(ballot: Ballot, node: string, now: number): void {
     ballot.refused.add(node)
+    if (ballot.preparing === 'now') return
     const isLost = ballot.voters.length - ballot.refused.size < this.quorum.majority
     // Whoever is first at the node that all ask first gets ahead of the others.
     if (isLost || node === ballot.voters[0]) this.retry(ballot, now)

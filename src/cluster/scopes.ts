@@ -19,6 +19,7 @@ import type { Lineage } from './claim.js'
 import { type Claim, type ClaimChange, type ClaimTable, claimPut } from './claim-table.js'
 import { deletionOf } from './deletion.js'
 import { FlushTurns } from './flush-turns.js'
+import { heldGrant, type Prepare } from './held-grant.js'
 import { dropReservations } from './home.js'
 import type { Ownership } from './ownership.js'
 import { PacedStarts } from './paced-starts.js'
@@ -213,10 +214,14 @@ export class Scopes {
 
   // --- writing own rows
 
-  /** Asks for a key. When granted, `write` gets the epoch and must write the claim, or answer false. */
+  /**
+   * Asks for a key. When granted, `write` gets the epoch and must write the claim, or answer false. With
+   * `prepare` the grant is kept until that resolves with whether it is wanted.
+   */
   claim(
-    request: Omit<Claiming, 'deadline' | 'done'> & { timeoutMs: number },
+    request: Omit<Claiming, 'deadline' | 'done' | 'prepare'> & { timeoutMs: number },
     write: (epoch: number, lineage?: Lineage) => boolean,
+    prepare?: Prepare,
   ): Promise<ClaimOutcome> {
     return new Promise((resolve) => {
       const done = (outcome: ClaimOutcome): boolean => {
@@ -226,7 +231,9 @@ export class Scopes {
       }
       const { timeoutMs, ...rest } = request
       const guarded = this.options.ownership?.guarded(request.pid, done) ?? done
-      const claim = { ...rest, deadline: this.now() + timeoutMs, done: guarded }
+      const deadline = this.now() + timeoutMs
+      const held = prepare && heldGrant(prepare, this.now, () => this.changed())
+      const claim = { ...rest, deadline, done: guarded, prepare: held }
       this.starts.run(() => {
         this.arbiter.start(claim, this.now())
         this.changed()

@@ -9,6 +9,7 @@ import { readOptions } from '../base/options.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
+import type { ChildIdentity } from './child-identity.js'
 import type { Destination } from './destination.js'
 import {
   FunctionProcess,
@@ -61,6 +62,15 @@ export class ProcessVerbs {
 
   get self(): Pid {
     return this.#process.pid
+  }
+
+  /**
+   * Which child of a distributed supervisor this process is, with the epoch that it has now, from the
+   * first line of `init` on; undefined if it is none.
+   */
+  get child(): ChildIdentity | undefined {
+    const child = this.#process.knownTies?.child
+    return child && { id: child.id, supervisor: child.supervisor, epoch: child.epoch }
   }
 
   /** Aborted when the process must stop. */

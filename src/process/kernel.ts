@@ -148,6 +148,7 @@ export class Kernel implements Host, SignalSink {
       this.#adopt(parent, process, options)
       return new Promise((resolve, reject) => {
         process.starting = { resolve, reject }
+        if (options.child) process.ties.child = options.child
         if (options.isOwner === true) this.#core.fence.own(process, true)
         this.#core.scheduler.enqueue(process)
       })

@@ -17,6 +17,7 @@ import { replaceParts } from './replace-parts.js'
 import { Call, RemoteCall } from './request.js'
 import type { Source } from './router.js'
 import { ServerProcess } from './server-process.js'
+import { askToStop } from './stop-processes.js'
 import { Marker } from './system-messages.js'
 
 /** The endpoint by which nodes pass on what is for processes that have moved. */
@@ -289,8 +290,22 @@ export class Moves {
     // What owns is the new one, and what this one passes on are the words of others.
     core.fence.release(process)
     process.moveAway(forwarding, { moved: to })
+    this.#endSpawned(process)
     forwarding.begin()
     this.#armSweep()
+  }
+
+  /**
+   * What a process has spawned for itself, linked to it, ends with this instance of it: the new one has
+   * spawned its own. Those that are merely linked live on.
+   */
+  #endSpawned(process: ServerProcess): void {
+    const { core, links } = this.#parts
+    for (const other of [...(process.knownTies?.links ?? [])]) {
+      if (other.parent?.equals(process.pid) !== true) continue
+      links.unlink(process, other.pid)
+      askToStop(other, core, 'shutdown')
+    }
   }
 
   /** To the old node, where it queues behind all that this node has sent there. */

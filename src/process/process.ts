@@ -10,6 +10,7 @@ import { type Rules, rule } from '../base/options.js'
 import type { Random } from '../base/random.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
+import type { ChildIdentity } from './child-identity.js'
 import type { Destination } from './destination.js'
 import type { Mailbox } from './mailbox.js'
 import type { Notices } from './notices.js'
@@ -92,6 +93,8 @@ export class ProcessTies {
   /** Monitors others made of it. */
   watchers: Set<Monitor> | undefined = undefined
   exitListeners: Set<ExitListener> | undefined = undefined
+  /** As which child it was started; undefined for all but those of distributed supervisors. */
+  child: ChildIdentity | undefined = undefined
   /** Calls it took and has not answered. */
   deferred: Set<Call> | undefined = undefined
   timers: Set<Timer> | undefined = undefined
@@ -163,6 +166,8 @@ export const SPAWN_RULES: Rules<SpawnOptions> = { name: rule.name, link: rule.fl
 export interface Destiny {
   /** It owns something from before its `init` on: it lives no longer than the lease of its node. */
   readonly isOwner?: boolean
+  /** It is a child of a distributed supervisor. The epoch grows in place. */
+  readonly child?: ChildIdentity | undefined
 }
 
 export interface CallOptions {

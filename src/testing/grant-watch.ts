@@ -10,6 +10,7 @@ import type { Claiming } from '../cluster/arbiter.js'
 import type { Lineage } from '../cluster/claim.js'
 import type { Claim, ClaimChange } from '../cluster/claim-table.js'
 import { predecessorOf } from '../cluster/handoff-offer.js'
+import type { Prepare } from '../cluster/held-grant.js'
 import type { Scope } from '../cluster/scope.js'
 import type { Scopes } from '../cluster/scopes.js'
 import type { Pid } from '../term/pid.js'
@@ -56,8 +57,9 @@ export class GrantWatch {
     scopes.claim = ((
       request: Claiming & { timeoutMs: number },
       write: (epoch: number, lineage?: Lineage) => boolean,
-    ) =>
-      claim(request, (epoch, lineage) => {
+      ...prepare: Prepare[]
+    ) => {
+      const watched = (epoch: number, lineage?: Lineage): boolean => {
         this.writingOver = request.over
         this.isRenewed = request.renews === true
         try {
@@ -66,7 +68,9 @@ export class GrantWatch {
           this.writingOver = undefined
           this.isRenewed = false
         }
-      })) as Scopes['claim']
+      }
+      return claim(request, watched, ...prepare)
+    }) as Scopes['claim']
   }
 
   watch(member: ClusterMember, scopeName: string): void {

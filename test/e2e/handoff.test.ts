@@ -68,8 +68,8 @@ describe('a child that moves', () => {
       'released',
     ])
     expect(steps.filter(([, node]) => node === 'n2').map(([step]) => step)).toEqual([
-      'started',
       'granted',
+      'started',
       'committed',
     ])
   })

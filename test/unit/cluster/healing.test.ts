@@ -33,14 +33,18 @@ const registerAll = ({ registry, processes }: ScopeNode): Promise<string>[] =>
   )
 
 const children = ({ scopes }: ScopeNode): ChildTable =>
-  new ChildTable(scopes, scopes.scope<'c'>(WORKERS), { maxRestarts: 3, maxSeconds: 5 })
+  new ChildTable(scopes, scopes.scope<'c'>(WORKERS), {
+    supervisor: 'workers',
+    maxRestarts: 3,
+    maxSeconds: 5,
+  })
 
 async function runChildren(node: ScopeNode): Promise<ChildTable> {
   const table = children(node)
   for (const id of KEYS) {
     void node.scopes.claim({ ...claimOf(id), timeoutMs: 1_000 }, (epoch) => {
       const recipe = { module: 'M', args: [], restart: 'transient', shutdownMs: 0, token: 't' }
-      const child = table.add({ id, childId: id }, recipe as never, epoch)
+      const child = table.add(id, table.identity(id, epoch), recipe as never)
       child.pid = node.processes.make()
       table.writeClaim(child)
       return true
