@@ -1,6 +1,6 @@
 /**
- * Ending a child from any member: asks the node where it runs, and goes after it while it moves. What
- * has been acknowledged is so for everybody: all members that can be reached have heard of it.
+ * Ending a child from any member: asks the node where it runs, and waits until it is gone. What has been
+ * acknowledged is so for everybody: all members that can be reached have heard of it.
  */
 import { CitadelError } from '../base/errors.js'
 import type { ChildRunner } from './child-runner.js'
@@ -20,7 +20,7 @@ export interface EnderParts {
   readonly receiver: string
 }
 
-const RETRY_MS = 20
+const LOOK_MS = 10
 /** Besides the child's own time to end: for the way there, the end by force, and word of it. */
 const PATIENCE_MS = 6_000
 const SHUTDOWN_MS = 5_000
@@ -35,15 +35,16 @@ export class ChildEnder {
     const { clock } = scopes
     const shutdownMs = specs.table.rows.get(id)?.recipe?.shutdownMs ?? SHUTDOWN_MS
     const deadline = clock.now() + PATIENCE_MS + shutdownMs
-    for (;;) {
-      const node = claims.table.find(id)?.origin.node ?? scopes.node
-      const isHere = node === scopes.node || !scopes.isUp(node)
-      const left = Math.max(1, deadline - clock.now())
-      // If its node is gone meanwhile, whoever would take it over hears from here that it is over.
-      if (isHere || !(await this.endOn(node, id, childId, left))) await runner.end(id, childId)
-      if (this.isOver(id)) return
+    const node = claims.table.find(id)?.origin.node ?? scopes.node
+    const isHere = node === scopes.node || !scopes.isUp(node)
+    // Once: that it is over is written down, and ends the child wherever it has moved to meanwhile. A second
+    // time it could end one that somebody has started since. If its node is gone, it is written here.
+    if (isHere || !(await this.endOn(node, id, childId, deadline - clock.now()))) {
+      await runner.end(id, childId)
+    }
+    while (!this.isOver(id)) {
       if (clock.now() >= deadline) throw notEnded(childId)
-      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+      await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
     }
   }
 

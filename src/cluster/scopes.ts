@@ -214,10 +214,7 @@ export class Scopes {
 
   // --- writing own rows
 
-  /**
-   * Asks for a key. When granted, `write` gets the epoch and must write the claim, or answer false. With
-   * `prepare` the grant is kept until that resolves with whether it is wanted.
-   */
+  /** Asks for a key. `write` gets the epoch and must write the claim, or answer false; see `Prepare`. */
   claim(
     request: Omit<Claiming, 'deadline' | 'done' | 'prepare'> & { timeoutMs: number },
     write: (epoch: number, lineage?: Lineage) => boolean,
@@ -231,9 +228,8 @@ export class Scopes {
       }
       const { timeoutMs, ...rest } = request
       const guarded = this.options.ownership?.guarded(request.pid, done) ?? done
-      const deadline = this.now() + timeoutMs
       const held = prepare && heldGrant(prepare, this.now, () => this.changed())
-      const claim = { ...rest, deadline, done: guarded, prepare: held }
+      const claim = { ...rest, deadline: this.now() + timeoutMs, done: guarded, prepare: held }
       this.starts.run(() => {
         this.arbiter.start(claim, this.now())
         this.changed()
