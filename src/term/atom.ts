@@ -46,6 +46,11 @@ export class Atom {
     Atom.#collected.register(this, name)
   }
 
+  /** Whether somebody holds an atom of that name. */
+  static isKnown(name: string): boolean {
+    return Atom.#interned.get(name)?.deref() !== undefined
+  }
+
   toString(): string {
     return this.name
   }

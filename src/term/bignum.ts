@@ -53,6 +53,10 @@ function shortInteger(bytes: Buffer, at: number, size: number, negative: boolean
 }
 
 function longInteger(bytes: Buffer, at: number, size: number, negative: boolean): bigint {
+  if (size === 8) {
+    const value = bytes.readBigUInt64LE(at)
+    return negative ? -value : value
+  }
   const magnitude = Buffer.from(bytes.subarray(at, at + size)).reverse()
   const value = BigInt(`0x${magnitude.toString('hex')}`)
   return negative ? -value : value

@@ -9,15 +9,27 @@ export interface TermLimits {
   depth: number
   /** Elements of all containers together; a map entry counts twice. */
   elements: number
+  /** Values that take memory of their own, by `COST`: more of them would hold the event loop. */
+  objects: number
+  /** Names of atoms that the reader did not know. */
+  atoms: number
   /** Bytes of the encoded term. */
   bytes: number
   /** Bytes of the magnitude of one integer. */
   integerBytes: number
 }
 
+/** What a value counts among the `objects`, by the time that it takes to make one. */
+export const COST = { container: 1, bigint: 2, tagged: 2, bytes: 4, error: 16 } as const
+
+/** Of a value that travels as `{'$js', kind, Data}`. */
+export const costOf = (kind: string): number => (kind === 'error' ? COST.error : COST.tagged)
+
 export const defaultLimits: Readonly<TermLimits> = {
   depth: 512,
   elements: 4_000_000,
+  objects: 500_000,
+  atoms: 20_000,
   bytes: 64 * 1024 * 1024,
   integerBytes: 64 * 1024,
 }
@@ -25,6 +37,8 @@ export const defaultLimits: Readonly<TermLimits> = {
 const largest: Readonly<TermLimits> = {
   depth: 700,
   elements: 2 ** 32,
+  objects: 2 ** 32,
+  atoms: 2 ** 20,
   bytes: 2 ** 30,
   integerBytes: 2 ** 24,
 }
@@ -49,6 +63,8 @@ export function overLimit(name: keyof TermLimits, limits: Readonly<TermLimits>):
   const meaning = {
     depth: `nests deeper than ${limits.depth} levels`,
     elements: `has more than ${limits.elements} elements`,
+    objects: `has more than ${limits.objects} lists, maps and other objects`,
+    atoms: `has more than ${limits.atoms} atoms that are new here`,
     bytes: `is larger than ${limits.bytes} bytes`,
     integerBytes: `has an integer of more than ${limits.integerBytes} bytes`,
   }

@@ -7,6 +7,7 @@ import { fieldOf, textField } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { Atom } from './atom.js'
 import { known } from './kinds.js'
+import { areSpread } from './spread.js'
 import { Tuple } from './tuple.js'
 import { errorFields, findFault } from './unserializable.js'
 
@@ -130,6 +131,11 @@ function reviveBigint(data: unknown): bigint | undefined {
   return Number.isSafeInteger(data) ? BigInt(data as number) : undefined
 }
 
+function reviveMap(data: unknown): Map<unknown, unknown> | undefined {
+  if (!isPairs(data) || !areSpread(data.map((pair) => pair.at(0)))) return undefined
+  return new Map(data.map((pair) => pair.elements))
+}
+
 /** The kinds whose data is one of a few, or any of a shape. Undefined: not of that shape. */
 const revivers: Readonly<Record<string, (data: unknown) => unknown>> = {
   __proto__: null as never,
@@ -140,8 +146,8 @@ const revivers: Readonly<Record<string, (data: unknown) => unknown>> = {
   utf16: reviveText,
   bytes: (data) => (data instanceof Uint8Array ? data : undefined),
   date: (data) => (typeof data === 'number' ? new Date(data) : undefined),
-  map: (data) => (isPairs(data) ? new Map(data.map((pair) => pair.elements)) : undefined),
-  set: (data) => (Array.isArray(data) ? new Set(data) : undefined),
+  map: reviveMap,
+  set: (data) => (Array.isArray(data) && areSpread(data) ? new Set(data) : undefined),
   tuple: (data) => (Array.isArray(data) ? Tuple.over(data) : undefined),
   error: reviveError,
 }

@@ -11,11 +11,19 @@ import { Atom, fitsAtom } from './atom.js'
 import { integerAt } from './bignum.js'
 import { ByteReader, malformed } from './byte-reader.js'
 import { ImproperList } from './improper-list.js'
-import { defaultLimits, isStackOverflow, overLimit, type TermLimits } from './limits.js'
+import {
+  COST,
+  costOf,
+  defaultLimits,
+  isStackOverflow,
+  overLimit,
+  type TermLimits,
+} from './limits.js'
 import { OpaqueTerm } from './opaque.js'
 import { Pid } from './pid.js'
 import { Ref } from './ref.js'
 import { skipTerm, unknownTag } from './skip-term.js'
+import { areSpread } from './spread.js'
 import { isRawKind, JS, revive } from './tagged.js'
 import * as tags from './tags.js'
 import { Tuple } from './tuple.js'
@@ -34,6 +42,8 @@ export class TermReader extends ByteReader {
   /** Made at the first pid, so that a reader of one term pays little. */
   #pids: (Pid | undefined)[] | undefined
   #elements = 0
+  #objects = 0
+  #newAtoms = 0
   #copied = 0
 
   constructor(
@@ -49,6 +59,8 @@ export class TermReader extends ByteReader {
   /** The next term, whatever it is. */
   term(): unknown {
     this.#elements = 0
+    this.#objects = 0
+    this.#newAtoms = 0
     this.#copied = 0
     try {
       return this.#value(0)
@@ -141,6 +153,7 @@ export class TermReader extends ByteReader {
       case tags.SMALL_TUPLE:
         return this.#tuple(this.u8(), depth)
       case tags.NIL:
+        this.#count(COST.container)
         return []
       case tags.LIST:
         return this.#list(depth)
@@ -208,6 +221,7 @@ export class TermReader extends ByteReader {
 
   /** Copies are accounted for: maps kept as they came can nest, and would be copied at each level. */
   #opaqueFrom(kind: string, start: number): OpaqueTerm {
+    this.#count(COST.bytes)
     this.#copied += this.position - start
     if (this.#copied > this.limits.bytes) throw overLimit('bytes', this.limits)
     return new OpaqueTerm(kind, new Uint8Array(this.bytes.subarray(start, this.position)))
@@ -219,6 +233,18 @@ export class TermReader extends ByteReader {
     this.need(count)
     this.#elements += count
     if (this.#elements > this.limits.elements) throw overLimit('elements', this.limits)
+    this.#count(COST.container)
+  }
+
+  /** Accounts for what takes memory of its own. */
+  #count(cost: number): void {
+    this.#objects += cost
+    if (this.#objects > this.limits.objects) throw overLimit('objects', this.limits)
+  }
+
+  #bytes(size: number): Uint8Array {
+    this.#count(COST.bytes)
+    return this.copy(size)
   }
 
   #integer(): number | bigint {
@@ -235,7 +261,9 @@ export class TermReader extends ByteReader {
     const sign = this.u8()
     if (sign > 1) throw malformed('has an integer with a sign that is none')
     this.advance(size)
-    return integerAt(this.bytes, this.position - size, size, sign === 1)
+    const value = integerAt(this.bytes, this.position - size, size, sign === 1)
+    if (typeof value === 'bigint') this.#count(COST.bigint)
+    return value
   }
 
   #float(): number {
@@ -253,7 +281,7 @@ export class TermReader extends ByteReader {
 
   #binary(): string | Uint8Array {
     const size = this.u32()
-    return this.text(size) ?? this.copy(size)
+    return this.text(size) ?? this.#bytes(size)
   }
 
   #atom(tag: number): Atom | boolean | null {
@@ -264,6 +292,9 @@ export class TermReader extends ByteReader {
   }
 
   #learn(name: string): Atom {
+    if (!Atom.isKnown(name) && ++this.#newAtoms > this.limits.atoms) {
+      throw overLimit('atoms', this.limits)
+    }
     const atom = new Atom(name)
     if (this.#atoms.size >= KNOWN_ATOMS) this.#atoms.clear()
     this.#atoms.set(name, atom)
@@ -346,9 +377,10 @@ export class TermReader extends ByteReader {
 
   #tagged(depth: number): unknown {
     const kind = this.#value(depth + 1)
+    if (kind instanceof Atom) this.#count(costOf(kind.name))
     if (!isRawKind(kind) || this.peek() !== tags.BINARY) return revive(kind, this.#value(depth + 1))
     this.advance(1)
-    return revive(kind, this.copy(this.u32()))
+    return revive(kind, this.#bytes(this.u32()))
   }
 
   /** A list may go on in its tail, as often as the sender likes. */
@@ -412,7 +444,7 @@ export class TermReader extends ByteReader {
     if (this.peek() !== tags.BINARY) return this.#value(depth)
     this.advance(1)
     const size = this.u32()
-    return this.name(size) ?? this.copy(size)
+    return this.name(size) ?? this.#bytes(size)
   }
 
   /** Goes on from a plain object with the first `key` that is no string. */
@@ -423,16 +455,31 @@ export class TermReader extends ByteReader {
     start: number,
     depth: number,
   ): unknown {
-    const map = new Map<unknown, unknown>(Object.entries(object))
-    const size = map.size + left
-    map.set(key, this.#value(depth + 1))
-    for (let index = 1; index < left; index++) {
-      const next = this.#mapKey(depth + 1)
-      map.set(next, this.#value(depth + 1))
+    const keys: unknown[] = Object.keys(object)
+    const values: unknown[] = Object.values(object)
+    const size = keys.length + left
+    keys.push(key)
+    values.push(this.#value(depth + 1))
+    while (keys.length < size) {
+      keys.push(this.#mapKey(depth + 1))
+      values.push(this.#value(depth + 1))
     }
-    // 1 and 1.0 are two keys in Erlang and one here: such a map is kept as it came.
-    return map.size === size ? map : this.#opaqueFrom('map', start)
+    return mapOf(keys, values) ?? this.#opaqueFrom('map', start)
   }
+}
+
+/**
+ * Undefined: such a map is kept as it came. 1 and 1.0 are two keys in Erlang and one here; and numbers
+ * can be chosen so that a table of them takes for ever.
+ */
+function mapOf(
+  keys: readonly unknown[],
+  values: readonly unknown[],
+): Map<unknown, unknown> | undefined {
+  if (!areSpread(keys)) return undefined
+  const map = new Map<unknown, unknown>()
+  for (let index = 0; index < keys.length; index++) map.set(keys[index], values[index])
+  return map.size === keys.length ? map : undefined
 }
 
 /** A key of this name would set the prototype if it were assigned. */

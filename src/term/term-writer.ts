@@ -13,7 +13,14 @@ import { ByteWriter } from './byte-writer.js'
 import type { ImproperList } from './improper-list.js'
 import { isTermMap } from './key.js'
 import { isWellFormed, known } from './kinds.js'
-import { defaultLimits, isStackOverflow, overLimit, type TermLimits } from './limits.js'
+import {
+  COST,
+  costOf,
+  defaultLimits,
+  isStackOverflow,
+  overLimit,
+  type TermLimits,
+} from './limits.js'
 import { Pid } from './pid.js'
 import { Ref } from './ref.js'
 import { isKind, JS, type Tagged, tag } from './tagged.js'
@@ -37,6 +44,7 @@ export class TermWriter extends ByteWriter {
   /** What `length` may not pass while a term is written. */
   #ceiling = Number.POSITIVE_INFINITY
   #elements = 0
+  #objects = 0
   #writing = false
 
   constructor(capacity?: number, limits: Readonly<TermLimits> = defaultLimits) {
@@ -138,6 +146,7 @@ export class TermWriter extends ByteWriter {
     }
     this.#writing = true
     this.#elements = 0
+    this.#objects = 0
     this.#ceiling = this.length + this.limits.bytes
     return this.length
   }
@@ -156,6 +165,12 @@ export class TermWriter extends ByteWriter {
     if (depth >= this.limits.depth) throw tooDeep
     this.#elements += count
     if (this.#elements > this.limits.elements) throw overLimit('elements', this.limits)
+    this.#count(COST.container)
+  }
+
+  #count(cost: number): void {
+    this.#objects += cost
+    if (this.#objects > this.limits.objects) throw overLimit('objects', this.limits)
   }
 
   #value(value: unknown, depth: number): void {
@@ -191,6 +206,7 @@ export class TermWriter extends ByteWriter {
   #tagged(tagged: Tagged | undefined, depth: number): void {
     if (tagged === undefined) throw cannotCross
     this.#open(3, depth)
+    this.#count(costOf(tagged.kind))
     this.tupleHeader(3)
     this.atom(JS.name)
     this.atom(tagged.kind)
@@ -239,6 +255,7 @@ export class TermWriter extends ByteWriter {
       this.integer(Number(value))
       return
     }
+    this.#count(COST.bigint)
     const magnitude = magnitudeOf(value)
     if (magnitude.length > this.limits.integerBytes) throw overLimit('integerBytes', this.limits)
     this.#bigHeader(magnitude.length, value < 0n)
@@ -256,6 +273,7 @@ export class TermWriter extends ByteWriter {
   }
 
   #binary(bytes: Uint8Array): void {
+    this.#count(COST.bytes)
     this.binaryHeader(bytes.length)
     this.raw(bytes)
   }
@@ -266,7 +284,7 @@ export class TermWriter extends ByteWriter {
       this.#open(length, depth)
       this.listHeader(length)
       for (let index = 0; index < length; index++) this.#value(list[index], depth + 1)
-    }
+    } else this.#count(COST.container)
     this.nil()
   }
 
