@@ -65,8 +65,8 @@ export const keyModel: Model<KeyState, KeyStep> = {
 }
 
 /**
- * With a lease an owner gives its key up before the next one, by force or as its replacement, gets it:
- * meanwhile others see that nobody has it.
+ * Who is robbed gives its key up when it hears of it, with a lease before the next one gets it: for a
+ * moment others see that nobody has it.
  */
 export function isBetweenOwners(
   { call, end, what }: Operation<KeyStep>,

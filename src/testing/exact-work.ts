@@ -169,7 +169,7 @@ export class ExactWork {
       () => this.isQuiet(),
       `key ${key}`,
       keyModel,
-      isDisputed && oracle.cluster.hasLease ? isBetweenOwners : undefined,
+      isDisputed ? isBetweenOwners : undefined,
     )
     this.histories.push(history)
     return new ExactKey(key, isDisputed, history, this.random, owners)
