@@ -82,7 +82,10 @@ export class Citadel extends ProcessVerbs {
     return this.#node.connectLoudly(node)
   }
 
-  /** Cuts the connection. The node is not taken for dead, and not dialled again until `connect`. */
+  /**
+   * Cuts the connection. The node is not taken for dead, and not dialled again until `connect`. Its end
+   * is still noticed.
+   */
   disconnect(node: string): boolean {
     return this.#node.disconnect(node)
   }

@@ -153,6 +153,7 @@ export class Node {
       beforeTraffic: this.lease && ((now) => void this.lease?.check(now)),
       epmd: this.epmd,
       listen,
+      refusal: (node, capability) => this.refusal(node, capability),
       capability: () => ({
         version: PROTOCOL_VERSION,
         features: this.features,
@@ -169,7 +170,6 @@ export class Node {
       logMax: options.logMax,
       arbiter: this.arbiterFactory(),
       ownership: this.lease && new Ownership(this.lease, clock, this.kernel),
-      accepts: (capability) => this.decidesAlike(capability),
       hasLooked: () => this.connector?.hasLooked ?? true,
     })
     const rows = new ProcessRows(this.scopes, this.processes)
@@ -226,7 +226,6 @@ export class Node {
     this.scopes.start()
     this.etcd?.open()
     this.mesh.onEvent((event) => {
-      if (event.type === 'up' && !this.decidesAlike(event.capability)) this.refuse(event.node)
       for (const watcher of this.watchers) watcher.push(event)
     })
     await this.root.spawn(RowServer, [this.registry, this.groups], { name: ROW_SERVER })
@@ -356,11 +355,10 @@ export class Node {
     return features.find((name) => name.startsWith('arbiter:')) === arbiterFeature(this.arbiter)
   }
 
-  private refuse(node: string): void {
-    this.log.error(
-      `${node} has another arbiter, or other settings of it, and was disconnected: give all nodes of a cluster the same.`,
-    )
-    this.disconnect(node)
+  private refusal(node: string, capability: Capability): string | undefined {
+    if (this.decidesAlike(capability)) return undefined
+    this.disconnected.add(node)
+    return `${node} has another arbiter, or other settings of it, and was disconnected: give all nodes of a cluster the same.`
   }
 
   /** To be made first of all that listens to the lease. */

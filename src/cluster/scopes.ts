@@ -7,7 +7,6 @@
 import type { Clock, Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
-import type { Capability } from '../mesh/capability.js'
 import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
 import type { Pid } from '../term/pid.js'
@@ -56,8 +55,6 @@ export interface ScopesOptions {
   ownership?: Ownership
   /** Whether this node has looked for others since it started. */
   hasLooked?: () => boolean
-  /** Whether a node is of this cluster: decides about keys in the same way. */
-  accepts?: (capability: Capability) => boolean
 }
 
 export class Scopes {
@@ -294,7 +291,6 @@ export class Scopes {
   private meshEvent(event: MeshEvent): void {
     switch (event.type) {
       case 'up':
-        if (this.options.accepts?.(event.capability) === false) return
         this.memberUp(event.node, event.creation)
         break
       case 'unreachable':

@@ -15,6 +15,13 @@ export function parseAddress(uri: string): Address | undefined {
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port }
 }
 
+/** Those that could be the peer's: a loopback address of another machine would be one of ours. */
+export const believable = (addresses: readonly string[], remoteHost: string): readonly string[] =>
+  addresses.filter((uri) => {
+    const address = parseAddress(uri)
+    return address !== undefined && (isLoopback(remoteHost) || !isLoopback(address.host))
+  })
+
 /** Only for programs on the same machine. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^(::ffff:)?127\./.test(host)

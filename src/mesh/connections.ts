@@ -5,11 +5,13 @@
  */
 import type { Address, Connection, ConnectionHandlers, Listener } from '../base/transport.js'
 import type { World } from '../base/world.js'
+import { addressUri } from './address.js'
 import { Dial, type DialFailure } from './dial.js'
 import { deaf, type Established, Greeting } from './greeting.js'
 import { HANDSHAKE_TIMEOUT_MS, type HandshakeStatus } from './handshake.js'
 import { isNodeName } from './node-name.js'
 import type { Peer } from './peer.js'
+import { Probe, type ProbeAnswer } from './probe.js'
 
 export interface ConnectionsOptions {
   world: World
@@ -24,6 +26,8 @@ export interface ConnectionsOwner {
   /** It is the peer of that node now; `old` was until now. */
   connected(peer: Peer, old: Peer | undefined): void
   dialFailed(dial: Dial, failure: DialFailure): void
+  /** Somebody says that it is that node, and has proved nothing yet. */
+  greeted(node: string, creation: number): void
   /** An inbound connection came to nothing. */
   refused(reason: string, message: string): void
 }
@@ -34,6 +38,7 @@ const GREETINGS_MAX = 256
 export class Connections {
   readonly peers = new Map<string, Peer>()
   private readonly dials = new Map<string, Dial>()
+  private readonly probes = new Map<string, Probe>()
   private readonly greetings = new Set<Greeting>()
   private closing = false
   private begun = 0
@@ -85,11 +90,46 @@ export class Connections {
     this.dials.delete(node)
   }
 
+  /** Asks a node that is not to be connected whether it lives: at its addresses, else where EPMD says. */
+  probe(
+    node: string,
+    addresses: readonly string[],
+    timeoutMs: number,
+    done: (answer: ProbeAnswer) => void,
+  ): void {
+    if (this.closing || this.probes.has(node)) return
+    const { world, self, lookup } = this.options
+    const begin = (at: readonly string[], told: typeof done): void => {
+      if (this.closing) return
+      const probe = new Probe({ world, self, node, addresses: at, timeoutMs }, (answer) => {
+        if (this.probes.get(node) === probe) this.probes.delete(node)
+        told(answer)
+      })
+      this.probes.set(node, probe)
+      probe.start()
+    }
+    if (addresses.length > 0) return begin(addresses, done)
+    // Where EPMD does not know it, or nobody listens, it may be elsewhere.
+    const unsure = (answer: ProbeAnswer): void =>
+      done(answer.type === 'refused' ? { type: 'silent' } : answer)
+    lookup(node).then(
+      (address) => begin(address ? [addressUri(address)] : [], unsure),
+      () => done({ type: 'silent' }),
+    )
+  }
+
+  abandonProbe(node: string): void {
+    this.probes.get(node)?.abandon()
+    this.probes.delete(node)
+  }
+
   /** Takes no more connections and ends what is not established. */
   close(): void {
     this.closing = true
     for (const dial of this.dials.values()) dial.abandon()
+    for (const probe of this.probes.values()) probe.abandon()
     for (const greeting of this.greetings) greeting.abandon()
+    this.probes.clear()
     this.dials.clear()
     this.greetings.clear()
   }
@@ -104,7 +144,10 @@ export class Connections {
     const greeting: Greeting = new Greeting(
       { world, self, cookie, nextOrder: this.nextOrder },
       {
-        status: (peer) => this.status(peer.name),
+        status: (peer) => {
+          this.owner.greeted(peer.name, peer.creation)
+          return this.status(peer.name)
+        },
         conflict: () => false,
         established: (established) => {
           this.greetings.delete(greeting)

@@ -3,7 +3,8 @@
  * A closed or silent link makes a member unreachable, and it is redialled. It is dead only when its
  * last address refuses, another creation answers there, it said goodbye, or it has been silent for
  * the limit, could not be dialled since, and every member still reached agrees; members that are
- * leaving or have had no opinion for long have no say. Events in, effects out as data.
+ * leaving or have had no opinion for long have no say. One that is held, because somebody wanted no
+ * connection, is not dialled but probed, and judged by that. Events in, effects out as data.
  */
 import { type Capability, offersLeaving } from './capability.js'
 import type { MeshEvent } from './mesh-event.js'
@@ -38,12 +39,16 @@ export type MembershipEvent =
   | { type: 'down'; node: string; heardAt: number }
   /** A dial brought no connection. `refused`: nobody listens at its last address. */
   | { type: 'dialFailed'; node: string; refused: boolean }
+  /** One that is held answers, or has come by: it lives, as that creation. */
+  | { type: 'lives'; node: string; creation: number | undefined }
   /** What a member cannot reach. */
   | { type: 'status'; node: string; opinion: Opinion }
   | { type: 'goodbye'; node: string }
   /** Somebody wants no connection: no redial until `connect`. Never death. */
   | { type: 'disconnect'; node: string }
   | { type: 'connect'; node: string }
+  /** It cannot be a member. */
+  | { type: 'refuse'; node: string }
   /** This node is about to stop: from now on it holds nobody for dead because of silence, unless others do. */
   | { type: 'leaving' }
   /** This node was away for longer than the silent limit: it knows nothing of the time between. */
@@ -54,6 +59,8 @@ export type MembershipEvent =
 export type MembershipEffect =
   | { type: 'emit'; event: MeshEvent }
   | { type: 'dial'; node: string; addresses: readonly string[] }
+  /** To be asked whether it lives, without a connection: answered by `lives` or `dialFailed`. */
+  | { type: 'probe'; node: string; addresses: readonly string[] }
   /** What this node cannot reach has changed: tell the members now, not with the next tick. */
   | { type: 'tellStatus' }
 
@@ -138,8 +145,9 @@ export class Membership {
   opinion(now: number): Opinion {
     if (this.doubting) return { unreachable: [], agrees: [], doubting: true }
     const unreachable: MemberId[] = []
-    for (const { node, creation, status } of this.table.values()) {
-      if (status === 'unreachable' && !this.held.has(node)) unreachable.push({ node, creation })
+    for (const member of this.table.values()) {
+      const { node, creation, status } = member
+      if (status === 'unreachable' && !this.isSpared(member)) unreachable.push({ node, creation })
     }
     const agrees = this.opinions.asked(now).filter((asked) => !this.reaches(asked))
     return { unreachable, agrees }
@@ -162,6 +170,9 @@ export class Membership {
       case 'dialFailed':
         this.dialFailed(event.node, event.refused, now)
         break
+      case 'lives':
+        this.lives(event.node, event.creation, now)
+        break
       case 'status':
         this.toldStatus(event.node, event.opinion, now)
         break
@@ -169,10 +180,13 @@ export class Membership {
         this.bury(event.node, 'goodbye', now)
         break
       case 'disconnect':
-        this.hold(event.node)
+        this.hold(event.node, now)
+        break
+      case 'refuse':
+        this.refuse(event.node)
         break
       case 'connect':
-        this.held.delete(event.node)
+        this.letGo(event.node)
         break
       case 'leaving':
         this.leaving = true
@@ -250,7 +264,8 @@ export class Membership {
     this.emit({ type: 'unreachable', node, creation: member.creation })
     member.stillborn = now - member.upAt < STILLBORN_MS ? member.stillborn + 1 : 0
     if (member.stillborn > STILLBORN_MAX) this.redialLater(member, now)
-    else if (!this.held.has(node)) this.dial(member)
+    else if (this.held.has(node)) this.redialLater(member, now)
+    else this.dial(member)
     this.effects.push({ type: 'tellStatus' })
     this.judgeAll(now)
   }
@@ -261,17 +276,52 @@ export class Membership {
     member.dialling = false
     if (member.status === 'connected') return
     member.failures++
-    if (this.held.has(node)) return
     if (refused) this.bury(node, 'refused', now)
+    else if (this.held.has(node)) this.redialLater(member, now)
     // Its listener may have gone down just after its connections: once more, at once.
     else if (member.failures === 1) this.dial(member)
     else this.redialLater(member, now)
   }
 
-  private hold(node: string): void {
+  private hold(node: string, now: number): void {
     this.held.add(node)
     const member = this.table.get(node)
-    if (member) member.dialling = false
+    if (!member) return
+    member.dialling = false
+    // Nobody has failed to reach it since.
+    this.lives(node, member.creation, now)
+  }
+
+  private refuse(node: string): void {
+    this.held.add(node)
+    const member = this.table.get(node)
+    this.table.delete(node)
+    if (member && isMember(member)) this.emitDead(member, true)
+  }
+
+  private letGo(node: string): void {
+    const member = this.table.get(node)
+    if (this.held.delete(node) && member) member.dialling = false
+  }
+
+  /** Of one that is held, by a probe: nothing is proved, so another creation is no certain end. */
+  private lives(node: string, creation: number | undefined, now: number): void {
+    const member = this.table.get(node)
+    if (!member || member.status === 'connected' || !this.held.has(node)) return
+    if (creation !== undefined && creation !== member.creation) {
+      this.bury(node, 'refused', now)
+      return
+    }
+    member.dialling = false
+    member.heardAt = now
+    member.failures = 0
+    member.rounds = 0
+    this.redialLater(member, now)
+  }
+
+  /** Held, and no probe has failed since it was heard of last: nobody says that it cannot be reached. */
+  private isSpared({ node, failures }: Member): boolean {
+    return failures === 0 && this.held.has(node)
   }
 
   private toldStatus(from: string, opinion: Opinion, now: number): void {
@@ -294,10 +344,10 @@ export class Membership {
     for (const member of this.table.values()) {
       if (!doubting) member.rounds++
       if (member.status === 'connected' || member.dialling || now < member.redialAt) continue
-      if (this.held.has(member.node)) continue
       if (member.status !== 'unreachable' && now - member.heardAt > this.times.forgetMs) {
         this.table.delete(member.node)
-      } else this.dial(member)
+      } else if (!this.held.has(member.node)) this.dial(member)
+      else if (member.status === 'unreachable') this.probe(member)
     }
     if (caughtUp) this.tellOpinion(now)
     this.judgeAll(now)
@@ -311,7 +361,7 @@ export class Membership {
   private judgeAll(now: number): void {
     if (this.doubting) return
     for (const member of this.table.values()) {
-      if (member.status !== 'unreachable' || this.held.has(member.node)) continue
+      if (member.status !== 'unreachable' || this.isSpared(member)) continue
       if (now - member.heardAt < this.times.silentMs || member.rounds < CONFIRM_ROUNDS) continue
       if (this.leaving && !this.isSaidByOthers(member)) continue
       if (this.allAgree(member, now) || this.enoughAgree(member)) {
@@ -365,6 +415,11 @@ export class Membership {
   private dial(member: Member): void {
     member.dialling = true
     this.effects.push({ type: 'dial', node: member.node, addresses: member.addresses })
+  }
+
+  private probe(member: Member): void {
+    member.dialling = true
+    this.effects.push({ type: 'probe', node: member.node, addresses: member.addresses })
   }
 
   private redialLater(member: Member, now: number): void {

@@ -35,6 +35,8 @@ export interface MeshOptions {
   cookie: string
   sink: SignalSink
   capability: () => Offer
+  /** Why that Citadel node cannot be a member: it is disconnected before anybody hears of it. */
+  refusal?: (node: string, capability: Capability) => string | undefined
   /** Where to listen; a free port of 127.0.0.1 unless given. */
   listen?: Address
   epmd: Pick<Epmd, 'register' | 'lookup'>

@@ -5,13 +5,12 @@
  */
 
 import type { Timer } from '../base/clock.js'
-import { messageOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Address, Listener } from '../base/transport.js'
 import type { Pid } from '../term/pid.js'
 import { TermWriter } from '../term/term-writer.js'
-import { isLoopback, parseAddress } from './address.js'
+import { believable } from './address.js'
 import { type Capability, LEAVING } from './capability.js'
 import { type CitadelMessage, citadelTerm } from './citadel-message.js'
 import { ConnectWaiters } from './connect-waiters.js'
@@ -21,16 +20,14 @@ import type { Encoded } from './control-writer.js'
 import type { Dial, DialFailure } from './dial.js'
 import type { Established } from './greeting.js'
 import { ReadBudget } from './inbox.js'
+import { LinkLog } from './link-log.js'
 import { type Member, Membership, type MembershipEvent } from './membership.js'
 import type { MeshEvent } from './mesh-event.js'
 import { type MeshOptions, type MeshSettings, meshSettings } from './mesh-options.js'
 import { Peer, type PeerEnd } from './peer.js'
 import { CITADEL, NET_KERNEL, PeerReceiver, pingTerm } from './peer-receiver.js'
-import { QuietLog } from './quiet-log.js'
 import { SelfDoubt } from './self-doubt.js'
 
-/** Of two nodes that dial each other at once one gives way; whoever hangs up knows why itself. */
-const BY_DESIGN: ReadonlySet<string> = new Set(['simultaneous', 'already_connected', 'closed'])
 /** How long a dial by the peer, for which ours gave way, may take. */
 const PEER_GAVE_WAY_MS = 2_000
 
@@ -39,7 +36,7 @@ export class Neighbours {
   addresses: readonly string[] = []
   private readonly settings: MeshSettings
   private readonly log: Logger
-  private readonly quiet: QuietLog
+  private readonly linkLog: LinkLog
   private readonly connections: Connections
   private readonly membership: Membership
   private readonly doubt: SelfDoubt
@@ -61,7 +58,7 @@ export class Neighbours {
     const { world, cookie, epmd } = options
     this.settings = meshSettings(options)
     this.log = options.log ?? silent
-    this.quiet = new QuietLog(this.log, world.clock)
+    this.linkLog = new LinkLog(this.log, world.clock)
     this.budget = new ReadBudget(world.clock)
     const { times, membership } = this.settings
     this.doubt = new SelfDoubt(times.citadelSilentMs, times.citadelTickMs, world.clock.now())
@@ -75,11 +72,11 @@ export class Neighbours {
         make: (established) => this.makePeer(established),
         connected: (peer, old) => this.peerConnected(peer, old),
         dialFailed: (dial, failure) => this.dialFailed(dial, failure),
-        refused: (reason, message) => {
-          const what = `a connection was refused: ${message}`
-          if (BY_DESIGN.has(reason)) this.log.debug(what)
-          else this.quiet.warn(reason, what)
+        greeted: (node, creation) => {
+          if (this.membership.get(node)?.creation !== creation) return
+          this.step({ type: 'lives', node, creation })
         },
+        refused: (reason, message) => this.linkLog.refused(reason, message),
       },
     )
   }
@@ -135,6 +132,7 @@ export class Neighbours {
    */
   async connect(node: string, hints: readonly string[] = []): Promise<boolean> {
     if (this.state !== 'running') return false
+    this.connections.abandonProbe(node)
     this.step({ type: 'connect', node })
     if (this.isReady(node)) return true
     const connected = this.waiters.wait(node)
@@ -251,6 +249,8 @@ export class Neighbours {
     const { node, creation } = peer
     const capability = { ...offered, addresses: believable(offered.addresses, peer.remoteHost) }
     const first = peer.kind !== 'citadel'
+    const refusal = first ? this.options.refusal?.(node, capability) : undefined
+    if (refusal !== undefined) return this.refuse(peer, refusal)
     if (peer.kind === 'beam') this.emit({ type: 'beamDown', node })
     peer.kind = 'citadel'
     peer.capability = capability
@@ -262,6 +262,18 @@ export class Neighbours {
     }
     this.step({ type: 'capability', node, creation, capability })
     if (first) this.waiters.connected(node)
+  }
+
+  /** It was never a member: there is no end of it to be told, and nobody dials it again by himself. */
+  private refuse(peer: Peer, why: string): void {
+    const { node } = peer
+    this.log.error(why)
+    if (this.waiters.has(node)) this.waiters.failed(node, new CitadelError('unavailable', why))
+    this.tell(peer, { type: 'disconnect' })
+    peer.goDown()
+    this.connections.peers.delete(node)
+    this.options.sink.disconnected(node)
+    this.step({ type: 'refuse', node })
   }
 
   /** A Citadel node has shown its capability before it answers anything. One may be slow, though. */
@@ -280,7 +292,7 @@ export class Neighbours {
     if (this.connections.peers.get(peer.node) !== peer) return
     this.connections.peers.delete(peer.node)
     if (this.state === 'stopped') return
-    this.report(peer, end)
+    this.linkLog.ended(peer.node, end)
     this.lost(peer, peer.heardAt)
     this.answerWaiters(peer)
   }
@@ -306,13 +318,6 @@ export class Neighbours {
     peer.drop()
   }
 
-  private report(peer: Peer, end: PeerEnd): void {
-    if (end.why === 'bad frame' || end.why === 'overflow') {
-      const why = messageOf(end.error)
-      this.log.warn(`the connection to ${peer.node} was closed (${end.why}): ${why}`)
-    } else this.log.debug(`the connection to ${peer.node} is gone (${end.why})`)
-  }
-
   private dialFailed(dial: Dial, { reason, gone, error }: DialFailure): void {
     const { node } = dial
     // Where an earlier start of it listened says nothing of the present one.
@@ -326,18 +331,9 @@ export class Neighbours {
     } else if (!dial.options.lookup) {
       this.dialWithEpmd(node)
     } else {
-      this.reportFailure(node, error)
+      this.linkLog.dialFailed(error, this.waiters.errorOf(node))
       this.waiters.failed(node, error)
     }
-  }
-
-  /** What its owner can put right is a warning, once; what may pass by itself is not. */
-  private reportFailure(node: string, error: CitadelError): void {
-    const passing = error.code === 'noconnection' || error.code === 'timeout'
-    const known = this.waiters.errorOf(node)?.code === error.code
-    // Its sentences name the node.
-    if (passing || known) this.log.debug(error.message)
-    else this.log.warn(error.message)
   }
 
   private dialWithEpmd(node: string, hints: readonly string[] = []): void {
@@ -426,7 +422,8 @@ export class Neighbours {
     for (const effect of this.membership.step(event, now)) {
       if (effect.type === 'emit') this.emit(effect.event)
       else if (effect.type === 'tellStatus') tellStatus = true
-      else this.redial(effect.node, effect.addresses)
+      else if (effect.type === 'dial') this.redial(effect.node, effect.addresses)
+      else this.probe(effect.node, effect.addresses)
     }
     if (!tellStatus || this.state !== 'running') return
     const status = this.encodedStatus(now)
@@ -436,6 +433,13 @@ export class Neighbours {
   private redial(node: string, addresses: readonly string[]): void {
     const { redialTimeoutMs } = this.settings.times
     this.connections.dial(node, addresses, redialTimeoutMs, addresses.length === 0)
+  }
+
+  private probe(node: string, addresses: readonly string[]): void {
+    this.connections.probe(node, addresses, this.settings.times.redialTimeoutMs, (answer) => {
+      if (answer.type === 'alive') this.step({ type: 'lives', node, creation: answer.creation })
+      else this.step({ type: 'dialFailed', node, refused: answer.type === 'refused' })
+    })
   }
 
   private emit(event: MeshEvent): void {
@@ -491,10 +495,3 @@ export class Neighbours {
 
 /** It is up and has shown what it is. */
 export const isReady = (peer: Peer): boolean => peer.isUp && peer.kind !== 'unknown'
-
-/** A loopback address of another machine would be one of ours. */
-const believable = (addresses: readonly string[], remoteHost: string): readonly string[] =>
-  addresses.filter((uri) => {
-    const address = parseAddress(uri)
-    return address !== undefined && (isLoopback(remoteHost) || !isLoopback(address.host))
-  })

@@ -24,7 +24,7 @@ const says = (...nodes: string[]): Opinion => ({
 
 const told = (effect: MembershipEffect): string => {
   if (effect.type === 'emit') return `${effect.event.type} ${effect.event.node}`
-  return effect.type === 'dial' ? `dial ${effect.node}` : effect.type
+  return effect.type === 'tellStatus' ? effect.type : `${effect.type} ${effect.node}`
 }
 
 /** A story: events at times, each with the effects it must have, as short words. */
@@ -428,10 +428,54 @@ describe('leaving', () => {
       'unreachable b@h',
       'tellStatus',
     ])
-    for (let timeMs = 250; timeMs < 60_000; timeMs += 250) expect(tick(timeMs)).toEqual([])
+    let probes = 0
+    for (let timeMs = 250; timeMs < 60_000; timeMs += 250) {
+      for (const effect of tick(timeMs)) {
+        expect(effect).toBe('probe b@h')
+        probes++
+        expect(at(timeMs, { type: 'lives', node: 'b@h', creation: 1 })).toEqual([])
+      }
+    }
+    expect(probes).toBeGreaterThan(60)
     expect(machine.opinion(60_000).unreachable).toEqual([])
     at(60_000, { type: 'connect', node: 'b@h' })
-    expect(tick(60_250)).toContain('dial b@h')
+    expect(tick(60_500)).toContain('dial b@h')
+  })
+
+  test('a disconnected node that refuses a probe, or answers it as another start, is dead', () => {
+    for (const end of [
+      { type: 'dialFailed', node: 'b@h', refused: true },
+      { type: 'lives', node: 'b@h', creation: 2 },
+    ] as const) {
+      const { at, up, tick } = story()
+      up('b@h')
+      at(5, { type: 'disconnect', node: 'b@h' })
+      at(6, { type: 'down', node: 'b@h', heardAt: 5 })
+      expect(tick(1_000)).toEqual(['probe b@h'])
+      expect(at(1_001, end)).toEqual(['dead b@h'])
+    }
+  })
+
+  test('a disconnected node that answers no probe is dead after the silent limit, if all agree', () => {
+    const { at, up, tick } = story()
+    up('b@h')
+    up('c@h')
+    at(5, { type: 'disconnect', node: 'b@h' })
+    at(6, { type: 'down', node: 'b@h', heardAt: 5 })
+    const until = (from: number, to: number): string[] => {
+      const told: string[] = []
+      for (let timeMs = from; timeMs <= to; timeMs += 250) {
+        for (const effect of tick(timeMs)) {
+          if (effect !== 'probe b@h') told.push(effect)
+          else told.push(...at(timeMs, { type: 'dialFailed', node: 'b@h', refused: false }))
+        }
+        const opinion = timeMs < 8_000 ? says() : says('b@h')
+        told.push(...at(timeMs, { type: 'status', node: 'c@h', opinion }))
+      }
+      return told
+    }
+    expect(until(250, 7_750)).toEqual([])
+    expect(until(8_000, 8_500)).toContain('dead b@h')
   })
 
   test('a disconnected node is not dialled because another member names it', () => {

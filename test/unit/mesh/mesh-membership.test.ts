@@ -395,3 +395,49 @@ test('connections of five nodes reset 100 times kill nobody, and the same seed t
   }
   expect(stories[0]).toBe(stories[1])
 })
+
+describe('a node that was disconnected', () => {
+  const [A, B, C] = ['a@h1', 'b@h2', 'c@h3'] as const
+
+  test.each([2, 3])(
+    '%i nodes: lives on, is dead to nobody, and nobody connects again',
+    async (size) => {
+      const world = await World.of(size)
+      world.nodes[0]!.mesh.disconnect(B)
+      await world.simulation.runFor(120_000)
+      expect(world.deaths()).toEqual([])
+      expect(world.nodes[0]!.mesh.nodes()).not.toContain(B)
+      expect(world.nodes[1]!.mesh.nodes()).not.toContain(A)
+      expect(await world.simulation.settle(world.nodes[1]!.mesh.connect(A))).toBe(true)
+      await world.whole()
+    },
+  )
+
+  test('two nodes: that it was killed is known within a second', async () => {
+    const world = await World.of(2)
+    world.nodes[0]!.mesh.disconnect(B)
+    await world.simulation.runFor(10_000)
+    world.programs[1]!.crash()
+    const isDead = () => world.nodes[0]!.saw('dead', B) === 1
+    expect(await world.timeUntil(isDead)).toBeLessThan(1_000)
+  })
+
+  test('two nodes: that it has stopped is known within a second', async () => {
+    const world = await World.of(2)
+    world.nodes[0]!.mesh.disconnect(B)
+    await world.simulation.runFor(10_000)
+    await world.simulation.settle(world.nodes[1]!.mesh.stop())
+    const isDead = () => world.nodes[0]!.saw('dead', B) === 1
+    expect(await world.timeUntil(isDead)).toBeLessThan(1_000)
+  })
+
+  test('three nodes: that its machine is gone is known within the ordinary times, on all', async () => {
+    const world = await World.of(3)
+    world.nodes[0]!.mesh.disconnect(B)
+    await world.simulation.runFor(10_000)
+    world.simulation.network.powerOff('h2')
+    const isDead = () => world.nodes[0]!.saw('dead', B) + world.nodes[2]!.saw('dead', B) === 2
+    expect(await world.timeUntil(isDead)).toBeLessThan(7_500)
+    expect(world.nodes[0]!.mesh.nodes()).toEqual([C])
+  })
+})
