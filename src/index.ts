@@ -1,6 +1,7 @@
 /** Everything an application needs. Each export is named here, once. */
 export { CitadelError, type ErrorCode } from './base/errors.js'
 export { type Logger, silent } from './base/log.js'
+export { Refusal } from './base/refusal.js'
 export { Citadel, type CitadelOptions, type StopOptions } from './citadel.js'
 export type { ChildEvent } from './cluster/child-events.js'
 export type { ChildHandle } from './cluster/child-handle.js'

@@ -5,9 +5,16 @@
  */
 import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
+import { Refusal } from '../base/refusal.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
-import { endedBeforeAnswer, refusalToWire } from './call-errors.js'
+import {
+  cannotRefuse,
+  endedBeforeAnswer,
+  refusalToWire,
+  saidNoToErlang,
+  saidNoToWire,
+} from './call-errors.js'
 import type { Calls } from './calls.js'
 import type { Core } from './core.js'
 import { reasonToWire } from './exit-reason.js'
@@ -89,8 +96,45 @@ export class Answers {
     this.answer(callOf(from), value, by)
   }
 
-  reject(from: From, error: CitadelError): void {
-    this.refuse(callOf(from), error)
+  reject(from: From, error: unknown, by: Process): void {
+    const call = callOf(from)
+    if (isA(error, Refusal)) this.sayNo(call, error, by)
+    else if (isA(error, CitadelError)) this.refuse(call, error)
+    else {
+      const sentence = `a call is rejected with a Refusal or a CitadelError, not ${describe(error)}`
+      throw new CitadelError('bad_argument', sentence)
+    }
+  }
+
+  /** The caller's promise rejects with the refusal of a handler. */
+  sayNo(call: Call, refusal: Refusal, by?: Process): void {
+    if (call.answered) return
+    const { name, router } = this.#core
+    const { node } = call.pid
+    if (call instanceof PendingCall) this.#calls.fail(call, this.#copied(refusal))
+    else if (node === name || router.kind(node) === 'citadel') {
+      this.#sayNoAfar(call as RemoteCall, refusal)
+    } else this.#answerRemote(call as RemoteCall, saidNoToErlang(refusal), by)
+  }
+
+  #copied(refusal: Refusal): Error {
+    if (!this.#core.strict) return refusal
+    try {
+      const { code, message, details } = refusal
+      return new Refusal(code, message, this.#core.codec.copy(details))
+    } catch (error) {
+      return cannotRefuse(refusal, error)
+    }
+  }
+
+  #sayNoAfar(call: RemoteCall, refusal: Refusal): void {
+    let reason = saidNoToWire(refusal)
+    try {
+      this.#core.codec.encode(reason)
+    } catch (error) {
+      reason = refusalToWire(cannotRefuse(refusal, error))
+    }
+    this.#tellDown(call, reason)
   }
 
   /** The caller's promise rejects with `error`. */
@@ -104,6 +148,7 @@ export class Answers {
   failed(call: Call, error: unknown): void {
     if (call.answered) return
     if (call instanceof PendingCall) this.#calls.fail(call, error)
+    else if (isA(error, Refusal)) this.sayNo(call, error)
     else if (!isA(error, CitadelError)) this.refuse(call, asRefusal(error))
     else if (error.code === 'exited') this.#fail(call, error.reason)
     else if (error.code === 'noproc' || error.code === 'noconnection') this.#fail(call, error.code)
@@ -140,7 +185,11 @@ export class Answers {
     this.#over(call)
     const ref = refOfTag(call.tag)
     const { node } = call.pid
-    if (ref === undefined || node === this.#core.name) return
+    if (ref === undefined) return
+    if (node === this.#core.name) {
+      this.#calls.heardDown(ref, reason, node)
+      return
+    }
     // The reference of an Erlang caller is its monitor as well, and fires only once.
     this.#monitors.takenBack(node, ref)
     const from = call.holder?.pid ?? this.#core.root.pid

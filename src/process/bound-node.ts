@@ -7,6 +7,7 @@ import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { readOptions } from '../base/options.js'
 import type { Random } from '../base/random.js'
+import type { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { ChildIdentity } from './child-identity.js'
@@ -162,7 +163,7 @@ export class ProcessVerbs {
   }
 
   /** Answers a call with an error: the caller's promise rejects and this process lives on. */
-  reject(from: From, error: CitadelError): void {
+  reject(from: From, error: Refusal | CitadelError): void {
     this.#process.host.reject(this.#process, from, error)
   }
 

@@ -1,12 +1,15 @@
 /** The errors that end a call, each with the sentence that says what happened and what to do. */
+import { describe, messageOf } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
+import { isCode, Refusal } from '../base/refusal.js'
 import { Atom } from '../term/atom.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
-import { describeReason } from './exit-reason.js'
+import { describeReason, reasonToWire } from './exit-reason.js'
 import type { CallOwner, PendingCall } from './request.js'
 
 const REFUSED = new Atom('refused')
+const SAID_NO = new Atom('citadel_refusal')
 
 export const what = (call: PendingCall): string =>
   call.method === undefined ? 'the call' : `the call of '${call.method}'`
@@ -51,11 +54,30 @@ export function refusalToWire({ code, message, pid }: CitadelError): Tuple {
   return pid instanceof Pid ? new Tuple(...head, pid) : new Tuple(...head)
 }
 
+/** What a handler throws, as an exit reason of a shape of its own. */
+export const saidNoToWire = ({ code, message, details }: Refusal): Tuple =>
+  new Tuple(SAID_NO, code, message, details)
+
+/** The same as the answer to a call of Erlang code: `{error, {Code, Message, Details}}`. */
+export function saidNoToErlang({ code, message, details }: Refusal): Tuple {
+  return new Tuple(new Atom('error'), new Tuple(reasonToWire(code), message, details))
+}
+
+/** The details of a refusal cannot cross to the caller. */
+export function cannotRefuse({ code }: Refusal, error: unknown): CitadelError {
+  const sentence = `the call was refused (${describe(code)}), and the details cannot cross: ${messageOf(error)}`
+  return new CitadelError('unserializable', sentence, { cause: error })
+}
+
 /** What another node's `down` for one of our calls means. */
-export function refusalFromWire(call: PendingCall, reason: unknown, node: string): CitadelError {
+export function refusalFromWire(
+  call: PendingCall,
+  reason: unknown,
+  node: string,
+): CitadelError | Refusal {
   if (reason === 'noproc') return noSuchProcess(call, `the destination on ${node}`)
   if (reason === 'noconnection') return notConnected(node)
-  return refused(reason) ?? endedBeforeAnswer(call, reason)
+  return refused(reason) ?? saidNo(reason) ?? endedBeforeAnswer(call, reason)
 }
 
 function refused(reason: unknown): CitadelError | undefined {
@@ -63,4 +85,11 @@ function refused(reason: unknown): CitadelError | undefined {
   const [, code, message, pid] = reason.elements
   if (!(code instanceof Atom) || typeof message !== 'string') return undefined
   return new CitadelError(code.name as ErrorCode, message, pid instanceof Pid ? { pid } : {})
+}
+
+function saidNo(reason: unknown): Refusal | undefined {
+  if (!(reason instanceof Tuple) || reason.at(0) !== SAID_NO) return undefined
+  const [, code, message, details] = reason.elements
+  if (typeof code !== 'string' || !isCode(code) || typeof message !== 'string') return undefined
+  return new Refusal(code, message, details)
 }

@@ -8,6 +8,7 @@ import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Random } from '../base/random.js'
+import type { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import { Answers } from './answers.js'
@@ -311,8 +312,12 @@ export class Kernel implements Host, SignalSink {
     if (!this.isOver(owner)) this.#answers.reply(from, value, owner)
   }
 
-  reject(owner: Process, from: From, error: CitadelError): void {
-    if (!this.isOver(owner)) this.#answers.reject(from, error)
+  sayNo(call: Call, refusal: Refusal, by: Process): void {
+    this.#answers.sayNo(call, refusal, by)
+  }
+
+  reject(owner: Process, from: From, error: CitadelError | Refusal): void {
+    if (!this.isOver(owner)) this.#answers.reject(from, error, owner)
   }
 
   // Ties

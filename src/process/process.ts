@@ -8,6 +8,7 @@ import type { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { type Rules, rule } from '../base/options.js'
 import type { Random } from '../base/random.js'
+import type { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { ChildIdentity } from './child-identity.js'
@@ -201,6 +202,7 @@ export interface Host {
   bind(process: Process): object
   answer(call: Call, value: unknown, by: Process): void
   refuse(call: Call, error: CitadelError): void
+  sayNo(call: Call, refusal: Refusal, by: Process): void
 
   spawn(
     parent: Process,
@@ -218,7 +220,7 @@ export interface Host {
   cast(owner: Process, to: Destination, method: unknown, args: readonly unknown[]): boolean
   send(owner: Process, to: Destination, message: unknown): boolean
   reply(owner: Process, from: From, value: unknown): void
-  reject(owner: Process, from: From, error: CitadelError): void
+  reject(owner: Process, from: From, error: CitadelError | Refusal): void
   monitor(owner: Process, to: Destination): Ref
   demonitor(owner: Process, ref: Ref): boolean
   link(owner: Process, pid: Pid): void

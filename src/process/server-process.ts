@@ -2,8 +2,10 @@
  * Runs a GenServer: one message at a time, synchronous handlers without a promise, and only a
  * returned thenable parks the process. An error in a handler ends this process and nothing else.
  */
+import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
+import { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import { fromOfTerm, refOfTag, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
@@ -287,8 +289,7 @@ export class ServerProcess extends Process {
     this.status = 'parked'
     this.#wakers ??= {
       done: (result) => this.#woken(result),
-      failed: (error) =>
-        this.status === 'parked' ? this.#crashed(error) : this.#failedLate(error),
+      failed: (error) => this.#wokenByError(error),
     }
     promise.then(this.#wakers.done, this.#wakers.failed)
     if (this.leaving?.byItself === false) this.stop(this.leaving.reason)
@@ -300,16 +301,40 @@ export class ServerProcess extends Process {
     if (this.runnable) this.host.enqueue(this)
   }
 
+  #wokenByError(error: unknown): void {
+    if (this.status !== 'parked') {
+      this.#failedLate(error)
+      return
+    }
+    this.#crashed(error)
+    if (this.runnable) this.host.enqueue(this)
+  }
+
   /** An error of a handler, or of its promise. */
   #crashed(error: unknown): void {
     if (this.host.isOver(this)) {
       this.#failedLate(error)
       return
     }
+    if (isA(error, Refusal) && this.#merge === undefined) {
+      this.#saidNo(error)
+      return
+    }
     const method = this.current?.method
     const where = method === undefined ? this.kind : `${this.kind}.${method}`
     logFailure(this.host.log, `${this.pid} ${where}`, error)
     this.#terminate({ error })
+  }
+
+  /** The handler is done: its caller hears the refusal. Of a cast or a message nobody waits for one. */
+  #saidNo(refusal: Refusal): void {
+    const { current } = this
+    if (current !== undefined) this.host.sayNo(current, refusal, this)
+    else
+      this.host.log.debug(
+        `${this.pid} ${this.kind} refused what has no caller: ${describe(refusal)}`,
+      )
+    this.#handled(noReply)
   }
 
   /** The handler of a process that has ended: nobody waits for it, but it must not go unseen. */

@@ -5,6 +5,7 @@
  */
 import { fieldOf, textField } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
+import { isCode, Refusal } from '../base/refusal.js'
 import { Atom } from './atom.js'
 import { known } from './kinds.js'
 import { areSpread } from './spread.js'
@@ -94,6 +95,7 @@ function constructError(name: string, message: string, fields: Record<string, un
   if (name === 'CitadelError' && typeof fields.code === 'string') {
     return new CitadelError(fields.code as ErrorCode, message)
   }
+  if (name === 'Refusal' && isCode(fields.code)) return new Refusal(fields.code, message)
   if (name === 'AggregateError') return new AggregateError([], message)
   return new (errorClasses[name] ?? Error)(message)
 }
