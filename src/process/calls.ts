@@ -62,6 +62,9 @@ export class Calls {
     const { timeoutMs = TIMEOUT_MS, signal } = options
     const promise = new Promise<unknown>(this.#executor)
     const call = this.#pending(owner, method, args, timeoutMs)
+    const { contexts } = this.#core
+    contexts.look(promise)
+    if (contexts.inUse) contexts.keep(call)
     try {
       if (timeoutMs !== Number.POSITIVE_INFINITY) this.#addDeadline(call)
       if (signal !== undefined) this.#abortable(call, signal)

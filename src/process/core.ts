@@ -11,6 +11,7 @@ import type { Random } from '../base/random.js'
 import { TermCodec } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import { Ref } from '../term/ref.js'
+import { Contexts } from './contexts.js'
 import { type ByKey, type Destination, type Resolvable, resolvePid } from './destination.js'
 import type { Fence } from './fence.js'
 import { type Mailbox, MailboxPool } from './mailbox.js'
@@ -66,6 +67,7 @@ export class Core {
   readonly notices: Notices<NoticeKind>
   readonly endpoints = new Map<string, Endpoint>()
   readonly fence: Fence
+  readonly contexts = new Contexts()
   /** Where processes have moved to. */
   readonly redirects = new Redirects()
   /** For strictMessages: a value as another node would get it. Throws `unserializable`. */
@@ -93,6 +95,7 @@ export class Core {
     this.table = new ProcessTable(options.name, options.creation)
     this.scheduler = new Scheduler({
       clock: options.clock,
+      contexts: this.contexts,
       beforeRun: options.beforeRun,
       failed: options.turnFailed,
     })

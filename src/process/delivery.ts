@@ -54,7 +54,11 @@ export class Delivery {
       const { process } = route
       const args = this.#copy(process, request.args) as readonly unknown[]
       const raw = this.#copy(process, request.raw)
-      return this.postOrDrop(process, new Cast(request.method, args, raw))
+      const cast = new Cast(request.method, args, raw)
+      const isPosted = this.postOrDrop(process, cast)
+      // What posting may have armed has shown by now whether there is a context.
+      if (this.#core.contexts.inUse) this.#core.contexts.keep(cast)
+      return isPosted
     }
     if ('node' in route) return this.#core.router.send(owner.pid, route.target, castTerm(request))
     if ('endpoint' in route) {

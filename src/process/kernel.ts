@@ -14,6 +14,7 @@ import type { Ref } from '../term/ref.js'
 import { Answers } from './answers.js'
 import { type BoundNode, ProcessVerbs } from './bound-node.js'
 import { Calls } from './calls.js'
+import type { Contexts } from './contexts.js'
 import { Core, type Endpoint } from './core.js'
 import { Delivery } from './delivery.js'
 import type { Destination } from './destination.js'
@@ -129,6 +130,10 @@ export class Kernel implements Host, SignalSink {
     this.#core.root = new RootProcess(this, this.#core.table.newPid())
     this.#core.table.add(this.#core.root)
     this.root = this.#core.root.bound as BoundNode
+  }
+
+  get contexts(): Contexts {
+    return this.#core.contexts
   }
 
   get notices(): Notices<NoticeKind> {

@@ -12,6 +12,7 @@ import type { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { ChildIdentity } from './child-identity.js'
+import type { Contexts } from './contexts.js'
 import type { Destination } from './destination.js'
 import type { Mailbox } from './mailbox.js'
 import type { Notices } from './notices.js'
@@ -187,6 +188,7 @@ export interface Host {
   readonly name: string
   readonly clock: Clock
   readonly random: Random
+  readonly contexts: Contexts
   readonly log: Logger
   /** For the words of users, which may have many lines. */
   readonly userLog: Logger

@@ -3,6 +3,7 @@
  * other request is a raw term. A call is also the `From` that answers it, so a local call costs one
  * object and one promise.
  */
+import type { AsyncResource } from 'node:async_hooks'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 
@@ -27,6 +28,9 @@ export interface CallHolder {
 }
 
 export abstract class Envelope {
+  /** In which its handler runs. Only where contexts are in use, so that others have no such field. */
+  declare context?: AsyncResource
+
   constructor(
     /** Undefined: `raw` names no method. */
     readonly method: string | undefined,

@@ -5,6 +5,7 @@
  * microtasks that keep arming each other are bounded in the same way.
  */
 import type { Clock } from '../base/clock.js'
+import type { Contexts } from './contexts.js'
 
 export const MESSAGES_PER_TURN = 64
 const RUN_MS = 5
@@ -25,6 +26,7 @@ export interface Runnable {
 /** What a scheduler calls that is not its own, and who hears when that fails. */
 export interface SchedulerParts {
   clock: Clock
+  contexts: Contexts
   /** Called before mailboxes are served, with the time. */
   beforeRun?: ((now: number) => void) | undefined
   /** A turn has thrown, which is a fault of ours; without a process it was `beforeRun`. Never throws. */
@@ -47,7 +49,11 @@ export class Scheduler {
   #burstStart = 0
   #burstRuns = MICROTASK_RUNS_MAX
   readonly #settled = Promise.resolve()
-  readonly #run = () => this.#drain()
+  readonly #run = () => {
+    if (this.#parts.contexts.inUse) this.#drainAtStart()
+    else this.#drain()
+  }
+  readonly #serve = () => this.#drain()
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts
@@ -67,12 +73,18 @@ export class Scheduler {
   #arm(): void {
     this.#armed = true
     if (this.#burstRuns >= MICROTASK_RUNS_MAX) this.#clock.soon(this.#startBurst)
-    else void this.#settled.then(this.#run)
+    else this.#parts.contexts.look(this.#settled.then(this.#run))
   }
 
   readonly #startBurst = () => {
     this.#burstRuns = 0
-    this.#drain()
+    if (this.#parts.contexts.inUse) this.#drainAtStart()
+    else this.#drain()
+  }
+
+  /** Not in the context of whoever happened to arm the run. */
+  #drainAtStart(): void {
+    this.#parts.contexts.ofStart().runInAsyncScope(this.#serve)
   }
 
   #drain(): void {

@@ -113,7 +113,7 @@ export class ServerProcess extends Process {
     this.status = 'running'
     let result: unknown
     try {
-      if (item instanceof Envelope) result = this.#request(item)
+      if (item instanceof Envelope) result = this.#inContext(item)
       else if (item === aborted) result = (this.#server as unknown as Lifecycle).handoffAborted?.()
       else if (item instanceof Merge) result = this.#mergeConflict(item)
       else result = this.#info(item)
@@ -126,6 +126,14 @@ export class ServerProcess extends Process {
       return
     }
     this.#handled(result)
+  }
+
+  /** Of its caller, if that is of this node and has one. Else no handler shares one with another. */
+  #inContext(envelope: Envelope): unknown {
+    const { contexts } = this.host
+    if (!contexts.inUse) return this.#request(envelope)
+    const context = envelope.context ?? contexts.ofStart()
+    return context.runInAsyncScope(this.#request, this, envelope)
   }
 
   #request(envelope: Envelope): unknown {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/base/clock.js'
 import { systemClock } from '../../../src/base/system-clock.js'
+import { Contexts } from '../../../src/process/contexts.js'
 import { type Runnable, Scheduler } from '../../../src/process/scheduler.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
@@ -19,6 +20,7 @@ class Hog implements Runnable {
 const schedulerOf = (clock: Clock, beforeRun?: (now: number) => void): Scheduler =>
   new Scheduler({
     clock,
+    contexts: new Contexts(),
     beforeRun,
     failed: (_process, error) => {
       throw error
@@ -107,6 +109,7 @@ describe('scheduler', () => {
     let isFirst = true
     const scheduler = new Scheduler({
       clock,
+      contexts: new Contexts(),
       beforeRun: () => {
         if (isFirst) {
           isFirst = false
