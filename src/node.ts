@@ -243,8 +243,8 @@ export class Node {
     given: SupervisorOptions | undefined,
   ): Promise<DistributedSupervisor> {
     const options = readSupervisorOptions(name, given)
-    const known = this.supervisors.get(name)
-    if (known) return known
+    const present = this.supervisors.get(name)
+    if (present) return present.then((known) => known.extend(options).then(() => known))
     const seat = {
       lease: this.lease,
       scopes: this.scopes,

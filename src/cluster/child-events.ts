@@ -17,6 +17,8 @@ export type ChildEvent =
   | { type: 'restarted'; id: unknown; node: string; pid: Pid }
   /** It runs again, on a node other than before: that one is gone, or the child crashed there too often. */
   | { type: 'adopted'; id: unknown; node: string; pid: Pid }
+  /** Its `init` has not returned for `ms` milliseconds. Told once for each start. */
+  | { type: 'slow_start'; id: unknown; node: string; ms: number }
   /** It was handed over by `from`; `hasState`: with its state. */
   | { type: 'moved'; id: unknown; from: string; node: string; pid: Pid; hasState: boolean }
   /** It was to move and stays where it is. */

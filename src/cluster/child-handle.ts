@@ -1,13 +1,14 @@
 /** A handle that means a child by its id and follows it wherever it runs. */
 import { CitadelError } from '../base/errors.js'
 import { type Resolvable, resolvePid } from '../process/destination.js'
+import type { CallOptions } from '../process/process.js'
 import type { MethodArgs, MethodName, MethodResult } from '../process/typed-call.js'
 import type { Pid } from '../term/pid.js'
 
 /** The verbs a handle passes on; the node gives them. */
 export interface HandleVerbs {
   call(to: Resolvable, method: string, ...args: unknown[]): Promise<unknown>
-  with(options: { timeoutMs: number }): Pick<HandleVerbs, 'call'>
+  with(options: CallOptions): Pick<HandleVerbs, 'call'>
   cast(to: Resolvable, method: string, ...args: unknown[]): boolean
   send(to: Resolvable, message: unknown): boolean
 }
@@ -31,7 +32,13 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
     readonly id: unknown,
     private readonly finder: ChildFinder,
     private readonly verbs: HandleVerbs,
+    private readonly options: CallOptions = {},
   ) {}
+
+  /** The same child, called with a time-out of its own, or to be given up by an AbortSignal. */
+  with(options: CallOptions): ChildHandle<T> {
+    return new ChildHandle(this.id, this.finder, this.verbs, { ...this.options, ...options })
+  }
 
   /** The process that runs the child at this moment. */
   get pid(): Pid<T> | undefined {
@@ -40,17 +47,21 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
 
   /**
    * Calls the child. While it is being started again, or its node cannot be reached, waits for it
-   * within the time-out of 5 s. Never asks twice: it goes on only if the process was not there.
+   * within the time-out, 5 s unless `with` says another. Never asks twice: it goes on only if the process was not there.
    */
   async call<M extends MethodName<T>>(
     method: M,
     ...args: MethodArgs<T, M>
   ): Promise<MethodResult<T, M>> {
-    const deadline = this.finder.now() + CALL_MS
+    const { timeoutMs: patienceMs = CALL_MS } = this.options
+    const deadline = this.finder.now() + patienceMs
+    // What is no time-out is refused by the verbs, in their words.
+    const isTime = patienceMs >= 0
     for (;;) {
-      const timeoutMs = Math.max(1, deadline - this.finder.now())
+      const timeoutMs = isTime ? Math.max(0, deadline - this.finder.now()) : patienceMs
+      const verbs = this.verbs.with({ ...this.options, timeoutMs })
       try {
-        const reply = await this.verbs.with({ timeoutMs }).call(this as Resolvable, method, ...args)
+        const reply = await verbs.call(this as Resolvable, method, ...args)
         return reply as MethodResult<T, M>
       } catch (error) {
         if (!(await this.mayRunElsewhere(error, deadline))) throw error

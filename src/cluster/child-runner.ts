@@ -60,6 +60,8 @@ export interface RunnerParts {
   readonly lease?: Lease | undefined
 }
 
+/** How long nothing more is said of a placement that fails. */
+const SILENT_MS = 10_000
 /** A member that has not acknowledged by then is frozen, or about to be lost. */
 const KNOWN_MS = 5_000
 
@@ -74,6 +76,7 @@ export class ChildRunner {
   private readonly stops: ChildStops
   private readonly lost: LostChildren
   private readonly moves = new Set<Promise<string | undefined>>()
+  private silentUntil = Number.NEGATIVE_INFINITY
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
   private leaving = false
   private readonly claims: Scope<'c'>
@@ -91,7 +94,10 @@ export class ChildRunner {
     this.orphans = new Orphans({
       clock: world.clock,
       inOrder: parts.members.sticky,
-      chooser: () => orphanChooser(this.claims, this.specs, parts, (id) => this.isHere(id)),
+      chooser: () => {
+        const isHere = (id: string): boolean => this.isHere(id)
+        return orphanChooser(this.claims, this.specs, parts, isHere, this.cannotPlace)
+      },
       adopt: (id) => this.adopt(id),
     })
     const { claims } = this
@@ -101,6 +107,7 @@ export class ChildRunner {
       specs: this.specs,
       children: this.children,
       started: (child, pid) => this.watch(child, pid),
+      slow: (child, ms) => this.slow(child, ms),
       failed: (child, error) => this.restarts.restart(child, error),
       finish: (child, reason) => this.finish(child, reason),
       terminate: (id, childId) => this.terminate(id, childId),
@@ -323,7 +330,7 @@ export class ChildRunner {
     child.pid = pid
     this.children.writeClaim(child, succession(from))
     this.watch(child, pid)
-    if (byPlan && !this.starts.belongsHere(id, recipe)) this.starts.misplaced++
+    if (byPlan) this.starts.noteIfMisplaced(id, recipe)
     return child
   }
 
@@ -372,6 +379,14 @@ export class ChildRunner {
     this.departures.leaseLost()
   }
 
+  private slow({ childId: id }: Child, ms: number): void {
+    const { log, events, supervisor } = this.parts
+    log.warn(
+      `Supervisor ${supervisor}: init of child ${showKey(id)} has not returned for ${ms} ms.`,
+    )
+    events.tell({ type: 'slow_start', id, node: this.node, ms })
+  }
+
   /** A child is done, for good. */
   private finish({ id, childId }: Child, reason: unknown): void {
     this.parts.events.tell({ type: 'ended', id: childId, node: this.node, reason })
@@ -413,6 +428,18 @@ export class ChildRunner {
   /** Runs or starts here. */
   private isHere(id: string): boolean {
     return this.children.has(id) || this.starts.has(id)
+  }
+
+  /** Once in a while: it is the same for all orphans, at each look. */
+  private readonly cannotPlace = (error: unknown): void => {
+    const now = this.parts.scopes.clock.now()
+    if (now < this.silentUntil) return
+    this.silentUntil = now + SILENT_MS
+    const supervisor = this.parts.supervisor
+    this.parts.log.error(
+      `Supervisor ${supervisor}: children without a node cannot be placed`,
+      error,
+    )
   }
 
   private async adopt(id: string): Promise<void> {

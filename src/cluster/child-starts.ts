@@ -12,6 +12,7 @@ import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChildRecipe, SpecRow } from './spec-table.js'
 import type { SupervisorMembers } from './supervisor-members.js'
+import { within } from './within.js'
 
 export interface ChildStartsParts {
   readonly scopes: Scopes
@@ -24,6 +25,8 @@ export interface ChildStartsParts {
   readonly specs: Scope<'s'>
   /** The child's process runs, and is to be looked after. */
   started(child: Child, pid: Pid): void
+  /** Its `init` has not returned yet. */
+  slow(child: Child, ms: number): void
   /** The process of a child that was to run again did not start. */
   failed(child: Child, error: unknown): void
   /** A temporary child whose node is gone. */
@@ -42,6 +45,10 @@ export interface StartWish {
 
 const ADOPT_MS = 5_000
 const LOOK_MS = 20
+/** An `init` that takes longer is worth a word. */
+const SLOW_MS = 5_000
+/** How long a node that leaves waits for starts: what takes longer has perhaps never begun. */
+const CLOSE_MS = 1_000
 
 export class ChildStarts {
   private readonly underWay = new Map<string, Promise<unknown>>()
@@ -64,10 +71,10 @@ export class ChildStarts {
     this.underWay.delete(id)
   }
 
-  /** Nothing starts here from now on. Resolves when what had begun is through. */
+  /** Nothing starts here from now on. Resolves when what had begun is through, or takes long. */
   async close(): Promise<void> {
     this.isClosed = true
-    await Promise.allSettled(this.underWay.values())
+    await within(this.parts.clock, CLOSE_MS, Promise.allSettled(this.underWay.values()))
   }
 
   /** Begins another kind of start of the id, once no start of it is under way. */
@@ -115,11 +122,20 @@ export class ChildStarts {
   }
 
   /** A sticky placement gives a new child to any node that may run it. */
-  belongsHere(id: string, { module, avoid }: ChildRecipe): boolean {
+  private belongsHere(id: string, { module, avoid }: ChildRecipe): boolean {
     const { members, scopes } = this.parts
     return members.sticky
       ? members.mayRun(scopes.node, module)
       : members.nodeFor(id, module, { avoid }) === scopes.node
+  }
+
+  /** It is here now, whether the placement can say so or not. */
+  noteIfMisplaced(id: string, recipe: ChildRecipe): void {
+    try {
+      if (!this.belongsHere(id, recipe)) this.misplaced++
+    } catch {
+      // Whoever places it next is told of it.
+    }
   }
 
   /** Waits while it is open whether the child runs here: it starts, restarts, or ends just now. */
@@ -153,7 +169,7 @@ export class ChildStarts {
     if (!first && child.recipe.restart === 'temporary') return this.letGo(child)
     try {
       const pid = await this.startProcess(child)
-      if (!this.belongsHere(spec.id, child.recipe)) this.misplaced++
+      this.noteIfMisplaced(spec.id, child.recipe)
       return pid
     } catch (error) {
       const leaseLost = errors.isLeaseLost(error)
@@ -203,10 +219,12 @@ export class ChildStarts {
   }
 
   async startProcess(child: Child): Promise<Pid> {
-    const { processes, modules, children } = this.parts
+    const { processes, modules, children, clock } = this.parts
     const module = modules.get(child.recipe.module)
     if (!module) throw errors.noModule(child.recipe.module)
-    const pid = await processes.spawn(module, child.recipe.args, child.identity)
+    const warning = clock.after(SLOW_MS, () => this.parts.slow(child, SLOW_MS))
+    const starting = processes.spawn(module, child.recipe.args, child.identity)
+    const pid = await starting.finally(() => warning.cancel())
     if (child.stopping) {
       processes.exit(pid, 'kill')
       throw errors.stoppedAtStart(child.childId)

@@ -23,14 +23,17 @@ import type {
 } from './children-options.js'
 import type { Groups } from './groups.js'
 import type { MovingRows } from './moving-rows.js'
-import type { ChildPort } from './process-port.js'
+import type { ChildPort, ServerModule } from './process-port.js'
 import { type Move, type MovesResult, Rebalancer } from './rebalancer.js'
-import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
+import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import { resolveWarnings } from './resolve-warnings.js'
+import { rowArgs, rowKey } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
+import { StaticChildren } from './static-children.js'
+import { additions } from './supervisor-additions.js'
 import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
 import { readLeaveOptions, readStartOptions, supervisorOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
@@ -89,9 +92,12 @@ export class DistributedSupervisor {
   private readonly runner: ChildRunner
   private readonly starter: ChildStarter
   private readonly ender: ChildEnder
+  private readonly always: StaticChildren
   private readonly rebalancer: Rebalancer
   private readonly childEvents: ChildEvents
   private readonly receiver: string
+  /** The classes this node can start, by name. */
+  private readonly modules = new Map<string, ServerModule>()
   private server: Pid | undefined
   private left: Promise<void> | undefined
   /** The lease of this node has ended, and it has no other one yet. */
@@ -115,12 +121,14 @@ export class DistributedSupervisor {
       role: options.role,
       childrenOf: (node) => this.claims.replica.origin(node)?.rows.size ?? 0,
     })
+    for (const [name, module] of Object.entries(options.modules ?? {}))
+      this.modules.set(name, module)
     const { receiver } = this
     this.childEvents = new ChildEvents(name, members, processes, receiver, scopes.node)
     const parts = {
       ...seat,
       supervisor: name,
-      modules: new Map(Object.entries(options.modules ?? {})),
+      modules: this.modules,
       members: this.placement,
       events: this.childEvents,
       receiver,
@@ -132,6 +140,11 @@ export class DistributedSupervisor {
     this.rebalancer = new Rebalancer({ ...parts, runner: this.runner }, all)
     this.starter = new ChildStarter({ ...parts, runner: this.runner })
     this.ender = new ChildEnder({ ...parts, runner: this.runner })
+    this.always = new StaticChildren({
+      ...parts,
+      isMember: () => this.server !== undefined,
+      start: (...request) => this.startChild(...request),
+    })
   }
 
   /** Makes this node a member. The composition root calls it once. */
@@ -149,14 +162,22 @@ export class DistributedSupervisor {
     const end = lease?.onEnd(() => this.fence(true))
     const begin = lease?.onMove(() => this.fence(false))
     if (end && begin) this.unfollow.push(end, begin)
-    for (const child of this.options.children ?? []) void this.ensure(child)
+    for (const child of this.options.children ?? []) void this.always.ensure(child)
   }
 
   /** What this node offers to the supervisor. */
   private offer(draining: boolean): MemberOffer {
-    const { modules = {}, weight: wanted = 1 } = this.options
+    const { weight: wanted = 1 } = this.options
     const weight = this.isFenced ? 0 : wanted
-    return { modules: Object.keys(modules), weight, roles: this.seat.roles, draining }
+    return { modules: [...this.modules.keys()], weight, roles: this.seat.roles, draining }
+  }
+
+  /** What a second call of `citadel.supervisor` adds: classes, and children that are always there. */
+  async extend(given: SupervisorOptions): Promise<void> {
+    const { modules, children } = additions(this.name, given, this.options, this.modules)
+    for (const [name, module] of modules) this.modules.set(name, module)
+    if (modules.length > 0) await this.offerAgain()
+    for (const child of children) void this.always.ensure(child)
   }
 
   /** A node whose lease has ended runs no children, so they must belong on others. */
@@ -198,7 +219,7 @@ export class DistributedSupervisor {
     const { id: childId, timeoutMs = TIMEOUT_MS } = options
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
-      args,
+      args: Array.isArray(args) ? rowArgs(args) : args,
       restart: options.restart ?? this.options.restart ?? 'transient',
       shutdownMs: options.shutdownMs ?? 5_000,
       token: this.token(),
@@ -209,7 +230,7 @@ export class DistributedSupervisor {
         'startChild wants a class or its name, a list of arguments, and { id, restart?, shutdownMs? }.',
       )
     }
-    return this.starter.start({ id: termKey(childId), childId, recipe, timeoutMs })
+    return this.starter.start({ id: rowKey(childId), childId, recipe, timeoutMs })
   }
 
   /** The process that runs the child, or undefined. */
@@ -365,7 +386,10 @@ export class DistributedSupervisor {
     await within(world.clock, budgetMs, this.runner.close())
     // A child that does not hand its state over must not take the time of all others.
     const left = Math.max(0, deadline - world.clock.now())
-    await within(world.clock, left, this.rebalancer.drain(deadline))
+    const drained = this.rebalancer.drain(deadline).catch((error: unknown) => {
+      this.seat.log.error(`children of supervisor ${this.name} were not handed over`, error)
+    })
+    await within(world.clock, left, drained)
     this.server = undefined
     await members.leave(this.name, server)
     await members.leave(this.name, server)
@@ -386,30 +410,19 @@ export class DistributedSupervisor {
 
   // --- the parts
 
-  /** A static child: there already, terminated on purpose, or to be started. */
-  private async ensure({ module, args = [], ...options }: StaticChild): Promise<void> {
-    const { log, world } = this.seat
-    const key = termKey(options.id)
-    await this.seat.looked
-    for (let wait = RETRY_MS; this.server; wait = Math.min(wait * 2, TIMEOUT_MS)) {
-      if (this.specs.table.rows.has(key)) return
-      const started = await toOutcome(this.startChild(module as string, args, options))
-      if (started.ok || started.code === 'already_started') return
-      if (started.code === 'init_failed' || started.code === 'bad_argument') {
-        log.error(`static child ${showKey(options.id)} cannot start: ${started.message}`)
-        return
-      }
-      await new Promise<void>((resolve) => world.clock.after(wait, resolve))
-    }
-  }
-
   private find(id: string): Pid | undefined {
     return this.claims.table.find(id)?.pid
   }
 
   private moduleName(module: string | (abstract new () => GenServer)): string {
     if (typeof module === 'string') return module
-    for (const [name, offered] of Object.entries(this.options.modules ?? {})) {
+    if (typeof module !== 'function') {
+      throw new CitadelError(
+        'bad_argument',
+        'startChild wants a class, or the name that members have for it.',
+      )
+    }
+    for (const [name, offered] of this.modules) {
       if (offered === module) return name
     }
     return module.name

@@ -8,6 +8,7 @@ export function orphanChooser(
   { table }: Scope<'s'>,
   { scopes, members }: { readonly scopes: Scopes; readonly members: SupervisorMembers },
   isHere: (id: string) => boolean,
+  failed: (error: unknown) => void,
 ): (id: string) => boolean {
   // Until the claims of a member have come, what it runs looks like an orphan.
   if (!scopes.reachable().every((node) => replica.caughtUp(node))) return () => false
@@ -17,7 +18,12 @@ export function orphanChooser(
     if (!recipe) return false
     const { module, avoid } = recipe
     // Asked also for those that are being started: a sticky placement counts what it gives to whom.
-    const node = nodeFor(id, module, avoid && { avoid })
-    return node === scopes.node && !isHere(id)
+    try {
+      const node = nodeFor(id, module, avoid && { avoid })
+      return node === scopes.node && !isHere(id)
+    } catch (error) {
+      failed(error)
+      return false
+    }
   }
 }

@@ -98,9 +98,16 @@ export class Rebalancer {
     this.settling?.cancel()
     this.settling = this.parts.world.clock.after(ms, () => {
       this.settling = undefined
-      void this.rebalance().then(({ failed }) => {
-        if (failed > 0 && !this.settling && !this.closed) this.settle(AGAIN_MS)
-      })
+      const again = (): void => {
+        if (!this.settling && !this.closed) this.settle(AGAIN_MS)
+      }
+      this.rebalance().then(
+        ({ failed }) => failed > 0 && again(),
+        (error: unknown) => {
+          this.parts.log.error('children do not move', error)
+          again()
+        },
+      )
     })
   }
 

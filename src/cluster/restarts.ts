@@ -97,7 +97,12 @@ export class Restarts {
     const { members, scopes } = this.parts
     const { id, recipe } = child
     const avoid = [...(recipe.avoid ?? []), scopes.node]
-    const to = members.nodeFor(id, recipe.module, { avoid })
+    let to: string | undefined
+    try {
+      to = members.nodeFor(id, recipe.module, { avoid })
+    } catch (error) {
+      this.parts.log.error(`child ${showKey(child.childId)} stays on its node`, error)
+    }
     if (to === undefined || avoid.includes(to)) return false
     this.actions.respecify(child, { ...recipe, avoid })
     this.actions.discard(child)

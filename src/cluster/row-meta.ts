@@ -5,8 +5,11 @@
 import { CitadelError } from '../base/errors.js'
 import { decodeTerm, encodeTerm } from '../term/codec.js'
 import { termKey } from '../term/key.js'
+import { VERSION } from '../term/tags.js'
+import { TermWriter } from '../term/term-writer.js'
 
 const META_KIB_MAX = 32
+const ARGS_KIB_MAX = 64
 const KEY_CHARACTERS_MAX = 8_192
 
 /**
@@ -20,6 +23,23 @@ export function rowMeta(meta: unknown): unknown {
   throw new CitadelError(
     'limit_exceeded',
     `Metadata takes at most ${META_KIB_MAX} KiB, as it is on every node; keep the rest in the process.`,
+  )
+}
+
+/**
+ * The arguments of a child, as all nodes will have them: a copy. `name` is what an error calls them.
+ * @throws CitadelError `unserializable`, `limit_exceeded`.
+ */
+export function rowArgs(args: readonly unknown[], name = 'args'): readonly unknown[] {
+  if (args.length === 0) return []
+  const writer = new TermWriter()
+  writer.u8(VERSION)
+  writer.term(args, name)
+  const bytes = writer.take()
+  if (bytes.length <= ARGS_KIB_MAX * 1024) return decodeTerm(bytes) as unknown[]
+  throw new CitadelError(
+    'limit_exceeded',
+    `${name} of a child take at most ${ARGS_KIB_MAX} KiB, as they are on every node; let init load the rest.`,
   )
 }
 

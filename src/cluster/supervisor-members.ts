@@ -3,6 +3,8 @@
  * with what each of them offers. Says which of them may run a child, and asks the placement which of
  * those it belongs on.
  */
+import { describe } from '../base/describe.js'
+import { CitadelError } from '../base/errors.js'
 import type { Membership } from './group-table.js'
 import type { Groups } from './groups.js'
 import { type Placement, type PlacementMember, rendezvous } from './placement.js'
@@ -140,7 +142,7 @@ export class SupervisorMembers {
     id: string,
     options: NodeForOptions | undefined,
   ): string | undefined {
-    if (!options) return this.placement.choose(id, members)
+    if (!options) return this.ask(id, members)
     const { current, avoid = NOBODY } = options
     let open = members
     if (avoid.length > 0) {
@@ -150,7 +152,25 @@ export class SupervisorMembers {
     if (this.sticky && current !== undefined && open.some(({ node }) => node === current)) {
       return current
     }
-    return this.placement.choose(id, open)
+    return this.ask(id, open)
+  }
+
+  /** @throws CitadelError `no_placement` when the placement throws, or names nobody who may run it. */
+  private ask(id: string, members: readonly PlacementMember[]): string | undefined {
+    let node: unknown
+    try {
+      node = this.placement.choose(id, members)
+    } catch (error) {
+      throw this.wrong(`threw: ${describe(error)}`, error)
+    }
+    if (node === undefined) return undefined
+    if (members.some((member) => member.node === node)) return node as string
+    throw this.wrong(`answered ${describe(node)}, which is the name of no member that may run it`)
+  }
+
+  private wrong(what: string, cause?: unknown): CitadelError {
+    const sentence = `The placement of supervisor "${this.supervisor}" ${what}; children stay where they are until it is mended.`
+    return new CitadelError('no_placement', sentence, { cause })
   }
 
   /** Made anew only when the rows are others than last time: this is asked for every child. */

@@ -11,6 +11,7 @@ import type {
 } from './children-options.js'
 import type { Placement } from './placement.js'
 import type { RebalanceOptions } from './rebalancer.js'
+import { rowArgs, rowKey } from './row-meta.js'
 
 export type CompleteOptions = RunnerOptions & RebalanceOptions
 
@@ -86,7 +87,8 @@ function readStaticChild(supervisor: string, given: StaticChild): StaticChild {
   if (child.id === undefined || child.module === undefined) {
     throw new CitadelError('bad_argument', `${owner} needs a module and an id.`)
   }
-  return child
+  rowKey(child.id)
+  return child.args ? { ...child, args: rowArgs(child.args, `args of ${owner}`) } : child
 }
 
 export function readStartOptions(given: StartChildOptions): StartChildOptions {
