@@ -9,7 +9,7 @@ import { GroupCaller, type Groups } from './cluster/groups.js'
 import type { Registry } from './cluster/registry.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
 import { Node } from './node.js'
-import type { CitadelOptions, StopOptions } from './node-options.js'
+import type { CitadelOptions, StopOptions, WhenMembersOptions } from './node-options.js'
 import { ProcessVerbs } from './process/bound-node.js'
 import { fenced } from './process/fenced.js'
 import type { Process } from './process/process.js'
@@ -103,6 +103,15 @@ export class Citadel extends ProcessVerbs {
     return this.#node.members()
   }
 
+  /**
+   * Resolves when at least `count` Citadel nodes, this one included, are connected and agree on who is a
+   * member, within `timeoutMs` (30,000).
+   * @throws CitadelError `timeout`, which says who is there; `bad_argument`; `stopped` when this node stops.
+   */
+  whenMembers(count: number, options?: WhenMembersOptions): Promise<void> {
+    return this.#node.whenMembers(count, options)
+  }
+
   /** Connects to all nodes that discovery lists: one boolean for each of `members()`. */
   joinCluster(): Promise<boolean[]> {
     return this.#node.joinCluster()
@@ -138,4 +147,4 @@ export class Citadel extends ProcessVerbs {
 const isHandle = (value: unknown): value is object =>
   value instanceof ChildHandle || value instanceof GroupCaller
 
-export type { CitadelOptions, StopOptions }
+export type { CitadelOptions, StopOptions, WhenMembersOptions }

@@ -2,7 +2,12 @@
 export { CitadelError, type ErrorCode } from './base/errors.js'
 export { type Logger, silent } from './base/log.js'
 export { Refusal } from './base/refusal.js'
-export { Citadel, type CitadelOptions, type StopOptions } from './citadel.js'
+export {
+  Citadel,
+  type CitadelOptions,
+  type StopOptions,
+  type WhenMembersOptions,
+} from './citadel.js'
 export type { ChildEvent } from './cluster/child-events.js'
 export type { ChildHandle } from './cluster/child-handle.js'
 export type {

@@ -1,4 +1,5 @@
 /** What users may give to `Citadel.start`, and what of it is checked before anything starts. */
+import { describeQuoted } from './base/describe.js'
 import { CitadelError } from './base/errors.js'
 import type { Logger } from './base/log.js'
 import { numberFrom, type Rules, readOptions, rule } from './base/options.js'
@@ -58,6 +59,11 @@ export interface StopOptions {
   budgetMs?: number | undefined
 }
 
+export interface WhenMembersOptions {
+  /** 30,000 ms unless given. */
+  timeoutMs?: number | undefined
+}
+
 export function listenAddress(
   { listen = {}, insecure }: CitadelOptions,
   host: string,
@@ -114,6 +120,7 @@ const LISTEN_RULES: Rules<NonNullable<CitadelOptions['listen']>> = {
   host: rule.name,
   port: rule.port,
 }
+const WHEN_MEMBERS_RULES: Rules<WhenMembersOptions> = { timeoutMs: rule.milliseconds }
 const STOP_RULES: Rules<StopOptions> = { budgetMs: rule.milliseconds }
 
 /** @throws CitadelError `bad_argument` for what is not understood. */
@@ -131,6 +138,32 @@ export function readCitadelOptions(given: CitadelOptions | undefined): CitadelOp
 
 export const readStopOptions = (given: StopOptions | undefined): StopOptions =>
   readOptions('stop', given, STOP_RULES)
+
+export function readWhenMembers(
+  count: unknown,
+  given: WhenMembersOptions | undefined,
+): WhenMembersOptions {
+  if (Number.isInteger(count) && (count as number) >= 1) {
+    return readOptions('whenMembers', given, WHEN_MEMBERS_RULES)
+  }
+  throw new CitadelError(
+    'bad_argument',
+    `whenMembers wants a whole number from 1, this node included, not ${describeQuoted(count)}.`,
+  )
+}
+
+/** Why nobody on another machine can reach the node under its name; undefined: it can be reached. */
+export function unreachableName(
+  name: string,
+  host: string,
+  listenHost: string,
+): string | undefined {
+  if (isLoopback(host) || !isLoopback(listenHost)) return undefined
+  return (
+    `${name} listens on ${listenHost} only, so no other machine can reach it under that name: pass ` +
+    `{ listen: { host: '${host}' }, insecure: true }, or name it after 127.0.0.1.`
+  )
+}
 
 function hasTls(given: unknown): boolean {
   try {

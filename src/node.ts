@@ -26,6 +26,7 @@ import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
 import { predecessorOf } from './cluster/handoff-offer.js'
 import { processPort } from './cluster/kernel-port.js'
 import { LeaseWatch } from './cluster/lease-watch.js'
+import { MembersHere } from './cluster/members-here.js'
 import { MovingRows } from './cluster/moving-rows.js'
 import { Ownership } from './cluster/ownership.js'
 import type { ChildPort } from './cluster/process-port.js'
@@ -56,7 +57,10 @@ import {
   listenAddress,
   readCitadelOptions,
   readStopOptions,
+  readWhenMembers,
   type StopOptions,
+  unreachableName,
+  type WhenMembersOptions,
 } from './node-options.js'
 import type { BoundNode } from './process/bound-node.js'
 import { Kernel } from './process/kernel.js'
@@ -67,6 +71,8 @@ type Bind = (process: Process, node: Node) => BoundNode
 
 const SYNC_MS = 5_000
 const SYNC_CHECK_MS = 2
+/** How long to wait for members, unless told. */
+const MEMBERS_MS = 30_000
 const NODE_EVENTS_MAX = 10_000
 /** How long a node that stops hands its children over, unless a budget is given. */
 const STOP_MS = 25_000
@@ -97,6 +103,7 @@ export class Node {
   private readonly supervisorMembers: Groups
   private readonly movingRows: MovingRows
   private readonly fanOut: FanOut
+  private readonly membersHere: MembersHere
   private readonly supervisors = new Map<string, Promise<DistributedSupervisor>>()
   private readonly discovery: Discovery | undefined
   private readonly connector: Connector | undefined
@@ -117,6 +124,8 @@ export class Node {
     this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
     const { host } = parseNodeName(this.name)
     const listen = listenAddress(options, host)
+    const unreachable = unreachableName(this.name, host, listen.host)
+    if (unreachable !== undefined) this.log.warn(unreachable)
     this.arbiter = arbiterSettings(options.arbiter)
     this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
     this.leaseWatch = this.lease && this.watchLease(this.lease)
@@ -172,6 +181,7 @@ export class Node {
       ownership: this.lease && new Ownership(this.lease, clock, this.kernel),
       hasLooked: () => this.connector?.hasLooked ?? true,
     })
+    this.membersHere = new MembersHere(this.scopes)
     const rows = new ProcessRows(this.scopes, this.processes)
     rows.cover(this.scopes.scope<'c'>(REGISTRY_SCOPE))
     rows.cover(this.scopes.scope<'g'>(GROUPS_SCOPE))
@@ -306,6 +316,11 @@ export class Node {
     return (await this.discovery.members()).map(({ name }) => name)
   }
 
+  async whenMembers(count: number, given: WhenMembersOptions | undefined): Promise<void> {
+    const { timeoutMs = MEMBERS_MS } = readWhenMembers(count, given)
+    return this.membersHere.wait(count, timeoutMs)
+  }
+
   async joinCluster(): Promise<boolean[]> {
     if (this.connector) return this.connector.joinCluster()
     return (await this.members()).map(() => true)
@@ -325,6 +340,7 @@ export class Node {
 
   /** Says goodbye only when nobody needs this node any more: see docs/decisions/0010-handoff.md. */
   private async shutDown(budgetMs: number): Promise<void> {
+    this.membersHere.stop()
     const { clock } = this.world
     const deadline = clock.now() + budgetMs
     await this.connector?.stop()
@@ -402,11 +418,16 @@ export class Node {
     await this.epmd.close()
   }
 
-  /** Waits until the rows of a newly connected node are here, or it takes too long. */
+  /**
+   * Waits until the rows of a newly connected node are here, and those of the members that it has named, or it takes
+   * too long: what it runs for others would look like nobody's.
+   */
   private async awaitRows(node: string): Promise<void> {
     const { clock } = this.world
     const deadline = clock.now() + SYNC_MS
-    while (!this.scopes.synced(node) && clock.now() < deadline && !this.stopping) {
+    const isWhole = (): boolean =>
+      this.scopes.synced(node) && this.membersHere.haveTold && !this.mesh.isCompleting
+    while (!isWhole() && clock.now() < deadline && !this.stopping) {
       if (this.mesh.kind(node) === undefined) return
       await new Promise<void>((resolve) => clock.after(SYNC_CHECK_MS, resolve))
     }

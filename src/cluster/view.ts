@@ -87,6 +87,10 @@ export class ViewTracker {
     return this.reported.size + 1 >= this.creations.size
   }
 
+  hasReported(node: string): boolean {
+    return this.reported.has(node)
+  }
+
   /** Its connection went down: what it reported is not current any more. */
   forget(node: string): void {
     this.reported.delete(node)

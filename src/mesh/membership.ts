@@ -134,6 +134,14 @@ export class Membership {
     for (const member of this.table.values()) if (isMember(member)) yield member
   }
 
+  /** A node that a member has named was not reached yet, and has not failed to be. */
+  get isCompleting(): boolean {
+    for (const { node, status, failures } of this.table.values()) {
+      if (status === 'heard of' && failures === 0 && !this.held.has(node)) return true
+    }
+    return false
+  }
+
   /** True for this node, or a member, that has said that it is about to stop. */
   isLeaving(node: string): boolean {
     if (node === this.self) return this.leaving

@@ -120,6 +120,11 @@ export class Mesh implements Router {
     return this.neighbours.members()
   }
 
+  /** A node that a member has named is being dialled for the first time. */
+  get isCompleting(): boolean {
+    return this.neighbours.membership.isCompleting
+  }
+
   // Router.
 
   kind(node: string): 'citadel' | 'beam' | undefined {

@@ -38,7 +38,7 @@ export class Neighbours {
   private readonly log: Logger
   private readonly linkLog: LinkLog
   private readonly connections: Connections
-  private readonly membership: Membership
+  readonly membership: Membership
   private readonly doubt: SelfDoubt
   private readonly budget: ReadBudget
   private readonly waiters = new ConnectWaiters()

@@ -1,10 +1,12 @@
 /** Who is a member, and what is told of it: nodes that are disconnected, refused, or waited for. */
 import { afterEach, expect, test } from 'vitest'
-import { Citadel, type CitadelOptions, type MeshEvent } from '../../src/index.js'
+import { Citadel, type CitadelOptions, GenServer, type MeshEvent } from '../../src/index.js'
 import { TestCluster } from '../support/cluster.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { LogRecorder } from '../support/log-recorder.js'
+
+class Idle extends GenServer {}
 
 let cluster: TestCluster | undefined
 const open: Citadel[] = []
@@ -110,4 +112,66 @@ test('two nodes: of one that is refused nobody is told, and it is never listed',
   listed()
   expect(wrong).toEqual([])
   expect([...here, ...there]).toEqual([])
+})
+
+test('three nodes: whenMembers resolves when they are there, and rejects what makes no sense', async () => {
+  const epmdPort = await freePort()
+  const nodes = await Promise.all(
+    ['n1', 'n2', 'n3'].map((name) => start({ name: `${name}@127.0.0.1`, epmdPort })),
+  )
+  const [first, second, third] = nodes as [Citadel, Citadel, Citadel]
+  for (const count of [0, -1, 1.5, Number.NaN, '3', undefined]) {
+    await expect(first.whenMembers(count as number)).rejects.toMatchObject({ code: 'bad_argument' })
+  }
+  const misspelt = { timeout: 1 } as never
+  await expect(first.whenMembers(1, misspelt)).rejects.toMatchObject({ code: 'bad_argument' })
+  await first.whenMembers(1, { timeoutMs: 0 })
+  await expect(first.whenMembers(2, { timeoutMs: 50 })).rejects.toMatchObject({
+    code: 'timeout',
+    message: 'After 50 ms 1 of 2 members are here: n1@127.0.0.1 (this node).',
+  })
+  const all = Promise.all(nodes.map((node) => node.whenMembers(3)))
+  await second.connect(first.name)
+  await third.connect(first.name)
+  await all
+  for (const node of nodes) expect(node.nodes().length).toBe(2)
+  const never = first.whenMembers(4)
+  const stopped = expect(never).rejects.toMatchObject({ code: 'stopped' })
+  await first.stop()
+  await stopped
+  await expect(first.whenMembers(1)).rejects.toMatchObject({ code: 'stopped' })
+})
+
+test('three nodes and a fourth: counts are right at the moment when connect has resolved', async () => {
+  const epmdPort = await freePort()
+  const joining = { modules: { Idle }, rebalance: 'manual' } as const
+  const ids = Array.from({ length: 30 }, (_, n) => n)
+  const nodes: Citadel[] = []
+  for (const name of ['n1', 'n2', 'n3']) {
+    const node = await start({ name: `${name}@127.0.0.1`, epmdPort })
+    if (nodes[0]) await node.connect(nodes[0].name)
+    await node.supervisor('jobs', joining)
+    nodes.push(node)
+  }
+  await Promise.all(nodes.map((node) => node.whenMembers(3)))
+  const jobs = await nodes[0]!.supervisor('jobs')
+  await Promise.all(ids.map((id) => jobs.startChild(Idle, [], { id })))
+  for (let round = 0; round < 10; round++) {
+    const late = await start({ name: `late${round}@127.0.0.1`, epmdPort })
+    const here = await late.supervisor('jobs', joining)
+    expect(await late.connect(nodes[round % 3]!.name)).toBe(true)
+    expect(here.counts()).toMatchObject({ specs: 30, running: 30, orphans: 0 })
+    await late.stop()
+    open.pop()
+  }
+})
+
+test('one node: is warned when nobody can reach it under its name', async () => {
+  const log = new LogRecorder()
+  await start({ name: 'n1@10.9.9.9', epmdPort: await freePort(), logger: log })
+  expect(log.lines.join()).toContain('n1@10.9.9.9 listens on 127.0.0.1 only')
+  expect(log.lines.join()).toContain("listen: { host: '10.9.9.9' }")
+  const quiet = new LogRecorder()
+  await start({ name: 'n2@127.0.0.1', epmdPort: await freePort(), logger: quiet })
+  expect(quiet.lines).toEqual([])
 })
