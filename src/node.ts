@@ -63,6 +63,7 @@ import {
   type WhenMembersOptions,
 } from './node-options.js'
 import type { BoundNode } from './process/bound-node.js'
+import { CALL_CHAIN } from './process/call-chain.js'
 import { Kernel } from './process/kernel.js'
 import type { Process } from './process/process.js'
 import type { Router } from './process/router.js'
@@ -363,7 +364,8 @@ export class Node {
 
   private get features(): readonly string[] {
     const feature = arbiterFeature(this.arbiter)
-    return feature === undefined ? [FAN_OUT] : [feature, FAN_OUT]
+    const always = [FAN_OUT, CALL_CHAIN]
+    return feature === undefined ? always : [feature, ...always]
   }
 
   /** Nodes that decide about keys in different ways would each have owners of their own. */
@@ -437,6 +439,7 @@ export class Node {
   private router(): Router {
     return {
       kind: (node) => this.mesh.kind(node),
+      offers: (node, feature) => this.mesh.offers(node, feature),
       send: (from, to, message) => this.mesh.send(from, to, message),
       sendToAlias: (from, ref, message) => this.mesh.sendToAlias(from, ref, message),
       signal: (node, signal) => this.mesh.signal(node, signal),

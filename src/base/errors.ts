@@ -41,6 +41,8 @@ export type ErrorCode =
   | 'bad_cookie'
   /** A process called itself. */
   | 'calling_self'
+  /** Processes would wait for each other in a ring; `chain` names them. */
+  | 'call_cycle'
   /** The caller gave up through its AbortSignal. */
   | 'aborted'
   /** The node has stopped. */
@@ -54,6 +56,8 @@ export interface ErrorDetails {
   pid?: unknown
   /** The exit reason of a process that ended. */
   reason?: unknown
+  /** The calls that would wait for each other, each `{ pid, method }`. */
+  chain?: readonly unknown[]
 }
 
 export class CitadelError extends Error {
@@ -61,11 +65,13 @@ export class CitadelError extends Error {
   readonly code: ErrorCode
   readonly pid?: unknown
   readonly reason?: unknown
+  readonly chain?: readonly unknown[]
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined)
     this.code = code
     if ('pid' in details) this.pid = details.pid
     if ('reason' in details) this.reason = details.reason
+    if ('chain' in details) this.chain = details.chain
   }
 }

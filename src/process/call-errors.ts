@@ -1,17 +1,19 @@
 /** The errors that end a call, each with the sentence that says what happened and what to do. */
-import { describe, messageOf } from '../base/describe.js'
+import { describe, messageOf, oneLine } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { isCode, Refusal } from '../base/refusal.js'
 import { Atom } from '../term/atom.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
+import { type ChainLink, readLinks } from './call-chain.js'
 import { describeReason, reasonToWire } from './exit-reason.js'
-import type { CallOwner, PendingCall } from './request.js'
+import type { Call, CallOwner, Envelope, PendingCall } from './request.js'
 
+const SENTENCE_MAX = 1_500
 const REFUSED = new Atom('refused')
 const SAID_NO = new Atom('citadel_refusal')
 
-export const what = (call: PendingCall): string =>
+export const what = (call: Envelope): string =>
   call.method === undefined ? 'the call' : `the call of '${call.method}'`
 
 export const timedOut = (call: PendingCall): CitadelError =>
@@ -36,6 +38,24 @@ export const noSystemMessages = ({ pid }: CallOwner): CitadelError =>
     `${pid} takes no system messages (sys, gen_server:stop): end it with exit/2`,
   )
 
+/** Its node is lost while it is under way, so nobody knows. */
+export const lostUnderWay = (call: PendingCall, node: string): CitadelError =>
+  new CitadelError(
+    'noconnection',
+    `${what(call)} may have been carried out: the connection to ${node} was lost before its answer came`,
+  )
+
+/** A call that would wait for itself. */
+export function callCycle(call: Call, chain: readonly ChainLink[]): CitadelError {
+  const ring = chain
+    .map(({ pid, method }) => `${describe(`${pid}`, 100)} calls '${method}'`)
+    .join(', ')
+  const sentence =
+    `${what(call)} would wait for itself: ${ring}, and so round. A server handles one message at a ` +
+    'time: cast, or return noReply and reply later'
+  return new CitadelError('call_cycle', oneLine(sentence, SENTENCE_MAX), { chain })
+}
+
 /** Of a verb used by a process that is no more: code that outlived its process. */
 export const ended = (isRoot: boolean): CitadelError =>
   isRoot
@@ -49,8 +69,12 @@ export function endedBeforeAnswer(call: PendingCall, reason: unknown): CitadelEr
 }
 
 /** A refusal is an exit reason of its own shape, so that it cannot be taken for the end of a process. */
-export function refusalToWire({ code, message, pid }: CitadelError): Tuple {
+export function refusalToWire({ code, message, pid, chain }: CitadelError): Tuple {
   const head = [REFUSED, new Atom(code), message] as const
+  if (chain !== undefined) {
+    const links = (chain as readonly ChainLink[]).map((link) => new Tuple(link.pid, link.method))
+    return new Tuple(...head, null, links)
+  }
   return pid instanceof Pid ? new Tuple(...head, pid) : new Tuple(...head)
 }
 
@@ -76,14 +100,16 @@ export function refusalFromWire(
   node: string,
 ): CitadelError | Refusal {
   if (reason === 'noproc') return noSuchProcess(call, `the destination on ${node}`)
-  if (reason === 'noconnection') return notConnected(node)
+  if (reason === 'noconnection') return lostUnderWay(call, node)
   return refused(reason) ?? saidNo(reason) ?? endedBeforeAnswer(call, reason)
 }
 
 function refused(reason: unknown): CitadelError | undefined {
   if (!(reason instanceof Tuple) || reason.at(0) !== REFUSED) return undefined
-  const [, code, message, pid] = reason.elements
+  const [, code, message, pid, links] = reason.elements
   if (!(code instanceof Atom) || typeof message !== 'string') return undefined
+  const chain = readLinks(links)
+  if (chain !== undefined) return new CitadelError(code.name as ErrorCode, message, { chain })
   return new CitadelError(code.name as ErrorCode, message, pid instanceof Pid ? { pid } : {})
 }
 

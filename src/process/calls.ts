@@ -8,18 +8,22 @@ import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import { Tuple } from '../term/tuple.js'
+import { CALL_CHAIN } from './call-chain.js'
+import { chainTerm, ringOf } from './call-cycle.js'
 import { CallDeadlines } from './call-deadlines.js'
 import * as errors from './call-errors.js'
 import { type Core, describeTarget } from './core.js'
 import type { Destination } from './destination.js'
 import { reasonFromWire } from './exit-reason.js'
 import { aliasTag, callTerm, parseRequest } from './gen-protocol.js'
-import type { CallOptions, Process } from './process.js'
+import type { CallOptions, Process, ProcessStatus } from './process.js'
 import { type Call, PendingCall } from './request.js'
 import { ServerProcess } from './server-process.js'
 import type { Target } from './signal.js'
 
 const TIMEOUT_MS = 5_000
+/** Without a set: asked at each local call. */
+const mayWait = (status: ProcessStatus): boolean => status === 'parked' || status === 'starting'
 const NO_ARGS: readonly unknown[] = []
 
 interface Sent {
@@ -62,6 +66,8 @@ export class Calls {
     const { timeoutMs = TIMEOUT_MS, signal } = options
     const promise = new Promise<unknown>(this.#executor)
     const call = this.#pending(owner, method, args, timeoutMs)
+    owner.outstanding++
+    owner.outgoing = call
     const { contexts } = this.#core
     contexts.look(promise)
     if (contexts.inUse) contexts.keep(call)
@@ -151,7 +157,24 @@ export class Calls {
     if (this.#core.strict && !(process instanceof ServerProcess && process.passByReference)) {
       call.args = this.#core.codec.copy(call.args) as unknown[]
     }
+    // Only what waits itself can close a ring.
+    if (mayWait(process.status) && ringOf(call, process) !== undefined) {
+      queueMicrotask(() => this.#refuseRing(call, process))
+    } else this.#post(call, process)
+  }
+
+  /** Asked again when the caller has done what it does at once: it may make other calls as well. */
+  #refuseRing(call: PendingCall, process: Process): void {
+    if (call.answered || this.#isAbandoned(call)) return
+    const ring = ringOf(call, process)
+    if (ring !== undefined) this.fail(call, errors.callCycle(call, ring))
+    else this.#post(call, process)
+  }
+
+  #post(call: PendingCall, process: Process): void {
+    call.holder = process
     if (this.#core.post(process, call)) return
+    call.holder = undefined
     if (process.ended) this.fail(call, errors.noSuchProcess(call, process.pid.toString()))
     else this.fail(call, errors.overloaded(process))
   }
@@ -182,7 +205,8 @@ export class Calls {
   #sendRemote(sent: Sent, ref: Ref): void {
     const { call, node, target } = sent
     const { router } = this.#core
-    const message = callTerm(new Tuple(call.pid, aliasTag(ref)), call)
+    const chain = router.offers(node, CALL_CHAIN) ? chainTerm(call, ref) : undefined
+    const message = callTerm(new Tuple(call.pid, aliasTag(ref)), call, chain)
     if (router.send(call.pid, target, message)) {
       // The link has its own copy.
       call.args = NO_ARGS
@@ -239,6 +263,7 @@ export class Calls {
     const { method, args, raw } = call
     const { root } = this.#core
     const made = new PendingCall(method, args, raw, root, timeoutMs, done.resolve, done.reject)
+    root.outstanding++
     this.#addDeadline(made)
     return made
   }
@@ -262,6 +287,7 @@ export class Calls {
       done.resolve,
       done.reject,
     )
+    root.outstanding++
     const ref = this.#core.newRef()
     call.ref = ref
     const target = { name: '', node }
@@ -282,11 +308,13 @@ export class Calls {
   #end(call: PendingCall): boolean {
     if (call.answered) return false
     call.answered = true
+    const owner = call.owner as Process
+    owner.outstanding--
     this.#deadlines.remove(call)
     if (call.holder !== undefined) call.holder.forget(call)
     if (call.ref !== undefined) this.#forgetSent(call.ref)
     if (call.cleanUp !== undefined) call.cleanUp()
-    return !this.#core.isOver(call.owner as Process)
+    return !this.#core.isOver(owner)
   }
 
   #forgetSent(ref: Ref): void {
@@ -334,7 +362,7 @@ export class Calls {
       const sent = this.#sent.get(key)
       if (sent === undefined) continue
       sent.monitored = false
-      this.fail(sent.call, errors.notConnected(node))
+      this.fail(sent.call, errors.lostUnderWay(sent.call, node))
     }
   }
 

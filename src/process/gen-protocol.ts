@@ -7,6 +7,7 @@ import { ImproperList } from '../term/improper-list.js'
 import { Pid } from '../term/pid.js'
 import { Ref } from '../term/ref.js'
 import { Tuple } from '../term/tuple.js'
+import { readChain } from './call-chain.js'
 import { Cast, type Envelope, RemoteCall } from './request.js'
 
 const GEN_CALL = new Atom('$gen_call')
@@ -39,8 +40,12 @@ export function requestTerm(request: Request | Envelope): unknown {
   return request.args.length === 0 ? name : new Tuple(name, ...request.args)
 }
 
-export function callTerm(from: unknown, request: Request | Envelope): Tuple {
-  return new Tuple(GEN_CALL, from, requestTerm(request))
+/** `chain` only to nodes that take one. */
+export function callTerm(from: unknown, request: Request | Envelope, chain?: unknown): Tuple {
+  const term = requestTerm(request)
+  return chain === undefined
+    ? new Tuple(GEN_CALL, from, term)
+    : new Tuple(GEN_CALL, from, term, chain)
 }
 
 export function castTerm(request: Request | Envelope): Tuple {
@@ -75,11 +80,15 @@ export function refOfTag(tag: unknown): Ref | undefined {
 export function requestFromWire(message: unknown): RemoteCall | Cast | undefined {
   if (!(message instanceof Tuple)) return undefined
   const { elements } = message
-  if (elements[0] === GEN_CALL && elements.length === 3) return callFromWire(elements)
+  if (elements[0] === GEN_CALL && isCall(elements)) return callFromWire(elements)
   if (elements[0] !== GEN_CAST || elements.length !== 2) return undefined
   const { method, args, raw } = parseRequest(elements[1])
   return new Cast(method, args, raw)
 }
+
+/** The fourth is the chain of calls that wait for it. */
+const isCall = (elements: readonly unknown[]): boolean =>
+  elements.length === 3 || (elements.length === 4 && Array.isArray(elements[3]))
 
 /** What OTP's `sys` asks of a process (`gen_server:stop`, `sys:get_state`): a call in another guise. */
 export function systemCallFromWire(message: unknown): RemoteCall | undefined {
@@ -93,7 +102,7 @@ function callFromWire(elements: readonly unknown[]): RemoteCall | undefined {
   const pid = from.at(0)
   if (!(pid instanceof Pid)) return undefined
   const { method, args, raw } = parseRequest(elements[2])
-  return new RemoteCall(method, args, raw, pid, from.at(1))
+  return new RemoteCall(method, args, raw, pid, from.at(1), readChain(elements[3]))
 }
 
 /** The reference and value of `{[alias|Ref], Value}` or `{Ref, Value}`. */

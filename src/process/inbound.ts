@@ -6,7 +6,8 @@ import { Atom } from '../term/atom.js'
 import { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { Answers } from './answers.js'
-import { noSystemMessages, overloaded } from './call-errors.js'
+import { ringFromAfar } from './call-cycle.js'
+import { callCycle, noSystemMessages, overloaded } from './call-errors.js'
 import type { Calls } from './calls.js'
 import type { Core } from './core.js'
 import type { Delivery } from './delivery.js'
@@ -82,6 +83,13 @@ export class Inbound implements SignalSink {
   }
 
   #requested(process: Process, call: RemoteCall, bytes: number): void {
+    const { answers } = this.#parts
+    const ring = call.chain && ringFromAfar(call, process)
+    if (ring !== undefined) answers.refuse(call, callCycle(call, ring))
+    else this.#post(process, call, bytes)
+  }
+
+  #post(process: Process, call: RemoteCall, bytes: number): void {
     const { answers, core } = this.#parts
     if (core.post(process, call, bytes)) return
     if (process.ended) answers.refuseNoProcess(call)

@@ -16,7 +16,7 @@ import type { Contexts } from './contexts.js'
 import type { Destination } from './destination.js'
 import type { Mailbox } from './mailbox.js'
 import type { Notices } from './notices.js'
-import type { Call, CallHolder, CallOwner, From } from './request.js'
+import type { Call, CallHolder, CallOwner, From, PendingCall } from './request.js'
 import type { Runnable } from './scheduler.js'
 import type { Target } from './signal.js'
 import { Exit } from './system-messages.js'
@@ -259,6 +259,9 @@ export abstract class Process implements Runnable, CallOwner, CallHolder {
   /** The call whose handler runs or is parked. */
   current: Call | undefined = undefined
   starting: Starting | undefined = undefined
+  /** Its calls that are under way, and the last one of the present handler. */
+  outstanding = 0
+  outgoing: PendingCall | undefined = undefined
   /** A stop that waits for the handler on the stack. */
   leaving: Leaving | undefined = undefined
   #ties: ProcessTies | undefined = undefined

@@ -6,6 +6,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
+import type { RemoteLink } from './call-chain.js'
 
 /** Returned by a method that will answer later, with `reply(from, value)`. */
 export const noReply: unique symbol = Symbol('citadel.noReply')
@@ -57,6 +58,8 @@ export class RemoteCall extends Call {
     raw: unknown,
     readonly pid: Pid,
     readonly tag: unknown,
+    /** The calls that wait for it, if its node has told them. */
+    readonly chain: readonly RemoteLink[] | undefined = undefined,
   ) {
     super(method, args, raw)
   }

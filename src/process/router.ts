@@ -9,6 +9,8 @@ import type { Signal, Target } from './signal.js'
 export interface Router {
   /** What runs at `node` at this moment: another Citadel, some other Erlang node, or not connected. */
   kind(node: string): 'citadel' | 'beam' | undefined
+  /** Whether it is a Citadel node that has told that feature. */
+  offers(node: string, feature: string): boolean
   /**
    * Sends a message. False: not sent, because the node is not connected or its link is above the
    * high mark. Throws `unserializable` for what cannot cross, and then nothing is sent.
@@ -53,6 +55,7 @@ export interface SignalSink {
 /** The router of a node without a network. */
 export const noRouter: Router = {
   kind: () => undefined,
+  offers: () => false,
   send: () => false,
   sendToAlias: () => false,
   signal: () => false,

@@ -111,6 +111,7 @@ export class ServerProcess extends Process {
 
   #take(item: unknown): void {
     this.status = 'running'
+    this.outgoing = undefined
     let result: unknown
     try {
       if (item instanceof Envelope) result = this.#inContext(item)

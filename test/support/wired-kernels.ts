@@ -93,6 +93,7 @@ export class Wires {
     }
     return {
       kind: (node) => (connected(node) ? (this.beams.has(node) ? 'beam' : 'citadel') : undefined),
+      offers: (node) => connected(node) && !this.beams.has(node),
       send: (from, to, message) => {
         const { node } = to
         if (!connected(node) || this.blocked.has(node)) return false

@@ -83,6 +83,7 @@ describe('one node: what one other node may cost', () => {
       name: N1,
       router: {
         kind: () => 'beam',
+        offers: () => false,
         send: () => true,
         sendToAlias: () => true,
         signal: (_node, signal) => signals.push(signal) > 0,
