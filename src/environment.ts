@@ -3,7 +3,7 @@
  * Erlang's cookie file. Nothing else in the library reads either.
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { CitadelError } from './base/errors.js'
@@ -21,8 +21,7 @@ export function systemEnvironment(variables: NodeJS.ProcessEnv = process.env): E
     redisUrl: variables.CITADEL_REDIS_URL || undefined,
     domain: variables.CITADEL_DOMAIN || undefined,
     epmdPort: portOf(variables.ERL_EPMD_PORT),
-    cookie: () =>
-      variables.CITADEL_COOKIE || cookieFile(join(variables.HOME || homedir(), '.erlang.cookie')),
+    cookie: () => variables.CITADEL_COOKIE || cookieFromFile(variables),
   }
 }
 
@@ -34,6 +33,20 @@ function portOf(text: string | undefined): number | undefined {
     'bad_argument',
     `ERL_EPMD_PORT is "${text}"; set it to a port from 1 to 65535.`,
   )
+}
+
+function cookieFromFile(variables: NodeJS.ProcessEnv): string {
+  const named = variables.CITADEL_COOKIE_FILE
+  return named ? readNamed(named) : cookieFile(join(variables.HOME || homedir(), '.erlang.cookie'))
+}
+
+/** A file that somebody named is there, or nothing starts. */
+function readNamed(path: string): string {
+  try {
+    return read(path)
+  } catch (error) {
+    throw unreadable(path, error)
+  }
 }
 
 /** Like Erlang: the file holds the cookie, is readable by its owner only, and is made if missing. */
@@ -55,8 +68,10 @@ function cookieFile(path: string): string {
   }
 }
 
+/** By its bytes, as Erlang reads it. */
 function read(path: string): string {
-  const cookie = readFileSync(path, 'utf8').trim()
+  const cookie = readFileSync(path, 'latin1').trim()
+  mustBePrivate(path)
   if (cookie) return cookie
   throw new CitadelError(
     'bad_cookie',
@@ -64,11 +79,21 @@ function read(path: string): string {
   )
 }
 
+/** Windows has no such modes. */
+function mustBePrivate(path: string): void {
+  const mode = statSync(path).mode & 0o777
+  if (process.platform === 'win32' || (mode & 0o077) === 0) return
+  throw new CitadelError(
+    'bad_cookie',
+    `Others can read or write the cookie file ${path} (mode ${mode.toString(8)}), which Erlang refuses as well: chmod 400 ${path}`,
+  )
+}
+
 function unreadable(path: string, cause: unknown): unknown {
   if (cause instanceof CitadelError) return cause
   return new CitadelError(
     'bad_cookie',
-    `The cookie file ${path} cannot be used; set CITADEL_COOKIE or pass { cookie }.`,
+    `The cookie file ${path} cannot be used; set CITADEL_COOKIE or CITADEL_COOKIE_FILE, or pass { cookie }.`,
     { cause },
   )
 }

@@ -3,6 +3,7 @@
  * stops them in the opposite one. The only file that knows all layers.
  */
 
+import { Cookie } from './base/cookie.js'
 import { guardedClock } from './base/guard.js'
 import { Lease } from './base/lease.js'
 import type { Logger } from './base/log.js'
@@ -115,7 +116,8 @@ export class Node {
 
   constructor(given: CitadelOptions | undefined, bind: Bind) {
     const options = readCitadelOptions(given)
-    this.options = options
+    // The cookie stays in an object that shows nothing of it.
+    this.options = { ...options, cookie: undefined }
     const environment = options.environment ?? systemEnvironment()
     const logger = options.logger ?? stderrLogger
     const logFailed = once((error) => stderrLogger.error('the logger of this node', error))
@@ -151,12 +153,13 @@ export class Node {
       lease: this.lease,
       beforeRun: () => this.mesh.noticeTime(),
     })
+    const cookie = Cookie.of(options.cookie ?? environment.cookie())
     this.mesh = new Mesh({
       world: this.world,
       log: this.log,
       name: this.name,
       creation: this.creation,
-      cookie: options.cookie ?? environment.cookie(),
+      cookie,
       sink: this.kernel,
       // Whom a majority does not hear has no lease, even if a few others still hear it.
       buriers: this.arbiter.type === 'quorum' ? majorityOf(this.arbiter.size) : undefined,

@@ -3,10 +3,12 @@
  * two connections to the same node stays. At most one peer per node name; an unproved peer never
  * disturbs an established one.
  */
+import type { Cookie } from '../base/cookie.js'
 import type { Address, Connection, ConnectionHandlers, Listener } from '../base/transport.js'
 import type { World } from '../base/world.js'
 import { addressUri } from './address.js'
 import { Dial, type DialFailure } from './dial.js'
+import { FailedGuesses } from './failed-guesses.js'
 import { deaf, type Established, Greeting } from './greeting.js'
 import { HANDSHAKE_TIMEOUT_MS, type HandshakeStatus } from './handshake.js'
 import { isNodeName } from './node-name.js'
@@ -16,7 +18,7 @@ import { Probe, type ProbeAnswer } from './probe.js'
 export interface ConnectionsOptions {
   world: World
   self: { name: string; creation: number }
-  cookie: string
+  cookie: Cookie
   lookup: (node: string) => Promise<Address | undefined>
 }
 
@@ -40,6 +42,8 @@ export class Connections {
   private readonly dials = new Map<string, Dial>()
   private readonly probes = new Map<string, Probe>()
   private readonly greetings = new Set<Greeting>()
+  private readonly challenges = new Set<number>()
+  private readonly guesses = new FailedGuesses()
   private closing = false
   private begun = 0
   private readonly nextOrder = (): number => ++this.begun
@@ -61,13 +65,24 @@ export class Connections {
   /** Does nothing when that node is connected or being dialled. */
   dial(node: string, addresses: readonly string[], timeoutMs: number, useEpmd: boolean): void {
     if (this.closing || this.peers.has(node) || this.dials.has(node)) return
-    const { nextOrder } = this
+    const { nextOrder, challenges } = this
     const { world, self, cookie } = this.options
     const lookup = useEpmd ? this.options.lookup : undefined
     // What got stuck when the network was cut must not stand in the way when it is whole again.
     const handshakeMs = Math.min(HANDSHAKE_TIMEOUT_MS, 2 * timeoutMs)
     const dial = new Dial(
-      { world, self, cookie, node, addresses, lookup, timeoutMs, handshakeMs, nextOrder },
+      {
+        world,
+        self,
+        cookie,
+        challenges,
+        node,
+        addresses,
+        lookup,
+        timeoutMs,
+        handshakeMs,
+        nextOrder,
+      },
       {
         isGreeting: (name) => this.isGreeting(name),
         isConnected: (name) => this.peers.has(name),
@@ -140,9 +155,11 @@ export class Connections {
       return deaf
     }
     if (this.greetings.size >= GREETINGS_MAX) this.makeRoom()
+    const { nextOrder, challenges } = this
     const { world, self, cookie } = this.options
+    const { host } = connection.remote
     const greeting: Greeting = new Greeting(
-      { world, self, cookie, nextOrder: this.nextOrder },
+      { world, self, cookie, challenges, nextOrder },
       {
         status: (peer) => {
           this.owner.greeted(peer.name, peer.creation)
@@ -155,12 +172,13 @@ export class Connections {
         },
         refused: (refused, reason, error) => {
           this.greetings.delete(refused)
+          if (reason === 'bad_cookie') this.guesses.failed(host, world.clock.now())
           this.owner.refused(reason, error.message)
         },
       },
     )
     this.greetings.add(greeting)
-    greeting.start(connection)
+    greeting.start(connection, this.guesses.delayMs(host, world.clock.now()))
     return greeting
   }
 

@@ -49,6 +49,11 @@ export class FrameSplitter {
     return this.#chunk.length - this.#at
   }
 
+  /** What is set aside for a frame that has arrived in part. */
+  get reservedBytes(): number {
+    return this.#partial.length
+  }
+
   /** The next whole frame without its length, or undefined when more bytes are needed. */
   next(): Buffer | undefined {
     const frame = this.#cut()

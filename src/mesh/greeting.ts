@@ -5,6 +5,7 @@
  */
 
 import type { Timer } from '../base/clock.js'
+import type { Cookie } from '../base/cookie.js'
 import { CitadelError } from '../base/errors.js'
 import type { Connection, ConnectionHandlers } from '../base/transport.js'
 import type { World } from '../base/world.js'
@@ -46,7 +47,9 @@ export interface GreetingOwner {
 export interface GreetingOptions {
   world: World
   self: { name: string; creation: number }
-  cookie: string
+  cookie: Cookie
+  /** The challenges of all handshakes under way. */
+  challenges: Set<number>
   /** The node dialled; absent for an acceptor. */
   peerName?: string
   /** How long the handshake may take; 5 s unless given. */
@@ -67,6 +70,7 @@ export class Greeting implements ConnectionHandlers {
   private next: ConnectionHandlers | undefined
   private replaces = false
   private readonly order: number
+  private readonly challenge: number
 
   constructor(
     private readonly options: GreetingOptions,
@@ -74,17 +78,32 @@ export class Greeting implements ConnectionHandlers {
   ) {
     const { world, self, cookie, peerName } = options
     this.order = options.nextOrder()
+    this.challenge = world.random.uint32()
     this.machine = new Handshake({
       role: peerName === undefined ? 'acceptor' : 'initiator',
       self: { ...self, flags: CITADEL_FLAGS },
       cookie,
-      challenge: world.random.uint32(),
+      challenge: this.challenge,
+      pending: options.challenges,
       peerName,
     })
   }
 
-  start(connection: Connection): void {
+  /** `delayMs`: nothing is read or said for so long. */
+  start(connection: Connection, delayMs = 0): void {
     this.connection = connection
+    this.options.challenges.add(this.challenge)
+    if (delayMs === 0) this.begin()
+    else {
+      connection.pause()
+      this.deadline = this.options.world.clock.after(delayMs, () => {
+        connection.resume()
+        this.begin()
+      })
+    }
+  }
+
+  private begin(): void {
     const { world, handshakeMs = HANDSHAKE_TIMEOUT_MS } = this.options
     this.deadline = world.clock.after(handshakeMs, () => this.step({ type: 'deadline' }))
     this.step({ type: 'start' })
@@ -92,7 +111,7 @@ export class Greeting implements ConnectionHandlers {
 
   /** Ends it without a word to the owner. */
   abandon(): void {
-    this.deadline?.cancel()
+    this.over()
     this.next = deaf
     this.connection?.destroy()
   }
@@ -142,7 +161,7 @@ export class Greeting implements ConnectionHandlers {
   }
 
   private hand({ peer, flags, rest }: Extract<HandshakeEffect, { type: 'established' }>): void {
-    this.deadline?.cancel()
+    this.over()
     this.next = this.owner.established({
       connection: this.connection!,
       node: peer.name,
@@ -155,8 +174,13 @@ export class Greeting implements ConnectionHandlers {
     if (rest.length > 0) this.next.received(rest)
   }
 
-  private refuse(effect: Extract<HandshakeEffect, { type: 'refused' }>): void {
+  private over(): void {
     this.deadline?.cancel()
+    this.options.challenges.delete(this.challenge)
+  }
+
+  private refuse(effect: Extract<HandshakeEffect, { type: 'refused' }>): void {
+    this.over()
     this.connection?.end()
     this.owner.refused(this, effect.reason, new CitadelError(effect.code, effect.message))
   }

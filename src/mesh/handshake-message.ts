@@ -4,7 +4,7 @@
  * Encoders answer whole frames; decoders take a frame without its length, trust nothing in it and
  * throw `bad_format`. Trailing bytes of a name or challenge are ignored, as the protocol demands.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { CitadelError } from '../base/errors.js'
 import type { Flags } from './flags.js'
 import { isNodeName } from './node-name.js'
@@ -157,10 +157,6 @@ export function decodeAck(body: Buffer): Uint8Array {
   expect(body, TAG_ACK, 1 + DIGEST_BYTES, 'a challenge acknowledgement')
   return body.subarray(1, 1 + DIGEST_BYTES)
 }
-
-/** MD5 over the cookie and the challenge in decimal: what the protocol proves the cookie with. */
-export const cookieDigest = (cookie: string, challenge: number): Uint8Array =>
-  createHash('md5').update(cookie).update(String(challenge)).digest()
 
 /** Takes the same time wherever the digests differ. */
 export const sameDigest = (a: Uint8Array, b: Uint8Array): boolean =>

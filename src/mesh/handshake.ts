@@ -7,11 +7,11 @@
  * Nothing of the peer's is believed before it has proved that it knows the cookie, its name and
  * flags included: `askStatus` comes before that proof.
  */
+import { Cookie } from '../base/cookie.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { commonFlags, expandFlags, type Flags, missingFlags } from './flags.js'
 import {
   type ChallengeMessage,
-  cookieDigest,
   decodeAck,
   decodeChallenge,
   decodeName,
@@ -34,9 +34,11 @@ export const HANDSHAKE_TIMEOUT_MS = 5_000
 export interface HandshakeOptions {
   role: 'initiator' | 'acceptor'
   self: NameMessage
-  cookie: string
+  cookie: string | Cookie
   /** 32 unpredictable bits, new for each handshake. */
   challenge: number
+  /** The challenges of this node that are not answered yet, over all handshakes. */
+  pending?: ReadonlySet<number>
   /** The node dialled: the initiator takes no other. */
   peerName?: string
 }
@@ -60,6 +62,8 @@ export type HandshakeEvent =
 /** Why there is no connection; finer than the code, for whoever decides what to do next. */
 export type RefusalReason =
   | 'bad_cookie'
+  /** It has no answer of its own: it gave us what we ask of others. */
+  | 'reflected'
   | 'bad_format'
   | 'limit_exceeded'
   | 'missing_flags'
@@ -98,6 +102,7 @@ type Phase =
 const COOKIES_DIFFER = 'the cookies differ: set the same CITADEL_COOKIE on both nodes'
 const CODES: Partial<Record<RefusalReason, ErrorCode>> = {
   bad_cookie: 'bad_cookie',
+  reflected: 'bad_cookie',
   bad_format: 'bad_format',
   limit_exceeded: 'limit_exceeded',
   same_name: 'name_taken',
@@ -109,12 +114,14 @@ const LENGTH_BYTES = 2
 
 export class Handshake {
   readonly #options: HandshakeOptions
+  readonly #cookie: Cookie
   #phase: Phase = 'idle'
   #received: Buffer = Buffer.alloc(0)
   #peer: NameMessage | undefined
 
   constructor(options: HandshakeOptions) {
     this.#options = options
+    this.#cookie = Cookie.of(options.cookie)
   }
 
   /** True after `established` or `refused`. */
@@ -238,24 +245,23 @@ export class Handshake {
   }
 
   #challengeArrived(message: ChallengeMessage): HandshakeEffect[] {
-    const { cookie, challenge, peerName } = this.#options
+    const { challenge, peerName } = this.#options
     if (peerName !== undefined && message.name !== peerName) {
       return this.#refuse(
         'wrong_node',
         `${message.name} answered where ${peerName} was dialled: it no longer listens there`,
       )
     }
-    const refused = this.#meet(message)
+    const refused = this.#meet(message) ?? this.#refuseReflection(message.challenge)
     if (refused !== undefined) return refused
     this.#phase = 'waitAck'
-    const digest = cookieDigest(cookie, message.challenge)
+    const digest = this.#cookie.digest(message.challenge)
     return [send(encodeReply({ challenge, digest }))]
   }
 
   #ackArrived(digest: Uint8Array): HandshakeEffect[] {
-    const { cookie, challenge } = this.#options
-    if (!sameDigest(digest, cookieDigest(cookie, challenge))) return this.#refuseCookie()
-    return this.#establish()
+    const right = this.#cookie.digest(this.#options.challenge)
+    return sameDigest(digest, right) ? this.#establish() : this.#refuseCookie()
   }
 
   // The acceptor: name, status, challenge, reply, ack.
@@ -301,9 +307,11 @@ export class Handshake {
   }
 
   #replyArrived(reply: ReplyMessage): HandshakeEffect[] {
-    const { cookie, challenge } = this.#options
-    if (!sameDigest(reply.digest, cookieDigest(cookie, challenge))) return this.#refuseCookie()
-    return [send(encodeAck(cookieDigest(cookie, reply.challenge))), ...this.#establish()]
+    const right = this.#cookie.digest(this.#options.challenge)
+    if (!sameDigest(reply.digest, right)) return this.#refuseCookie()
+    const refused = this.#refuseReflection(reply.challenge)
+    if (refused !== undefined) return refused
+    return [send(encodeAck(this.#cookie.digest(reply.challenge))), ...this.#establish()]
   }
 
   // Both.
@@ -335,6 +343,13 @@ export class Handshake {
     // An Erlang acceptor closes without a word when the digest it gets is wrong.
     if (this.#phase === 'waitAck') return this.#refuseCookie()
     return this.#refuse('closed', `${this.#who} closed the connection during the handshake`)
+  }
+
+  /** Who gives us a challenge of our own has it answered by us, and would answer it by our answer. */
+  #refuseReflection(challenge: number): HandshakeEffect[] | undefined {
+    const { pending } = this.#options
+    if (challenge !== this.#options.challenge && pending?.has(challenge) !== true) return undefined
+    return this.#refuse('reflected', `${this.#who} gave a challenge of this node back to it`)
   }
 
   #refuseCookie(): HandshakeEffect[] {

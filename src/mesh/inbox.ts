@@ -4,8 +4,10 @@
  * not read meanwhile.
  */
 import type { Clock } from '../base/clock.js'
+import { CitadelError } from '../base/errors.js'
 import type { Connection } from '../base/transport.js'
 import { FrameSplitter } from './frame.js'
+import { type Unfinished, UnfinishedFrames } from './unfinished-frames.js'
 
 /** What a frame costs besides its bytes, so that many small ones count. */
 const FRAME_COST_BYTES = 256
@@ -19,7 +21,11 @@ export class ReadBudget {
   private left = TURN_BYTES
   private armed = false
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    /** What they hold of frames that are not whole. */
+    readonly unfinished = new UnfinishedFrames(),
+  ) {}
 
   /** False: the turn is used up. */
   spend(bytes: number): boolean {
@@ -37,7 +43,7 @@ export class ReadBudget {
   }
 }
 
-export class Inbox {
+export class Inbox implements Unfinished {
   private readonly splitter: FrameSplitter
   private waiting: Uint8Array[] = []
   private paused = false
@@ -63,11 +69,23 @@ export class Inbox {
     }
     this.splitter.push(bytes)
     this.serve()
+    this.budget.unfinished.changed(this)
   }
 
   close(): void {
     this.closed = true
     this.waiting = []
+    this.budget.unfinished.changed(this)
+  }
+
+  get reservedBytes(): number {
+    return this.closed ? 0 : this.splitter.reservedBytes
+  }
+
+  tooMuch(): void {
+    const what = 'too many bytes of unfinished frames have arrived, and most of them from there'
+    this.close()
+    this.onError(new CitadelError('limit_exceeded', what))
   }
 
   /** Hands on frames until there are none or the turn is used up; false then. */
@@ -100,9 +118,12 @@ export class Inbox {
   private readonly goOn = (): void => {
     if (this.closed) return
     if (!this.serve() || this.closed) return
+    this.budget.unfinished.changed(this)
+    if (this.closed) return
     for (let bytes = this.waiting.shift(); bytes; bytes = this.waiting.shift()) {
       this.splitter.push(bytes)
       if (!this.serve() || this.closed) return
+      this.budget.unfinished.changed(this)
     }
     this.paused = false
     this.connection.resume()

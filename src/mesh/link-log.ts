@@ -9,14 +9,19 @@ import { QuietLog } from './quiet-log.js'
 /** Of two nodes that dial each other at once one gives way; whoever hangs up knows why itself. */
 const BY_DESIGN: ReadonlySet<string> = new Set(['simultaneous', 'already_connected', 'closed'])
 
+/** Lines about links that were closed because of what came over them, in ten seconds. */
+const ENDS_MAX = 10
+
 export class LinkLog {
   private readonly quiet: QuietLog
+  private readonly ends: QuietLog
 
   constructor(
     private readonly log: Logger,
     clock: Clock,
   ) {
     this.quiet = new QuietLog(log, clock)
+    this.ends = new QuietLog(log, clock, ENDS_MAX)
   }
 
   /** An inbound connection came to nothing. */
@@ -29,7 +34,7 @@ export class LinkLog {
   ended(node: string, end: PeerEnd): void {
     if (end.why === 'bad frame' || end.why === 'overflow') {
       const why = messageOf(end.error)
-      this.log.warn(`the connection to ${node} was closed (${end.why}): ${why}`)
+      this.ends.warn(end.why, `the connection to ${node} was closed (${end.why}): ${why}`)
     } else this.log.debug(`the connection to ${node} is gone (${end.why})`)
   }
 

@@ -1,4 +1,5 @@
 /** What a mesh is told at its start, with the defaults of every limit and time. */
+import type { Cookie } from '../base/cookie.js'
 import type { Logger } from '../base/log.js'
 import type { Address } from '../base/transport.js'
 import type { World } from '../base/world.js'
@@ -32,7 +33,7 @@ export interface MeshOptions {
   name: string
   /** Tells this start of the node from earlier ones; by chance unless given. */
   creation?: number
-  cookie: string
+  cookie: string | Cookie
   sink: SignalSink
   capability: () => Offer
   /** Why that Citadel node cannot be a member: it is disconnected before anybody hears of it. */

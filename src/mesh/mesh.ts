@@ -3,6 +3,7 @@
  * it tells who is up, unreachable or dead (`neighbours.ts`, `membership.ts`); for the cluster layer
  * it sends what is encoded once to many. Design: `docs/architecture.md`, "The mesh".
  */
+import { Cookie } from '../base/cookie.js'
 import type { CitadelError } from '../base/errors.js'
 import type { Listener } from '../base/transport.js'
 import type { Router } from '../process/router.js'
@@ -31,13 +32,16 @@ export interface PeerInfo {
 export class Mesh implements Router {
   readonly name: string
   readonly creation: number
+  private readonly options: MeshOptions & { readonly cookie: Cookie }
   private readonly neighbours: Neighbours
   private readonly system: Pid
   private listener: Listener | undefined
   private lease: EpmdLease | undefined
   private running = false
 
-  constructor(private readonly options: MeshOptions) {
+  constructor(given: MeshOptions) {
+    const options = { ...given, cookie: Cookie.of(given.cookie) }
+    this.options = options
     const { random } = options.world
     this.name = parseNodeName(options.name).full
     this.creation = options.creation ?? chooseCreation(random.uint32())

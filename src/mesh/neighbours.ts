@@ -5,6 +5,7 @@
  */
 
 import type { Timer } from '../base/clock.js'
+import type { Cookie } from '../base/cookie.js'
 import { CitadelError } from '../base/errors.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Address, Listener } from '../base/transport.js'
@@ -51,7 +52,7 @@ export class Neighbours {
   private state: 'new' | 'running' | 'stopped' = 'new'
 
   constructor(
-    private readonly options: MeshOptions,
+    private readonly options: MeshOptions & { readonly cookie: Cookie },
     /** The sender of what the mesh itself sends. */
     private readonly system: Pid,
   ) {

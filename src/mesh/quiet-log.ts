@@ -1,27 +1,35 @@
-/** Warnings that a peer can cause: at most one in ten seconds of a kind, with how many were left out. */
+/**
+ * Warnings that a peer can cause: of each kind so many in ten seconds, with how many were left out.
+ * What they quote may be the peer's words, so a line is one line, and not a long one.
+ */
 import type { Clock } from '../base/clock.js'
+import { oneLine } from '../base/describe.js'
 import type { Logger } from '../base/log.js'
 
 const PAUSE_MS = 10_000
+const LINE_MAX = 500
 
 export class QuietLog {
-  private readonly kinds = new Map<string, { at: number; leftOut: number }>()
+  private readonly kinds = new Map<string, { at: number; said: number; leftOut: number }>()
 
   constructor(
     private readonly log: Logger,
     private readonly clock: Clock,
+    private readonly mostAtOnce = 1,
   ) {}
 
   /** `kind` is one of a few literals, never text from a peer. */
   warn(kind: string, message: string): void {
     const now = this.clock.now()
     const last = this.kinds.get(kind)
-    if (last && now - last.at < PAUSE_MS) {
+    const isRecent = last !== undefined && now - last.at < PAUSE_MS
+    if (isRecent && last.said >= this.mostAtOnce) {
       last.leftOut++
       return
     }
     const more = last && last.leftOut > 0 ? ` (and ${last.leftOut} more like it)` : ''
-    this.kinds.set(kind, { at: now, leftOut: 0 })
-    this.log.warn(`${message}${more}`)
+    if (isRecent) last.said++
+    else this.kinds.set(kind, { at: now, said: 1, leftOut: 0 })
+    this.log.warn(`${oneLine(message, LINE_MAX)}${more}`)
   }
 }

@@ -1,5 +1,5 @@
 /** Where the lines typed at the prompt are kept: the user's state folder, as XDG has it. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 
@@ -18,6 +18,8 @@ export function prepareHistory(variables: NodeJS.ProcessEnv): string | undefined
   const file = historyFile(variables)
   try {
     mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 })
+    // Lines may hold secrets, and the file may be older than this rule.
+    if (existsSync(file)) chmodSync(file, 0o600)
     return file
   } catch {
     // A home that cannot be written to must not keep anyone from using the shell.

@@ -67,7 +67,10 @@ program
 for (const command of [shell, run]) {
   command
     .option('-n, --name <name>', 'the name of the node, such as n1@127.0.0.1')
-    .option('--cookie <cookie>', 'what all nodes share; else CITADEL_COOKIE, else ~/.erlang.cookie')
+    .option(
+      '--cookie <cookie>',
+      'what all nodes share; others see it in ps: better CITADEL_COOKIE_FILE, CITADEL_COOKIE or ~/.erlang.cookie',
+    )
     .option('--epmd-port <port>', 'the port of EPMD; else ERL_EPMD_PORT, else 4369', port)
     .option('--domain <domain>', 'nodes find those of their domain; else CITADEL_DOMAIN')
     .option('--drain-ms <ms>', 'how long handing children over may take at the end; 25000', time)
