@@ -3,6 +3,7 @@
  * get. An exception would end the serving process, which is not what a taken key deserves.
  */
 import { CitadelError, type ErrorCode } from '../base/errors.js'
+import { crossable } from '../process/remote-reason.js'
 import { Pid } from '../term/pid.js'
 
 export type RemoteOutcome<T> =
@@ -26,7 +27,7 @@ export async function toOutcome<T>(work: Promise<T>): Promise<RemoteOutcome<T>> 
   } catch (error) {
     if (!(error instanceof CitadelError)) throw error
     const { code, message, pid = null, reason = null } = error
-    return { ok: false, code, message, pid, reason }
+    return { ok: false, code, message, pid, reason: crossable(reason) }
   }
 }
 

@@ -1,10 +1,9 @@
 /** Signals that carry an exit reason must reach the other node, whatever the reason is made of. */
 import { Atom } from '../term/atom.js'
+import { encodeTerm } from '../term/codec.js'
 import { describeReason, errorOf } from './exit-reason.js'
 import type { Router } from './router.js'
 import type { Signal } from './signal.js'
-
-type SignalWithReason = Extract<Signal, { reason: unknown }>
 
 /** A reason that cannot cross is told as text. False: not connected. */
 export function signalWithReason(router: Router, node: string, signal: Signal): boolean {
@@ -12,11 +11,21 @@ export function signalWithReason(router: Router, node: string, signal: Signal): 
     return router.signal(node, signal)
   } catch (error) {
     if (!('reason' in signal)) throw error
-    return router.signal(node, { ...signal, reason: inWords(signal) })
+    return router.signal(node, { ...signal, reason: inWords(signal.reason) })
   }
 }
 
-function inWords({ reason }: SignalWithReason): unknown {
+/** The reason as it is, if it can cross. */
+export function crossable(reason: unknown): unknown {
+  try {
+    encodeTerm(reason)
+    return reason
+  } catch {
+    return inWords(reason)
+  }
+}
+
+function inWords(reason: unknown): unknown {
   const error = errorOf(reason)
   return error === undefined ? new Atom('error') : { error: new Error(describeReason(reason)) }
 }

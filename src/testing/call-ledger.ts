@@ -79,8 +79,10 @@ export class CallLedger {
     }
     if (outcome === 'rejected') return
     this.answered++
-    if (answer !== token || this.done.get(token) !== 1) {
-      this.oracle.breaks('I6', `${call.what} was answered ${String(answer)}, not ${token}`)
+    if (answer !== token) {
+      this.oracle.breaks('I23', `${call.what} was answered ${String(answer)}, not ${token}`)
+    } else if (this.done.get(token) !== 1) {
+      this.oracle.breaks('I6', `${call.what} was answered, and not carried out`)
     }
   }
 

@@ -3,10 +3,13 @@
  * nodes at once and several in one turn of one node, while nothing fails. Each outcome is judged, and
  * so is the history of each key and id.
  */
+import type { ServerModule } from '../cluster/process-port.js'
 import type { Pid } from '../term/pid.js'
+import { CarelessWork } from './careless-work.js'
 import type { ClusterMember } from './cluster-member.js'
 import { EXACT_CLASS, ExactChild } from './exact-children.js'
 import { ExactHistory, Stamps } from './exact-history.js'
+import { ExactKeepers } from './exact-keepers.js'
 import { ExactKey } from './exact-keys.js'
 import { childModel, isBetweenOwners, keyModel } from './exact-models.js'
 import type { Ledgers } from './ledgers.js'
@@ -40,11 +43,20 @@ export class ExactWork {
   private since: string | undefined
   private running = 0
 
+  readonly keepers: ExactKeepers
+  readonly careless: CarelessWork
+
   constructor(
     private readonly ledgers: Ledgers,
     private readonly random: SeededRandom,
+    Careless: ServerModule,
   ) {
     this.stamps = new Stamps(ledgers.oracle)
+    const some = (): ClusterMember => this.someMember()
+    const on = (member: ClusterMember, step: Step): void => this.on(member, step)
+    const allDone = (): Promise<void> => this.allDone()
+    this.keepers = new ExactKeepers(ledgers.oracle, some, on, allDone)
+    this.careless = new CarelessWork(ledgers, random.fork('careless'), Careless, on, allDone)
   }
 
   async run(): Promise<void> {
@@ -63,6 +75,8 @@ export class ExactWork {
       this.operations += history.size
     }
     await this.tidy(owners)
+    if (!oracle.breach) await this.careless.run()
+    if (!oracle.breach) await this.keepers.run()
   }
 
   // What is asked for.

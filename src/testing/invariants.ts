@@ -24,6 +24,10 @@ export const INVARIANTS = {
   I19: 'Ten seconds after the last fault, and on the larger side of a partition, every node gets keys and starts children.',
   I20: 'In a quiet time each operation ends soon, and only in a way that has a cause: nobody is told of a timeout, or that somebody cannot be reached.',
   I21: 'In a quiet time some order of the operations on a key or an id explains all their outcomes, each taking effect between its call and its end.',
+  I22: 'Nothing that a user does, and nothing that a node is sent, leads to an uncaught exception or an unhandled rejection.',
+  I23: 'A call is answered by whom it asked, and with the answer to its own question.',
+  I24: 'A child that moves has its own token from the first line of init on: no store refuses what the latest instance writes.',
+  I25: 'What a child has spawned with a link ends with its instance: in a quiet time each has its own, and there is nothing of earlier ones.',
 } as const
 
 export type InvariantId = keyof typeof INVARIANTS

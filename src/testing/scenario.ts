@@ -3,21 +3,26 @@
  * is left in peace, and is checked. All of it, the network's latencies and the names of the children
  * included, comes from the seed, so it runs the same way every time.
  */
+import { describe } from '../base/describe.js'
 import type { ArbiterOption } from '../cluster/arbiter-options.js'
 import type { ServerModule } from '../cluster/process-port.js'
+import { CARELESS_CLASS, carelessProcesses } from './careless-processes.js'
 import { childProcesses, Whims } from './child-process.js'
 import type { ClusterMember } from './cluster-member.js'
 import { ClusterSimulation } from './cluster-simulation.js'
 import { exactProcesses } from './exact-children.js'
+import { keeperProcesses } from './exact-keepers.js'
 import { ExactWork } from './exact-work.js'
 import { Faults } from './faults.js'
 import { checkHeirs, checkSettled } from './final-checks.js'
 import type { Breach, InvariantId } from './invariants.js'
+import { LateAnswers } from './late-answers.js'
 import { Ledgers } from './ledgers.js'
 import { CONVERGED_MS, Liveness, PARTITION_KNOWN_MS, PROGRESS_MS } from './liveness.js'
 import { drawManner, type Manner } from './manner.js'
 import { Oracle, type StoryLine } from './oracle.js'
 import { SeededRandom } from './seeded-random.js'
+import { watchUncaught } from './uncaught.js'
 import { Unharmed } from './unharmed.js'
 import { Workload } from './workload.js'
 import { workerClass } from './workload-processes.js'
@@ -67,7 +72,7 @@ const REDIS_SHARE = 0.5
 /** What is worded for owners with a lease as well: the others speak of owners that never have to stop. */
 const WITH_LEASE: ReadonlySet<InvariantId> = new Set<InvariantId>([
   ...(['I1', 'I2', 'I3', 'I5', 'I7', 'I8', 'I10', 'I11'] as const),
-  ...(['I13', 'I15', 'I16', 'I17', 'I18', 'I20', 'I21'] as const),
+  ...(['I13', 'I15', 'I16', 'I17', 'I18', 'I20', 'I21', 'I22', 'I23', 'I24', 'I25'] as const),
 ])
 /** A key that was unregistered while somebody took it by force may stay in etcd: I20 and I21 do not hold. */
 const WITH_ETCD = new Set([...WITH_LEASE].filter((id) => id !== 'I20' && id !== 'I21'))
@@ -102,11 +107,13 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
   // way in another folder.
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
+  const scenario = new Scenario(options)
+  const unwatch = watchUncaught((what) => scenario.broke(what))
   try {
-    const scenario = new Scenario(options)
     await scenario.run()
     return scenario.result()
   } finally {
+    unwatch()
     Error.stackTraceLimit = stackTraceLimit
   }
 }
@@ -119,6 +126,7 @@ class Scenario {
   private readonly workload: Workload
   private readonly liveness: Liveness
   private readonly exact: ExactWork
+  private readonly late: LateAnswers
   private readonly whims: Whims
   private phase: Phase = 'start'
   private readonly manner: Manner
@@ -143,15 +151,27 @@ class Scenario {
     if (arbiter !== 'mesh') this.oracle.counts = arbiter === 'etcd' ? WITH_ETCD : WITH_LEASE
     this.ledgers = new Ledgers(this.oracle)
     this.whims = new Whims(random.fork('whims'))
-    Object.assign(modules, childProcesses(this.ledgers, this.whims), exactProcesses())
+    Object.assign(
+      modules,
+      childProcesses(this.ledgers, this.whims),
+      exactProcesses(),
+      carelessProcesses(),
+      keeperProcesses(() => this.exact.keepers.store),
+    )
     this.faults = new Faults(this.cluster, this.ledgers, random.fork('faults'))
     options.attend?.(this.ledgers)
     this.ledgers.Worker = workerClass(this.ledgers)
     this.workload = new Workload(this.cluster, this.ledgers, random.fork('workload'))
     this.liveness = new Liveness(this.ledgers)
-    this.exact = new ExactWork(this.ledgers, random.fork('exact'))
+    this.exact = new ExactWork(this.ledgers, random.fork('exact'), modules[CARELESS_CLASS]!)
+    this.late = new LateAnswers(this.ledgers, random.fork('late'))
     this.faults.onSplit = (larger, forMs) => this.split(larger, forMs)
     this.observe()
+  }
+
+  /** Nothing of a node may throw where nobody catches it. */
+  broke(what: string): void {
+    this.oracle.breaks('I22', what)
   }
 
   async run(): Promise<void> {
@@ -211,6 +231,8 @@ class Scenario {
     if (this.oracle.breach) return
     this.enter('exact', 'each operation has one right outcome')
     await this.exact.run()
+    if (!this.oracle.breach) await this.late.forge()
+    if (!this.oracle.breach) await this.late.startAgain()
     this.workload.start(workEveryMs)
   }
 
@@ -308,6 +330,8 @@ class Scenario {
         'handlers of owners with a lease': owners.compared,
         'owners followed by others, with a lease': owners.passedOn,
         'operations with one right outcome': this.exact.operations,
+        'careless deeds': this.exact.careless.deeds,
+        'writes under a token': this.exact.keepers.store.writes,
         'comparisons of rows': rows.compared,
         'deaths declared': deaths.deaths,
       },
@@ -323,7 +347,9 @@ class Scenario {
   private async pass(ms: number): Promise<void> {
     const until = this.oracle.now + ms
     while (!this.oracle.breach && this.oracle.now < until) {
-      await this.cluster.simulation.runFor(Math.min(CHECK_EVERY_MS, until - this.oracle.now))
+      await this.cluster.simulation
+        .runFor(Math.min(CHECK_EVERY_MS, until - this.oracle.now))
+        .catch((error: unknown) => this.broke(`an uncaught exception: ${describe(error)}`))
       this.ledgers.checkNow()
     }
   }
@@ -335,6 +361,7 @@ class Scenario {
     }
     checkSettled(this.ledgers, living, this.manner)
     this.ledgers.checkAtEnd(living)
+    this.exact.keepers.store.check()
   }
 
   private observe(): void {
@@ -365,5 +392,5 @@ class Scenario {
   }
 }
 
-/** Processes that were asked to crash or not to move, and children that ended too often. */
-const EXPECTED_ERRORS = /asked to crash|asked to refuse|is given up/
+/** Processes that were asked to crash or not to move, careless ones, and children that ended too often. */
+const EXPECTED_ERRORS = /asked to crash|asked to refuse|is given up| Careless/

@@ -16,7 +16,6 @@ process.on('message', ({ seed, options, replay }: Order) => {
     (error) => answer({ seed, failed: describe(error) }),
   )
 })
-process.on('unhandledRejection', (error) => answer({ failed: `unhandled: ${describe(error)}` }))
 process.on('disconnect', () => process.exit(0))
 
 /** Of all threads of this process. */

@@ -219,10 +219,6 @@ function positive(text: string): number {
   throw new InvalidArgumentError('write a whole number from 1.')
 }
 
-process.on('unhandledRejection', (error) => {
-  process.stderr.write(`a promise was left alone: ${String(error)}\n`)
-  process.exit(1)
-})
 main().then(
   (passed) => {
     process.exitCode = passed ? 0 : 1
