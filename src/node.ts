@@ -25,6 +25,7 @@ import { EventQueue } from './cluster/event-queue.js'
 import { FAN_OUT, FAN_OUT_ENDPOINT, FanOut } from './cluster/fan-out.js'
 import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
 import { predecessorOf } from './cluster/handoff-offer.js'
+import { KeptServers } from './cluster/kept-servers.js'
 import { processPort } from './cluster/kernel-port.js'
 import { LeaseWatch } from './cluster/lease-watch.js'
 import { MembersHere } from './cluster/members-here.js'
@@ -68,6 +69,7 @@ import { CALL_CHAIN } from './process/call-chain.js'
 import { Kernel } from './process/kernel.js'
 import type { Process } from './process/process.js'
 import type { Router } from './process/router.js'
+import type { Pid } from './term/pid.js'
 
 type Bind = (process: Process, node: Node) => BoundNode
 
@@ -106,6 +108,7 @@ export class Node {
   private readonly movingRows: MovingRows
   private readonly fanOut: FanOut
   private readonly membersHere: MembersHere
+  private readonly servers: KeptServers
   private readonly supervisors = new Map<string, Promise<DistributedSupervisor>>()
   private readonly discovery: Discovery | undefined
   private readonly connector: Connector | undefined
@@ -195,13 +198,14 @@ export class Node {
       log: this.log,
       neverSplits: this.lease !== undefined,
     })
+    this.servers = new KeptServers(this.kernel, clock, this.log)
     this.fanOut = new FanOut({
       node: this.name,
       creation: this.creation,
       clock,
       log: new QuietLog(this.log, clock),
       mesh: this.mesh,
-      deliver: (to, message, from) => this.kernel.deliver(to, message, from),
+      deliver: (to, message, source) => this.kernel.deliver(to, message, source),
       strict: options.strictMessages === true,
     })
     this.groups = new Groups(this.scopes, this.processes, rows.watch, GROUPS_SCOPE, this.fanOut)
@@ -234,15 +238,16 @@ export class Node {
     this.kernel.registerEndpoint(SCOPES_ENDPOINT, (message, from) =>
       this.scopes.receive(message, from),
     )
-    this.kernel.registerEndpoint(FAN_OUT_ENDPOINT, (message, from) =>
-      this.fanOut.receive(message, from),
-    )
+    this.kernel.registerEndpoint(FAN_OUT_ENDPOINT, (message, _from, source) => {
+      if (source) this.fanOut.receive(message, source)
+    })
     this.scopes.start()
     this.etcd?.open()
     this.mesh.onEvent((event) => {
       for (const watcher of this.watchers) watcher.push(event)
     })
-    await this.root.spawn(RowServer, [this.registry, this.groups], { name: ROW_SERVER })
+    const rowServer = { registry: this.registry, groups: this.groups }
+    await this.servers.keep(() => this.root.spawn(RowServer, [rowServer], { name: ROW_SERVER }))
     try {
       await this.mesh.start()
     } catch (error) {
@@ -271,8 +276,11 @@ export class Node {
       log: this.log,
       looked: this.connector?.looked,
       left: () => this.supervisors.delete(name),
-      startServer: (server: string, share: SupervisorShare) =>
-        this.root.spawn(SupervisorServer, [share], { name: server }),
+      startServer: (server: string, share: SupervisorShare, startedAgain: (pid: Pid) => void) =>
+        this.servers.keep(
+          () => this.root.spawn(SupervisorServer, [share], { name: server }),
+          startedAgain,
+        ),
     }
     const modules = { ...this.options.modules, ...options.modules }
     const weight = options.weight ?? this.options.weight
@@ -414,6 +422,7 @@ export class Node {
     this.registry.close()
     this.groups.close()
     this.fanOut.stop()
+    this.servers.stop()
     for (const watcher of [...this.watchers]) watcher.close()
     this.scopes.stop()
     await this.kernel.stop()

@@ -42,6 +42,8 @@ const EVENTS_MAX = 10_000
 export class ChildEvents {
   private readonly queues = new Set<EventQueue<ChildEvent>>()
   private readonly group: readonly unknown[]
+  /** The process by which this node is found, if somebody here listens. */
+  private owner: Pid | undefined
 
   constructor(
     supervisor: string,
@@ -72,11 +74,21 @@ export class ChildEvents {
   subscribe(owner: Pid | undefined): AsyncIterableIterator<ChildEvent> {
     const queue: EventQueue<ChildEvent> = new EventQueue(EVENTS_MAX, () => {
       this.queues.delete(queue)
-      if (owner && this.queues.size === 0) void this.groups.leave(this.group, owner)
+      if (this.owner && this.queues.size === 0) void this.groups.leave(this.group, this.owner)
     })
-    if (owner && this.queues.size === 0) void this.groups.join(this.group, owner)
+    if (this.queues.size === 0) this.foundBy(owner)
     this.queues.add(queue)
     return queue
+  }
+
+  /** The process by which this node was found has been started again. */
+  startedAgain(owner: Pid): void {
+    if (this.queues.size > 0) this.foundBy(owner)
+  }
+
+  private foundBy(owner: Pid | undefined): void {
+    this.owner = owner
+    if (owner) void this.groups.join(this.group, owner)
   }
 
   close(): void {

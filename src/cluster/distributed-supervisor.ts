@@ -3,6 +3,7 @@
  * wherever there is a member that offers its class. Its name is all that its members share.
  */
 import { CitadelError } from '../base/errors.js'
+import { logFailure } from '../base/guard.js'
 import type { Lease } from '../base/lease.js'
 import type { Logger } from '../base/log.js'
 import type { World } from '../base/world.js'
@@ -67,7 +68,8 @@ export interface SupervisorSeat {
   readonly log: Logger
   /** The roles of this node. */
   readonly roles: readonly string[]
-  startServer(name: string, share: SupervisorShare): Promise<Pid>
+  /** `startedAgain` is told each later pid, should the server ever end. */
+  startServer(name: string, share: SupervisorShare, startedAgain: (pid: Pid) => void): Promise<Pid>
   /** Settles when this node has looked for others; what the options want waits for that. */
   readonly looked?: Promise<void> | undefined
   /** This node is no member any more. */
@@ -151,11 +153,11 @@ export class DistributedSupervisor {
   async join(): Promise<void> {
     const { runner, rebalancer, childEvents: events } = this
     const flushed = (): Promise<void> => this.seat.scopes.changed()
-    this.server = await this.seat.startServer(this.receiver, {
-      runner,
-      rebalancer,
-      events,
-      flushed,
+    const share = { runner, rebalancer, events, flushed }
+    this.server = await this.seat.startServer(this.receiver, share, (pid) => {
+      this.startedAgain(pid).catch((error: unknown) => {
+        logFailure(this.seat.log, 'joining a supervisor again', error)
+      })
     })
     await this.seat.members.join(this.name, this.server, { meta: this.offer(false) })
     const { lease } = this.seat
@@ -163,6 +165,14 @@ export class DistributedSupervisor {
     const begin = lease?.onMove(() => this.fence(false))
     if (end && begin) this.unfollow.push(end, begin)
     for (const child of this.options.children ?? []) void this.always.ensure(child)
+  }
+
+  /** The process by which the other members reach this one had ended, and is another one now. */
+  private async startedAgain(server: Pid): Promise<void> {
+    if (this.left || !this.server) return this.seat.processes.exit(server, 'shutdown')
+    this.server = server
+    await this.seat.members.join(this.name, server, { meta: this.offer(false) })
+    this.childEvents.startedAgain(server)
   }
 
   /** What this node offers to the supervisor. */

@@ -7,6 +7,7 @@
 import type { Clock, Timer } from '../base/clock.js'
 import type { Encoded } from '../mesh/control-writer.js'
 import type { QuietLog } from '../mesh/quiet-log.js'
+import type { Source } from '../process/router.js'
 import { decodeTerm } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import { isCount, listOf } from './wire-check.js'
@@ -26,7 +27,7 @@ export interface FanOutParts {
   readonly log: QuietLog
   readonly mesh: FanOutMesh
   /** To a process of this node, as if it had come to it alone. */
-  deliver(to: Pid, message: unknown, from: Pid): void
+  deliver(to: Pid, message: unknown, source: Source): void
   /** Each process gets a copy of its own. */
   readonly strict: boolean
 }
@@ -154,24 +155,24 @@ export class FanOut {
     return false
   }
 
-  /** What another node sends; from others than Citadel nodes nothing is taken. */
-  receive(message: unknown, from: Pid): void {
-    const { node, creation, mesh, deliver, strict } = this.parts
-    if (mesh.kind(from.node) !== 'citadel') return
+  /** What another member sends. */
+  receive(message: unknown, source: Source): void {
+    const { node, creation, deliver, strict } = this.parts
     const [wanted, numbers, bytes] = Array.isArray(message) ? message : []
     if (wanted !== creation || !areNumbers(numbers) || !(bytes instanceof Uint8Array)) return
-    let term = this.read(bytes, from)
+    let term = this.read(bytes, source)
+    const each = { ...source, frameBytes: bytes.length }
     for (let at = 0; term && at + 1 < numbers.length; at += 2) {
-      if (strict && at > 0) term = this.read(bytes, from)
-      deliver(new Pid(node, numbers[at], numbers[at + 1], creation), term?.value, from)
+      if (strict && at > 0) term = this.read(bytes, source)
+      deliver(new Pid(node, numbers[at], numbers[at + 1], creation), term?.value, each)
     }
   }
 
-  private read(bytes: Uint8Array, from: Pid): { value: unknown } | undefined {
+  private read(bytes: Uint8Array, { node }: Source): { value: unknown } | undefined {
     try {
       return { value: decodeTerm(bytes) }
     } catch {
-      this.parts.log.warn('bad broadcast', `${from.node} sent a broadcast that cannot be read`)
+      this.parts.log.warn('bad broadcast', `${node} sent a broadcast that cannot be read`)
       return undefined
     }
   }

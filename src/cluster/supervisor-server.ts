@@ -1,15 +1,14 @@
 /** The process by which the other members of a distributed supervisor reach this node's share of it. */
-import { logFailure } from '../base/guard.js'
-import { GenServer } from '../process/gen-server.js'
-import { noReply } from '../process/request.js'
+import type { noReply } from '../process/request.js'
 import { Pid } from '../term/pid.js'
 import type { ChildEvent, ChildEvents } from './child-events.js'
 import type { ChildRunner } from './child-runner.js'
 import { isOffer } from './handoff-offer.js'
+import { MemberServer } from './member-server.js'
 import type { Rebalancer } from './rebalancer.js'
-import { badRequest, toOutcome } from './remote-outcome.js'
+import { badRequest } from './remote-outcome.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
-import { isSpan } from './wire-check.js'
+import { isCount, isSpan } from './wire-check.js'
 
 /** How long a start may take, unless the one who asks says. */
 const START_MS = 5_000
@@ -25,7 +24,7 @@ export interface SupervisorShare {
   flushed(): Promise<void>
 }
 
-export class SupervisorServer extends GenServer {
+export class SupervisorServer extends MemberServer {
   static readonly callable = [
     'start',
     'terminateChild',
@@ -50,11 +49,11 @@ export class SupervisorServer extends GenServer {
     versionMax: number,
     timeoutMs = START_MS,
   ): typeof noReply {
-    if (typeof id !== 'string' || !isRecipe(recipe) || !isSpan(timeoutMs)) {
-      return this.answer(badRequest('start'))
+    if (typeof id !== 'string' || !isRecipe(recipe) || !isCount(versionMax) || !isSpan(timeoutMs)) {
+      return this.answer(() => badRequest('start'))
     }
     const { runner } = this.share
-    return this.answer(
+    return this.answer(() =>
       runner.start({ id, childId, recipe, timeoutMs }, versionMax).then(async (pid) => {
         await this.share.flushed()
         return pid ?? null
@@ -63,14 +62,16 @@ export class SupervisorServer extends GenServer {
   }
 
   terminateChild(id: string, childId: unknown, versionMax: number): typeof noReply {
-    if (typeof id !== 'string') return this.answer(badRequest('terminateChild'))
-    return this.answer(this.share.runner.end(id, childId, versionMax).then(() => null))
+    if (typeof id !== 'string' || !isCount(versionMax)) {
+      return this.answer(() => badRequest('terminateChild'))
+    }
+    return this.answer(() => this.share.runner.end(id, childId, versionMax).then(() => null))
   }
 
   /** Another node hands a child over. */
   takeOver(offer: unknown): typeof noReply {
-    if (!isOffer(offer)) return this.answer(badRequest('takeOver'))
-    return this.answer(
+    if (!isOffer(offer)) return this.answer(() => badRequest('takeOver'))
+    return this.answer(() =>
       this.share.runner.takeOver(offer).then(async (pid) => {
         await this.share.flushed()
         return pid
@@ -81,45 +82,35 @@ export class SupervisorServer extends GenServer {
   /** Where a child that has left is, all members know. */
   released(id: unknown, epoch: unknown, pid: unknown): void {
     const isOurs = pid instanceof Pid && pid.node === this.citadel.name
-    if (typeof id === 'string' && typeof epoch === 'number' && isOurs) {
-      this.share.runner.released(id, epoch, pid)
+    if (typeof id === 'string' && isCount(epoch) && isOurs) {
+      this.share.runner.released(id, epoch as number, pid)
     }
   }
 
   /** The state of a child that has lost its id to one of this node. */
   merge(id: unknown, from: unknown, state: unknown): typeof noReply {
-    if (typeof id !== 'string' || !(from instanceof Pid)) return this.answer(badRequest('merge'))
-    return this.answer(this.share.runner.merge(id, state).then(() => null))
+    if (typeof id !== 'string' || !(from instanceof Pid))
+      return this.answer(() => badRequest('merge'))
+    return this.answer(() => this.share.runner.merge(id, state).then(() => null))
   }
 
   move(id: unknown, to: unknown): typeof noReply {
-    if (typeof id !== 'string' || typeof to !== 'string') return this.answer(badRequest('move'))
-    return this.answer(this.share.runner.move(id, to).then((reason) => reason === undefined))
+    if (typeof id !== 'string' || typeof to !== 'string')
+      return this.answer(() => badRequest('move'))
+    return this.answer(() => this.share.runner.move(id, to).then((reason) => reason === undefined))
   }
 
   plan(): typeof noReply {
-    return this.answer(this.share.rebalancer.plan())
+    return this.answer(() => this.share.rebalancer.plan())
   }
 
   rebalance(): typeof noReply {
-    return this.answer(this.share.rebalancer.rebalance())
+    return this.answer(() => this.share.rebalancer.rebalance())
   }
 
   event(event: unknown): void {
     if (typeof event === 'object' && event !== null && 'type' in event) {
       this.share.events.take(event as ChildEvent)
     }
-  }
-
-  private answer(work: Promise<unknown>): typeof noReply {
-    const { from } = this
-    toOutcome(work).then(
-      (outcome) => from && this.citadel.reply(from, outcome),
-      (error) => {
-        logFailure(this.citadel.log, 'a request of another member', error)
-        this.citadel.exit(this.self, { error })
-      },
-    )
-    return noReply
   }
 }

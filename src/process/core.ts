@@ -240,6 +240,8 @@ const SENTENCES = {
     `${label(process)} got a message but has no handleInfo: ignored`,
   lateFailure: (process: unknown, error: unknown) =>
     `a handler of ${label(process)} ${thrown(error)}, after its process had ended`,
+  exitRefused: (process: unknown, from: unknown) =>
+    `${from} was to end ${label(process)}, which is part of the runtime: ignored`,
 }
 
 function label(process: unknown): string {

@@ -105,7 +105,7 @@ export class Inbound implements SignalSink {
     const { calls, links, monitors } = this.#parts
     switch (signal.type) {
       case 'link':
-        return links.asked(signal.from, signal.to, this.#reached(signal.to, source))
+        return links.asked(signal.from, signal.to, this.#linkable(signal.to, source))
       case 'unlink':
         return links.takenBack(signal.from, signal.to, signal.id)
       case 'unlinkAck':
@@ -126,11 +126,18 @@ export class Inbound implements SignalSink {
     }
   }
 
+  /** No exit of another node reaches a server of the runtime, so no link does either. */
+  #linkable(to: Pid, source: Source): Process | undefined {
+    const process = this.#reached(to, source)
+    return process !== undefined && isServer(process) ? undefined : process
+  }
+
   /** What traps exits gets a message, which needs room like any other. */
   #toldToExit(from: Pid, to: Pid, wireReason: unknown, source: Source): void {
     const { core } = this.#parts
     const process = this.#reached(to, source)
     if (process === undefined) return
+    if (isServer(process)) return core.notices.note('exitRefused', process, from)
     const reason = reasonFromWire(brief(wireReason, source))
     const isMessage = process.trapExit && reason !== 'kill'
     if (isMessage && !core.hasRoom(process, source.frameBytes ?? 0)) {

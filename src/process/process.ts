@@ -38,7 +38,12 @@ export type ProcessStatus =
   | 'stopping'
   | 'ended'
 
-export type NoticeKind = 'mailboxFull' | 'unknownCast' | 'unexpectedMessage' | 'lateFailure'
+export type NoticeKind =
+  | 'mailboxFull'
+  | 'unknownCast'
+  | 'unexpectedMessage'
+  | 'lateFailure'
+  | 'exitRefused'
 
 /** Somebody of this node, or of another, who wants to hear of an end. */
 export class Monitor {
