@@ -12,8 +12,9 @@ import { isLineage, relation } from './lineage.js'
 import type { Origin } from './origin.js'
 import { PidTable, pidOfOrigin } from './pid-table.js'
 import { RowMap } from './row-map.js'
+import { anyStamps } from './stamps.js'
 import type { ChangeReason, Put } from './table.js'
-import { checkRow, isCount, isFlag } from './wire-check.js'
+import { checkRow, isFlag } from './wire-check.js'
 
 export type { Claim, Reservation } from './claim.js'
 export { beats } from './claim-order.js'
@@ -51,6 +52,8 @@ export class ClaimTable extends PidTable<Claim> {
   readonly reserved = new Map<string, Reservation>()
   /** Keys that some node has lost to an owner whose claim is not here yet, and for how many rounds. */
   private readonly contested = new Map<string, number>()
+  /** It has had a claim, or somebody was granted one. */
+  wasWritten = false
   private readonly order = new ClaimOrder()
   /** Keys that this node asks for, and the latest epoch of a claim of theirs that has come meanwhile. */
   private readonly followed = new Map<string, number>()
@@ -60,6 +63,7 @@ export class ClaimTable extends PidTable<Claim> {
   constructor(
     own: Origin,
     private readonly onChange: (change: ClaimChange) => void,
+    private readonly stamps = anyStamps,
   ) {
     super(own)
   }
@@ -115,6 +119,10 @@ export class ClaimTable extends PidTable<Claim> {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.byKey.size === 0 && this.reserved.size === 0
+  }
+
   /** How many keys have a visible owner that is a process. */
   get size(): number {
     return this.count.of((claims) => this.visible(claims)?.pid !== undefined)
@@ -127,7 +135,7 @@ export class ClaimTable extends PidTable<Claim> {
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
     const [id, key, pid, epoch, forced, meta, lineage] = put
-    const isValid = isCount(epoch) && isFlag(forced)
+    const isValid = this.stamps.isPossible(epoch) && isFlag(forced)
     checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
     this.set(
       {
@@ -147,6 +155,7 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   set(claim: Claim, reason: ChangeReason): void {
+    this.wasWritten = true
     const entry = this.byKey.get(claim.id)
     const before = told(entry)
     const previous = ofOrigin(entry, claim.origin)
@@ -163,7 +172,7 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   sawEpoch(epoch: number): void {
-    if (epoch > this.epochMax) this.epochMax = epoch
+    if (epoch > this.epochMax && this.stamps.mayRaise(epoch)) this.epochMax = epoch
   }
 
   delete(origin: Origin, id: string, reason: ChangeReason): void {

@@ -39,6 +39,10 @@ export class GroupTable extends PidTable<Membership> {
     super(own)
   }
 
+  get isEmpty(): boolean {
+    return this.byGroup.size === 0
+  }
+
   *members(groupId: string): IterableIterator<Membership> {
     const rows = this.byGroup.get(groupId)
     if (!rows) return

@@ -38,10 +38,11 @@ export class Home {
     const before = table.reserved.get(id)
     const isRace = before !== undefined && before.node !== node
     const epoch = Math.max(table.epochMax, epochMax, over) + (isRace ? LEAP : 1)
-    table.epochMax = epoch
+    table.sawEpoch(epoch)
     const known = force || over > 0 ? lineageKnown(table, id) : undefined
     // Of several that race the one granted first may write its claim last, with an epoch later than the next one's.
     const lineage = known && isRace ? lineageUpTo(epoch - 1, known) : known
+    table.wasWritten = true
     table.reserved.set(id, { node, creation, request: number, pid, epoch, over, lineage })
     return lineage ? [number, 'granted', epoch, lineage] : [number, 'granted', epoch]
   }

@@ -6,6 +6,9 @@
  */
 import type { Origin } from './origin.js'
 
+/** From then on the comparisons are an hour and a half apart at most. */
+const SKIPS_MAX = 9
+
 export class InStream {
   applied = 0
   exact = false
@@ -20,6 +23,9 @@ export class InStream {
   askedAt: number | undefined
   /** When all rows of a shared table were last compared on this connection. */
   comparedAt: number | undefined
+
+  /** How often in a row rows of that comparison made no sense here, up to a limit. */
+  skips = 0
 
   constructor(readonly origin: Origin) {}
 
@@ -62,6 +68,11 @@ export class InStream {
     this.snapshot = 0
     this.exact = true
     this.askedAt = undefined
+  }
+
+  /** Rows that differed have come; `skipped`: some of them were left out. */
+  compared(skipped: boolean): void {
+    this.skips = skipped ? Math.min(this.skips + 1, SKIPS_MAX) : 0
   }
 
   /** What is here cannot be continued: only a new snapshot makes it exact again. */

@@ -23,6 +23,7 @@ export abstract class PidTable<R extends PidRow> implements Table {
 
   constructor(readonly own: Origin) {}
 
+  abstract readonly isEmpty: boolean
   abstract snapshot(): Iterable<Put>
   abstract put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void
   abstract delete(origin: Origin, id: string, reason: ChangeReason): void

@@ -6,6 +6,7 @@
  * them at the commit. Rule for shared rows, which outlive their writer: streams bring them quickly,
  * and whoever sees by the heads that a member's table differs has that member send what it has.
  */
+import { CitadelError } from '../base/errors.js'
 import { deletedId, isDeletion, removalReason } from './deletion.js'
 import { InStream } from './in-stream.js'
 import type { Row } from './origin.js'
@@ -13,6 +14,7 @@ import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
 import type { ScopeMessage } from './scope-message.js'
 import type { Digests, Op, OwnedTable, Put, SharedTable } from './table.js'
+import { checkRow, isOp } from './wire-check.js'
 
 export interface Outgoing {
   /** A node, or undefined for every member that is up. */
@@ -26,7 +28,9 @@ export interface ReplicaOptions {
   own: Origin
   now: () => number
   /** Updates kept for peers that missed some. */
-  logMax?: number
+  logMax?: number | undefined
+  /** A row of a node was left out, and why. */
+  skipped?: ((node: string, why: unknown) => void) | undefined
 }
 
 interface Cursor {
@@ -248,7 +252,9 @@ export class Replica {
   offered(node: string, puts: readonly Put[]): void {
     const stream = this.ins.get(node)
     if (this.table.owned || !stream) return
-    for (const put of puts) this.table.put(stream.origin, put, stream.mark, 'normal')
+    let skipped = 0
+    for (const put of puts) if (!this.apply(stream, put)) skipped++
+    stream.compared(skipped > 0)
   }
 
   // --- long work, in slices
@@ -338,17 +344,29 @@ export class Replica {
     }
   }
 
-  private apply(stream: InStream, op: Op): void {
+  /** One row that makes no sense is left out, and those beside it are not. */
+  private apply(stream: InStream, op: Op): boolean {
     const { origin } = stream
-    if (isDeletion(op)) this.table.delete(origin, deletedId(op), removalReason(op))
-    else this.table.put(origin, op, stream.mark, stream.exact ? 'normal' : 'node_up')
+    try {
+      checkRow(isOp(op), 'row', origin.node)
+      if (isDeletion(op)) this.table.delete(origin, deletedId(op), removalReason(op))
+      else this.table.put(origin, op, stream.mark, stream.exact ? 'normal' : 'node_up')
+      return true
+    } catch (error) {
+      if (!(error instanceof CitadelError)) throw error
+      this.options.skipped?.(origin.node, error)
+      return false
+    }
   }
 
   private compare(stream: InStream, table: SharedTable, { living, all }: Digests): void {
     const now = this.options.now()
     const mine = table.digests
-    const isDue = stream.comparedAt === undefined || now - stream.comparedAt >= COMPARE_ALL_MS
-    if (living === mine.living && (all === mine.all || !isDue)) return
+    const pauseMs = COMPARE_ALL_MS * 2 ** stream.skips
+    const isDue = stream.comparedAt === undefined || now - stream.comparedAt >= pauseMs
+    if (living === mine.living && all === mine.all) return
+    // Rows that are left out here each time keep the tables different: that is looked at ever more rarely.
+    if (!isDue && (living === mine.living || stream.skips > 0)) return
     stream.comparedAt = now
     const message = ['d', this.scope, table.partDigests()] as const
     this.outgoing.push({ to: stream.origin.node, message })

@@ -4,19 +4,16 @@
  * table in docs/protocol.md explains each.
  */
 import { CitadelError } from '../base/errors.js'
-import type { Pid } from '../term/pid.js'
+import { Pid } from '../term/pid.js'
 import type { Lineage } from './claim.js'
 import { PARTS } from './row-digests.js'
 import type { Op, Put } from './table.js'
 import {
   type Check,
-  isAnything,
   isClaimScope,
   isCount,
   isFlag,
-  isOp,
   isPidOrNull,
-  isPut,
   isScope,
   isText,
   listOf,
@@ -91,37 +88,74 @@ export type ScopeMessage =
   /** in quorum mode: the sender keeps its promise to the receiver for a lease from that beat on. */
   | readonly ['e', beat: number]
 
-const head = tupleOf(isScope, isCount, isCount, isCount, isCount)
-const claim = tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isCount, isCount)
-const answer = tupleOf(isCount, isText, isAnything)
+/** A list of which each element stands for itself: those that make no sense are left out. */
+interface Each {
+  readonly each: (isStamp: Check) => Check
+}
+type Field = Check | Each
+
+const heads: Each = { each: () => tupleOf(isScope, isCount, isCount, isCount, isCount) }
+const claims: Each = {
+  each: (isStamp) =>
+    tupleOf(isCount, isCount, isClaimScope, isText, isPidOrNull, isFlag, isStamp, isStamp),
+}
+const answers: Each = {
+  each: (isStamp) => {
+    const shapes: Readonly<Record<string, Check>> = {
+      granted: tupleOf(isCount, isText, isStamp),
+      taken: tupleOf(isCount, isText, (value) => value instanceof Pid),
+      busy: tupleOf(isCount, isText),
+      wrong_view: tupleOf(isCount, isText),
+    }
+    return (value) => {
+      const type: unknown = Array.isArray(value) ? value[1] : undefined
+      return typeof type === 'string' && Object.hasOwn(shapes, type) && shapes[type]!(value)
+    }
+  },
+}
 const partDigests: Check = (value) => listOf(isCount)(value) && (value as number[]).length === PARTS
 
 /** What follows the letter of each message. */
-const FIELDS: Readonly<Record<string, readonly Check[]>> = {
-  h: [isCount, listOf(head), isCount, isCount],
-  u: [isScope, isCount, listOf(isOp), isFlag],
+const FIELDS: Readonly<Record<string, readonly Field[]>> = {
+  h: [isCount, heads, isCount, isCount],
+  // Each update counts, so those that make no sense are left out where they are applied.
+  u: [isScope, isCount, Array.isArray, isFlag],
   a: [isScope, isCount],
   n: [isScope, isCount],
-  s: [isScope, isCount, isCount, isCount, listOf(isPut)],
+  s: [isScope, isCount, isCount, isCount, Array.isArray],
   c: [isScope, isCount, isCount],
   d: [isScope, partDigests],
-  o: [isScope, listOf(isPut)],
-  q: [listOf(claim)],
-  g: [listOf(answer)],
+  o: [isScope, Array.isArray],
+  q: [claims],
+  g: [answers],
   r: [listOf(isCount)],
   e: [isCount],
 }
 
-/** Checks the shape of a message; the fields of rows are checked where they are applied. */
-export function parseScopeMessage(term: unknown): ScopeMessage {
+/**
+ * Checks the shape of a message; rows are checked where they are applied. What is one of many there
+ * and makes no sense is left out, and `skipped` is told how many: others may be to blame for it.
+ */
+export function parseScopeMessage(
+  term: unknown,
+  isStamp: Check = isCount,
+  skipped: (count: number) => void = () => undefined,
+): ScopeMessage {
   const letter: unknown = Array.isArray(term) ? term[0] : undefined
   if (typeof letter !== 'string' || !Object.hasOwn(FIELDS, letter)) throw unknownMessage('')
   const message = term as unknown[]
   const fields = FIELDS[letter]!
   if (message.length !== fields.length + 1) throw unknownMessage(` (${letter}: its length)`)
-  const wrong = fields.findIndex((check, at) => !check(message[at + 1]))
+  const isField = (field: Field): Check => (typeof field === 'function' ? field : Array.isArray)
+  const wrong = fields.findIndex((field, at) => !isField(field)(message[at + 1]))
   if (wrong >= 0) throw unknownMessage(` (${letter}: field ${wrong + 1})`)
-  return term as ScopeMessage
+  const at = fields.findIndex((field) => typeof field !== 'function')
+  if (at < 0) return term as ScopeMessage
+  const list = message[at + 1] as unknown[]
+  const kept = list.filter((fields[at] as Each).each(isStamp))
+  if (kept.length === list.length) return term as ScopeMessage
+  skipped(list.length - kept.length)
+  return message.with(at + 1, kept) as unknown as ScopeMessage
 }
 
 const unknownMessage = (detail: string): CitadelError =>

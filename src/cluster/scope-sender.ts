@@ -5,6 +5,7 @@ import type { Beats } from './beats.js'
 import { ClaimTable } from './claim-table.js'
 import type { Scope } from './scope.js'
 import type { ScopeMessage } from './scope-message.js'
+import type { ScopeSet } from './scope-set.js'
 import type { ViewTracker } from './view.js'
 
 export const SCOPES_ENDPOINT = 'citadel_scopes'
@@ -19,14 +20,14 @@ export class ScopeSender {
   constructor(
     private readonly mesh: SenderMesh,
     private readonly views: ViewTracker,
-    private readonly scopes: ReadonlyMap<string, Scope>,
+    private readonly scopes: Pick<ScopeSet, 'replicas' | 'told'>,
     /** The members that can be reached. */
     private readonly up: ReadonlySet<string>,
   ) {}
 
   /** What the replicas have written, and what they want to say. */
   updates(): void {
-    for (const { replica } of this.scopes.values()) {
+    for (const replica of this.scopes.replicas()) {
       replica.flush()
       this.drain(replica)
     }
@@ -45,8 +46,9 @@ export class ScopeSender {
     this.updates()
     const view = this.views.current.id
     const oldest = arbiter.oldestRequest()
+    const told = [...this.scopes.told()]
     for (const node of to === undefined ? this.up : [to]) {
-      const heads = [...this.scopes].map(([name, { replica, table }]) => {
+      const heads = told.map(([name, { replica, table }]) => {
         const { living, all } = replica.digests
         const mark = table instanceof ClaimTable ? table.epochMax : living
         return [name, replica.out.seq, replica.applied(node), mark, all] as const

@@ -9,6 +9,7 @@ import { GroupTable, type MembershipChange } from './group-table.js'
 import { Origin } from './origin.js'
 import { Replica } from './replica.js'
 import { type SpecRow, SpecTable } from './spec-table.js'
+import type { Stamps } from './stamps.js'
 
 interface Changes {
   c: ClaimChange
@@ -34,7 +35,10 @@ export interface ScopeOptions {
   node: string
   creation: number
   now: () => number
-  logMax?: number
+  logMax?: number | undefined
+  stamps: Stamps
+  /** A row of a node was left out. */
+  skipped: (node: string, why: unknown) => void
 }
 
 export function makeScope(name: string, options: ScopeOptions): Scope {
@@ -43,25 +47,25 @@ export function makeScope(name: string, options: ScopeOptions): Scope {
   const tell = (change: unknown): void => {
     for (const listener of listeners) listener(change as never)
   }
-  const table = makeTable(name, own, options.now, tell)
-  const { now, logMax } = options
-  const replica = new Replica({ scope: name, table, own, now, logMax })
+  const table = makeTable(name, own, options, tell)
+  const { now, logMax, skipped } = options
+  const replica = new Replica({ scope: name, table, own, now, logMax, skipped })
   return { kind: name[0] as ScopeKind, own, table, replica, listeners } as Scope
 }
 
 function makeTable(
   name: string,
   own: Origin,
-  now: () => number,
+  { now, stamps }: ScopeOptions,
   tell: (change: unknown) => void,
 ): ClaimTable | GroupTable | SpecTable {
   switch (name.slice(0, 2)) {
     case 'c:':
-      return new ClaimTable(own, tell)
+      return new ClaimTable(own, tell, stamps)
     case 'g:':
       return new GroupTable(own, tell)
     case 's:':
-      return new SpecTable(now, tell)
+      return new SpecTable(now, tell, stamps)
     default:
       throw new CitadelError('bad_format', `A scope named "${name}" is not of this release.`)
   }

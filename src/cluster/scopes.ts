@@ -5,10 +5,10 @@
  * from the caller afterwards sees the row as well.
  */
 import type { Clock, Timer } from '../base/clock.js'
-import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Encoded } from '../mesh/control-writer.js'
 import type { MeshEvent } from '../mesh/mesh-event.js'
+import { QuietLog } from '../mesh/quiet-log.js'
 import type { Pid } from '../term/pid.js'
 import { Acknowledgements } from './acknowledgements.js'
 import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
@@ -17,21 +17,24 @@ import type { Beats } from './beats.js'
 import type { Lineage } from './claim.js'
 import { type Claim, type ClaimChange, type ClaimTable, claimPut } from './claim-table.js'
 import { deletionOf } from './deletion.js'
+import { EarliestTimer } from './earliest-timer.js'
 import { FlushTurns } from './flush-turns.js'
 import { heldGrant, type Prepare } from './held-grant.js'
 import { dropReservations } from './home.js'
+import { OddInput } from './odd-input.js'
 import type { Ownership } from './ownership.js'
 import { PacedStarts } from './paced-starts.js'
-import { makeScope, type Scope, type ScopeKind } from './scope.js'
+import type { Scope, ScopeKind } from './scope.js'
 import { parseScopeMessage, type ScopeMessage } from './scope-message.js'
 import { ScopeSender } from './scope-sender.js'
+import { ScopeSet } from './scope-set.js'
 import { SlowWork } from './slow-work.js'
+import { Stamps } from './stamps.js'
 import type { RemovalReason } from './table.js'
 import { ViewTracker } from './view.js'
 
 const NEVER = Number.POSITIVE_INFINITY
 const HEADS_EVERY_MS = 1_000
-const SCOPES_MAX = 10_000
 /** How long the end of a child is remembered, against members that were away meanwhile. */
 const TOMBSTONE_MS = 3_600_000
 
@@ -62,13 +65,9 @@ export class Scopes {
   readonly creation: number
   readonly clock: Clock
   readonly views: ViewTracker
-  /**
-   * Microseconds since 1970 when this node started: epochs, and versions of specs, go on rising when
-   * no node that knows the earlier ones is left or can be reached, as long as wall clocks do and fewer
-   * than a million a second are given.
-   */
-  private readonly startedAt: number
-  private readonly scopes = new Map<string, Scope>()
+  private readonly stamps: Stamps
+  private readonly odd: OddInput
+  private readonly scopes: ScopeSet
   private readonly arbiter: Arbiter
   private readonly beats: Beats | undefined
   private readonly starts: PacedStarts
@@ -81,7 +80,7 @@ export class Scopes {
   private readonly flushTurns: FlushTurns
   private readonly slowWork: SlowWork
   private readonly sender: ScopeSender
-  private retryTimer: { at: number; timer: Timer } | undefined
+  private readonly retry: EarliestTimer
   private tickTimer: Timer | undefined
   private stopListening: (() => void) | undefined
 
@@ -90,14 +89,20 @@ export class Scopes {
     this.node = mesh.name
     this.creation = mesh.creation
     this.clock = clock
-    this.startedAt = Math.floor(clock.wallTime() * 1_000)
+    this.stamps = new Stamps(() => clock.wallTime())
+    this.odd = new OddInput(new QuietLog(options.log, clock))
+    this.scopes = this.scopeSet()
     this.views = new ViewTracker(mesh.name, mesh.creation)
     this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up)
     this.flushTurns = new FlushTurns(clock, () => this.flush())
+    this.retry = new EarliestTimer(clock, () => {
+      this.carryOn(this.now())
+      this.changed()
+    })
     this.starts = new PacedStarts(options.clock)
     this.slowWork = new SlowWork({
       clock: options.clock,
-      replicas: () => this.replicas(),
+      replicas: () => this.scopes.replicas(),
       pendingBytes: (node) => mesh.pendingBytes(node),
       changed: () => void this.changed(),
       send: (replica, node, message) => {
@@ -118,7 +123,7 @@ export class Scopes {
       log: this.options.log,
       now: this.now,
       table: (scope) => this.scope<'c'>(scope).table,
-      claimScopes: () => this.claimScopes(),
+      claimScopes: () => this.scopes.claimScopes(),
       isUp: (node) => this.isUp(node),
       synced: (node) => this.synced(node),
       hasLooked: this.options.hasLooked ?? (() => true),
@@ -136,44 +141,48 @@ export class Scopes {
     this.stopListening?.()
     this.slowWork.stop()
     this.tickTimer?.cancel()
-    this.retryTimer?.timer.cancel()
+    this.retry.cancel()
     this.tickTimer = undefined
     this.arbiter.stop()
     this.acknowledgements.releaseAll()
   }
 
-  /** The scope of that name, made on first use here or by any member. */
+  /** The scope of that name, made on first use. */
   scope<K extends ScopeKind>(name: string): Scope<K> {
-    let scope = this.scopes.get(name)
-    if (!scope) {
-      if (this.scopes.size >= SCOPES_MAX) {
-        throw new CitadelError(
-          'limit_exceeded',
-          `There are ${SCOPES_MAX} scopes already; stop some supervisors.`,
-        )
-      }
-      scope = makeScope(name, {
-        ...this.options,
-        node: this.node,
-        creation: this.creation,
-        now: this.now,
+    return this.scopes.use<K>(name)
+  }
+
+  private scopeSet(): ScopeSet {
+    const { clock, logMax } = this.options
+    return new ScopeSet({
+      node: this.node,
+      creation: this.creation,
+      now: this.now,
+      logMax,
+      stamps: this.stamps,
+      // Microseconds since 1970: epochs, and versions of specs, go on rising when no node that knows the
+      // earlier ones is left or can be reached, as long as wall clocks do and fewer than a million a
+      // second are given.
+      startedAt: Math.floor(clock.wallTime() * 1_000),
+      created: (name, scope) => this.created(name, scope),
+      // Of what others name and this node does not use, it hears by their heads.
+      used: ({ replica }) => {
+        for (const node of this.members.keys()) replica.catchUp(node)
+        this.changed()
+      },
+      isMember: (node) => this.views.current.creationOf(node) !== undefined,
+      skipped: (node, why) => this.odd.row(node, why),
+      refused: (node) => this.odd.scope(node),
+    })
+  }
+
+  private created(name: string, scope: Scope): void {
+    if (scope.kind === 'c') {
+      ;(scope as Scope<'c'>).listeners.add((change) => {
+        for (const tell of this.claimListeners) tell(name, change)
       })
-      this.scopes.set(name, scope)
-      if (scope.kind === 'c') {
-        const { listeners, table } = scope as Scope<'c'>
-        table.sawEpoch(this.startedAt)
-        listeners.add((change) => {
-          for (const tell of this.claimListeners) tell(name, change)
-        })
-      }
-      if (scope.kind === 's') (scope as Scope<'s'>).table.raiseVersion(this.startedAt)
-      for (const [node, creation] of this.members) {
-        scope.replica.memberUp(node, creation)
-        scope.replica.catchUp(node)
-      }
-      this.changed()
     }
-    return scope as unknown as Scope<K>
+    for (const [node, creation] of this.members) scope.replica.memberUp(node, creation)
   }
 
   /** Whether an owner has to know that it is one no more before somebody else becomes one. */
@@ -205,7 +214,7 @@ export class Scopes {
   /** Whether the rows of `node` are all here. */
   synced(node: string): boolean {
     if (!this.up.has(node)) return false
-    for (const { replica } of this.scopes.values()) if (!replica.caughtUp(node)) return false
+    for (const replica of this.scopes.replicas()) if (!replica.caughtUp(node)) return false
     return true
   }
 
@@ -275,14 +284,16 @@ export class Scopes {
   /** A message of another node's driver. Malformed ones throw, which closes that connection. */
   receive(term: unknown, from: Pid): void {
     if (this.members.get(from.node) !== from.creation) return
-    this.dispatch(from.node, parseScopeMessage(term))
+    const { isPossible } = this.stamps
+    const message = parseScopeMessage(term, isPossible, (count) => this.odd.parts(from.node, count))
+    this.dispatch(from.node, message)
     if (this.hasOutput()) this.changed()
   }
 
   /** Most messages are updates that want no answer. */
   private hasOutput(): boolean {
     if (this.arbiter.hasOutput) return true
-    for (const { replica } of this.scopes.values()) if (replica.outgoing.length > 0) return true
+    for (const replica of this.scopes.replicas()) if (replica.outgoing.length > 0) return true
     return false
   }
 
@@ -314,7 +325,7 @@ export class Scopes {
     const viewChanged = this.views.add(node, creation)
     this.up.add(node)
     this.members.set(node, creation)
-    for (const { replica } of this.scopes.values()) replica.memberUp(node, creation)
+    for (const replica of this.scopes.replicas()) replica.memberUp(node, creation)
     if (viewChanged) this.sender.heads(this.arbiter, this.beats)
     else this.sender.heads(this.arbiter, this.beats, node)
   }
@@ -325,7 +336,7 @@ export class Scopes {
     this.lateReports.delete(node)
     this.views.forget(node)
     this.beats?.down(node)
-    for (const { replica } of this.scopes.values()) replica.memberDown(node)
+    for (const replica of this.scopes.replicas()) replica.memberDown(node)
     this.arbiter.nodeLost(node, this.now())
     this.acknowledgements.lost(node)
     if (this.up.size === 0) this.acknowledgements.releaseAll()
@@ -349,27 +360,34 @@ export class Scopes {
       case 'h':
         return this.heads(node, message)
       case 'u':
-        this.replica(message[1]).updates(node, message[2], message[3], message[4])
+        this.replica(node, message[1])?.updates(node, message[2], message[3], message[4])
         return this.lateReport(node)
       case 'a':
         return this.acknowledgements.acknowledged(node, message[1], message[2])
       case 'n':
-        this.replica(message[1]).need(node, message[2])
+        this.replica(node, message[1])?.need(node, message[2])
         return this.slowWork.begin()
       case 's':
-        return this.replica(message[1]).chunk(node, message[2], message[3], message[4], message[5])
+        return this.replica(node, message[1])?.chunk(
+          node,
+          message[2],
+          message[3],
+          message[4],
+          message[5],
+        )
       case 'c':
-        this.replica(message[1]).commit(node, message[2], message[3])
+        this.replica(node, message[1])?.commit(node, message[2], message[3])
         this.lateReport(node)
         return this.slowWork.begin()
       case 'd':
-        this.replica(message[1]).differs(node, message[2])
+        this.replica(node, message[1])?.differs(node, message[2])
         return this.slowWork.begin()
       case 'o':
-        return this.replica(message[1]).offered(node, message[2])
+        return this.replica(node, message[1])?.offered(node, message[2])
       case 'q': {
         const creation = this.members.get(node)!
-        const answers = message[1].map((request) =>
+        const known = message[1].filter(([, , scope]) => this.scopes.named(scope, node))
+        const answers = known.map((request) =>
           this.arbiter.answer(node, creation, request, this.now()),
         )
         this.sender.send(node, ['g', answers])
@@ -384,23 +402,20 @@ export class Scopes {
     }
   }
 
-  private *replicas(): IterableIterator<Scope['replica']> {
-    for (const { replica } of this.scopes.values()) yield replica
+  claimScopes(): IterableIterator<Scope<'c'>> {
+    return this.scopes.claimScopes()
   }
 
-  *claimScopes(): IterableIterator<Scope<'c'>> {
-    for (const scope of this.scopes.values()) {
-      if (scope.kind === 'c') yield scope as unknown as Scope<'c'>
-    }
-  }
-
-  private replica(scope: string): Scope['replica'] {
-    return this.scope(scope).replica
+  /** Of a scope that a member names; undefined: it names too many. */
+  private replica(node: string, name: string): Scope['replica'] | undefined {
+    return this.scopes.named(name, node)?.replica
   }
 
   private heads(node: string, [, view, heads, oldest, beat]: ScopeMessage & { 0: 'h' }): void {
     for (const [scope, seq, applied, mark, all] of heads) {
-      const { kind, replica, table } = this.scope(scope)
+      const known = this.scopes.named(scope, node)
+      if (!known) continue
+      const { kind, replica, table } = known
       replica.head(node, seq, { living: mark, all })
       if (kind === 'c') (table as ClaimTable).sawEpoch(mark)
       this.acknowledgements.acknowledged(node, scope, applied)
@@ -447,6 +462,7 @@ export class Scopes {
       if (kind === 's') (table as Scope<'s'>['table']).forgetTombstones(now - TOMBSTONE_MS)
       if (kind === 'c') (table as ClaimTable).ageContested()
     }
+    this.scopes.sweep()
     this.carryOn(now)
     this.sender.heads(this.arbiter, this.beats)
     this.tellView()
@@ -469,7 +485,7 @@ export class Scopes {
     }
     releases.clear()
     const at = Math.min(this.arbiter.nextTick ?? NEVER, this.beats?.dueAt ?? NEVER)
-    if (at !== NEVER) this.armRetry(at)
+    if (at !== NEVER) this.retry.at(at)
   }
 
   private carryOn(now: number): void {
@@ -479,16 +495,5 @@ export class Scopes {
       this.arbiter.wake(now)
       this.tellView()
     }
-  }
-
-  private armRetry(at: number): void {
-    if (this.retryTimer && this.retryTimer.at <= at) return
-    this.retryTimer?.timer.cancel()
-    const timer = this.options.clock.after(Math.max(0, at - this.now()), () => {
-      this.retryTimer = undefined
-      this.carryOn(this.now())
-      this.changed()
-    })
-    this.retryTimer = { at, timer }
   }
 }

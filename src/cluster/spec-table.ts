@@ -9,6 +9,7 @@ import { fingerprint } from './hash.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { addHash, RowDigests } from './row-digests.js'
+import { anyStamps } from './stamps.js'
 import type { ChangeReason, Digests, Put, SharedTable } from './table.js'
 import { Tombstones } from './tombstones.js'
 import { checkRow, isAnything, isCount, isSpan, isText, listOf } from './wire-check.js'
@@ -64,7 +65,12 @@ export class SpecTable implements SharedTable {
   constructor(
     private readonly now: () => number,
     private readonly onChange: (row: SpecRow) => void,
+    private readonly stamps = anyStamps,
   ) {}
+
+  get isEmpty(): boolean {
+    return this.rows.size === 0
+  }
 
   *snapshot(): IterableIterator<Put> {
     for (const row of this.rows.values()) yield this.agedPut(row)
@@ -73,7 +79,7 @@ export class SpecTable implements SharedTable {
   put(origin: Origin, put: Put): void {
     const [id, childId, recipe, version, author] = put
     const isEnd = recipe === null || isCount(recipe)
-    const isValid = (isEnd || isRecipe(recipe)) && isCount(version) && isText(author)
+    const isValid = (isEnd || isRecipe(recipe)) && this.isVersion(version) && isText(author)
     checkRow(isValid, 'spec', origin.node)
     this.merge({
       id,
@@ -83,6 +89,11 @@ export class SpecTable implements SharedTable {
       author: author as string,
       learnedAt: this.now() - (isEnd ? ((recipe as number | null) ?? 0) : 0),
     })
+  }
+
+  /** One from which nobody could go on would be the last word on its id. */
+  private isVersion(value: unknown): boolean {
+    return isCount(value) && this.stamps.mayRaise(value as number)
   }
 
   /** Takes the row if it is newer than what is known. True when it was. */
@@ -97,14 +108,14 @@ export class SpecTable implements SharedTable {
       this.tombstones.add(row)
       this.ended = addHash(this.ended, hash)
     }
-    if (row.version > this.versionMax) this.versionMax = row.version
+    this.raiseVersion(row.version)
     this.onChange(row)
     return true
   }
 
   /** What is written from now on is later than this version. */
   raiseVersion(version: number): void {
-    if (version > this.versionMax) this.versionMax = version
+    if (version > this.versionMax && this.stamps.mayRaise(version)) this.versionMax = version
   }
 
   /** Specs are never deleted by a stream: a tombstone is a put. */

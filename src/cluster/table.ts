@@ -23,6 +23,8 @@ export interface Table {
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void
   /** Removes a row of an origin; an unknown id is not an error. */
   delete(origin: Origin, id: string, reason: ChangeReason): void
+  /** There is no row, those of dead nodes included until they are removed. */
+  readonly isEmpty: boolean
   /** Whether each row is its origin's: `OwnedTable` or `SharedTable`. */
   readonly owned: boolean
 }

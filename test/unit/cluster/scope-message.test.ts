@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { PARTS } from '../../../src/cluster/row-digests.js'
 import { parseScopeMessage, type ScopeMessage } from '../../../src/cluster/scope-message.js'
+import { isCount, isOp } from '../../../src/cluster/wire-check.js'
 import { Pid } from '../../../src/term/pid.js'
 
 const pid = new Pid('a@h', 80, 0, 5)
@@ -29,7 +30,9 @@ describe('A message about scopes', () => {
     (...message) => {
       const broken: unknown[][] = [message.slice(0, -1), [...message, 0]]
       for (let at = 1; at < message.length; at++) {
-        for (const value of [undefined, {}, Number.NaN, -2, [null], [[]]]) {
+        const values = Array.isArray(message[at]) && message[0] !== 'd' && message[0] !== 'r'
+        // What is one of many is left out, or looked at where it is applied.
+        for (const value of [undefined, {}, Number.NaN, -2, ...(values ? [] : [[null], [[]]])]) {
           broken.push(message.map((field, index) => (index === at ? value : field)))
         }
       }
@@ -37,12 +40,27 @@ describe('A message about scopes', () => {
     },
   )
 
-  it('with a deletion whose reason is no code is refused, and one of a later release is not', () => {
-    const updates = (op: unknown): unknown[] => ['u', 'g:groups', 1, [op], false]
+  it.each(good.filter(([letter]) => 'hqg'.includes(letter)))(
+    'of the kind "%s" loses those of its parts that make no sense, and keeps the others',
+    (...message) => {
+      const at = message.findIndex(Array.isArray)
+      const [part] = message[at] as unknown as unknown[]
+      const odd = [null, 7, [], [null], {}, ['x', 'y']]
+      let left = 0
+      const list = [...odd, part, ...odd]
+      const read = parseScopeMessage(message.with(at, list as never), isCount, (count) => {
+        left += count
+      })
+      expect(read).toEqual(message)
+      expect(left).toBe(2 * odd.length)
+    },
+  )
+
+  it('takes an update for one only when its deletion has a code for a reason, or is of a later release', () => {
     for (const code of [-1, 0.5, 'process_down', null, undefined, {}]) {
-      expect(() => parseScopeMessage(updates(['id', code]))).toThrow(/does not know/)
+      expect(isOp(['id', code])).toBe(false)
     }
-    expect(parseScopeMessage(updates(['id', 99]))).toEqual(updates(['id', 99]))
+    for (const op of ['id', ['id', 99], ['id', 1, 2]]) expect(isOp(op)).toBe(true)
   })
 
   it('of an unknown kind is refused', () => {
