@@ -276,11 +276,8 @@ export class Node {
       log: this.log,
       looked: this.connector?.looked,
       left: () => this.supervisors.delete(name),
-      startServer: (server: string, share: SupervisorShare, startedAgain: (pid: Pid) => void) =>
-        this.servers.keep(
-          () => this.root.spawn(SupervisorServer, [share], { name: server }),
-          startedAgain,
-        ),
+      startServer: (name: string, share: SupervisorShare, again: (pid: Pid) => void) =>
+        this.servers.keep(() => this.root.spawn(SupervisorServer, [share], { name }), again),
     }
     const modules = { ...this.options.modules, ...options.modules }
     const weight = options.weight ?? this.options.weight
