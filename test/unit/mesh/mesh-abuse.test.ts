@@ -118,6 +118,29 @@ describe('one connection is closed and nothing else', () => {
     await unhurt()
   })
 
+  test('and not thousands dialled for a capability with 10,000 addresses and 10,000 members', async () => {
+    const port = Number(/:(\d+)$/.exec(b.mesh.addresses[0]!)![1])
+    const members = Array.from({ length: 10_000 }, (_, n) => ({
+      node: `m${n}@127.0.0.1`,
+      creation: 1,
+      addresses: [`tcp://127.0.0.1:${port}`, `tcp://127.0.0.1:${1 + n}`],
+    }))
+    const addresses = Array.from({ length: 10_000 }, (_, n) => `tcp://127.0.0.1:${1 + n}`)
+    const offer = { version: 1, features: [], modules: [], weight: 1, addresses, members }
+    const encoded = b.mesh.encode({ type: 'capability', ...offer })
+    let most = 0
+    const before = a.transport.connections.size
+    expect(b.mesh.sendEncoded(A, 'citadel', encoded)).toBe(true)
+    for (let look = 0; look < 40; look++) {
+      await new Promise((resolve) => setTimeout(resolve, 25))
+      most = Math.max(most, a.transport.connections.size - before)
+    }
+    expect(most).toBeGreaterThan(0)
+    // Some of those that have just ended are still counted.
+    expect(most).toBeLessThanOrEqual(32)
+    await unhurt()
+  })
+
   test('for a goodbye and a status that are malformed, which are ignored', async () => {
     const bare = await intruder()
     const system = { name: 'citadel', node: A }
