@@ -9,9 +9,14 @@ import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 export type ClaimOutcome =
   /** With the lineage of the claim, if whoever decides knows that it comes after another one. */
   | { type: 'granted'; epoch: number; lineage?: Lineage | undefined }
-  | { type: 'taken'; pid: Pid }
-  /** The deadline passed while the home could not be asked, or while another was about to get it. */
-  | { type: 'unavailable' | 'timeout' }
+  | { type: 'taken'; pid: Pid; mayStand?: boolean }
+  /**
+   * The deadline passed while the home could not be asked, or while another was about to get it. With
+   * `mayStand` it is not known whether the claim was made, and may yet be found to stand.
+   */
+  | { type: 'unavailable' | 'timeout'; mayStand?: boolean }
+
+export type Refusal = Exclude<ClaimOutcome, { type: 'granted' }>
 
 /** Called once: the grant is used, or it is not wanted any more. */
 export type GoOn = (isWanted: boolean, now: number) => void

@@ -7,9 +7,10 @@ import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Pid } from '../term/pid.js'
+import type { Refusal } from './arbiter.js'
 import { type Child, type OwnIdentity, refused } from './child.js'
 import type { Claim, Lineage } from './claim.js'
-import type { HandoffOffer, HandoffStep } from './handoff-offer.js'
+import { type HandoffOffer, type HandoffStep, MAY_HAVE_WON } from './handoff-offer.js'
 import { lineageAt, namedLineage } from './lineage.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort, ServerModule } from './process-port.js'
@@ -92,7 +93,7 @@ export class Arrivals {
     if (pid) this.parts.processes.exit(pid, 'kill')
     // It has perhaps acted with the token that it was to have.
     if (identity) throw discarded(offer, failure)
-    throw refused(childId, outcome)
+    throw notGranted(childId, outcome as Refusal)
   }
 
   /** The token of a process that is about to come here. */
@@ -153,6 +154,11 @@ export class Arrivals {
   }
 }
 
+function notGranted(childId: unknown, outcome: Refusal): CitadelError {
+  const error = refused(childId, outcome)
+  return outcome.mayStand ? new CitadelError(MAY_HAVE_WON, error.message) : error
+}
+
 function notWanted({ childId }: HandoffOffer): CitadelError {
   return new CitadelError(
     'no_placement',
@@ -164,5 +170,5 @@ function notWanted({ childId }: HandoffOffer): CitadelError {
 function discarded({ childId }: HandoffOffer, failure: unknown): CitadelError {
   const why =
     failure instanceof Error ? failure.message : 'it is not wanted there, or another one has won'
-  return new CitadelError('init_failed', `Child ${showKey(childId)} did not begin: ${why}`)
+  return new CitadelError(MAY_HAVE_WON, `Child ${showKey(childId)} did not begin: ${why}`)
 }

@@ -58,7 +58,7 @@ const NEVER_ASKED: ReadonlySet<ErrorCode> = new Set([
   'bad_argument',
 ])
 
-/** What the other side answers when no process of the child has begun there. */
+/** What the other side answers when no process of the child has begun there, and nothing that it asked may stand. */
 const NEVER_BEGUN: ReadonlySet<ErrorCode> = new Set([
   ...NEVER_ASKED,
   'no_placement',
@@ -246,7 +246,11 @@ export class Departures {
         if (this.isLost(child, departure)) return { reason: 'another process has its id' }
         return { won: owner }
       }
-      if (outcome.type === 'granted') return { reason }
+      if (outcome.type === 'granted') {
+        // The other side may have won for a while, and its keys with it.
+        await this.parts.rows.keepKeys(departure.pid)
+        return { reason }
+      }
       if (child.stopping) return { reason: 'the child was stopped' }
       await this.parts.pause(RETRY_MS)
     }

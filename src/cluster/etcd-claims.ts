@@ -14,62 +14,19 @@ import type { Lease } from '../base/lease.js'
 import { revisionOf, toBase64 } from '../etcd/fields.js'
 import type { LeaseTerms, NodeLease } from '../etcd/node-lease.js'
 import type { Pid } from '../term/pid.js'
-import type { Claiming, ClaimOutcome, GoOn } from './arbiter.js'
+import type { Claiming, GoOn, Refusal } from './arbiter.js'
 import type { Claim, ClaimTable } from './claim-table.js'
 import { claimKey, type EtcdOwner, markKey, ownerOf, ownerText, withEpoch } from './etcd-keys.js'
+import { type Answer, batchAnswers, batchBody, type Found, restoreBody } from './etcd-operations.js'
 import {
-  type Answer,
-  batchAnswers,
-  batchBody,
-  type Found,
-  type Operation,
-  restoreBody,
-} from './etcd-operations.js'
+  type Attempt,
+  type Drop,
+  dropOf,
+  type KeyWork,
+  operationOf,
+  type Work,
+} from './etcd-work.js'
 import { KeyQueue } from './key-queue.js'
-
-interface KeyWork {
-  readonly name: string
-  /** Of the key in etcd, as base64, as all values here. */
-  readonly key: string
-}
-
-/** A claim that is being asked for. */
-interface Attempt extends KeyWork {
-  readonly type: 'claim'
-  readonly claim: Claiming
-  readonly value: string
-  /** What it may write over, besides nothing. */
-  over: Found | undefined
-  /** Since when etcd has not said anything about it. */
-  since: number
-  /** Since when etcd names an owner that this node does not know. */
-  doubtSince: number | undefined
-  doubted: Pid | undefined
-  retryAt: number
-  tries: number
-  /** It may have been written. */
-  isAsked: boolean
-  /** Whoever wanted it has an answer. */
-  isOver: boolean
-  /** The lease of the owner in its way. */
-  blockedBy: string | undefined
-}
-
-/** The key is not wanted any more. */
-interface Drop extends KeyWork {
-  readonly type: 'drop'
-  readonly epoch?: number
-  readonly operation: Operation
-}
-
-/** A claim over another one was of no use: that one gets its key back. */
-interface Restore extends KeyWork {
-  readonly type: 'restore'
-  readonly value: string
-  readonly before: Found
-}
-
-type Work = Attempt | Drop | Restore
 
 export interface ClaimsCall {
   readonly body: object
@@ -102,10 +59,12 @@ const PATIENCE_MS = 1_200
 /** How long an owner that etcd names may still be on its way to this node. */
 const DOUBT_MS = 500
 const LOOK_MS = 50
+/** How often it is looked after a key that was let go while somebody had written over it: ten seconds. */
+const LOOKS_MAX = 26
 
 export class EtcdClaims {
   private readonly attempts = new Set<Attempt>()
-  private readonly waiting = new Set<Attempt>()
+  private readonly waiting = new Set<Attempt | Drop>()
   private readonly queue = new KeyQueue<Work>()
   private readonly underWay = new Set<ClaimsCall>()
   private readonly mark: string
@@ -144,6 +103,7 @@ export class EtcdClaims {
       retryAt: 0,
       tries: 0,
       isAsked: false,
+      mayStand: false,
       isOver: false,
       blockedBy: undefined,
     }
@@ -157,7 +117,8 @@ export class EtcdClaims {
     if (this.parts.nodeLease.id === undefined) return
     const work = this.keyWork(scope, id)
     const operation = { type: 'delete', key: work.key, revision: epoch } as const
-    this.queue.add({ type: 'drop', ...work, epoch, operation })
+    const gone = { scope, id, epoch }
+    this.queue.add({ type: 'drop', ...work, operation, gone, retryAt: 0, tries: 0 })
   }
 
   /** When `tick` is wanted next. */
@@ -174,9 +135,9 @@ export class EtcdClaims {
     if (this.attempts.size > 0 && now >= this.lookAt) this.endLate(now)
     if (now < this.earliestRetry) return
     this.earliestRetry = Number.POSITIVE_INFINITY
-    for (const attempt of [...this.waiting]) {
-      if (now < attempt.retryAt) this.earliestRetry = Math.min(this.earliestRetry, attempt.retryAt)
-      else this.resume(attempt)
+    for (const work of [...this.waiting]) {
+      if (now < work.retryAt) this.earliestRetry = Math.min(this.earliestRetry, work.retryAt)
+      else this.resume(work)
     }
   }
 
@@ -287,7 +248,7 @@ export class EtcdClaims {
       case 'claim':
         return this.claimAnswered(work, answer, revision, now)
       case 'drop':
-        return this.dropAnswered(work, answer)
+        return this.dropAnswered(work, answer, now)
       case 'restore':
         return this.queue.done(work)
     }
@@ -296,24 +257,34 @@ export class EtcdClaims {
   private claimAnswered(attempt: Attempt, answer: Answer, revision: number, now: number): void {
     attempt.isAsked = false
     attempt.since = now
-    if (answer.isDone) return this.granted(attempt, revision)
+    if (answer.isDone) return this.granted(attempt, revision, now)
     const { found } = answer
+    attempt.mayStand = found?.value === attempt.value
     if (!found) return this.queue.again(attempt)
     const isMine = found.value === attempt.value && found.lease === this.parts.nodeLease.id
-    if (isMine) return this.granted(attempt, found.revision)
+    if (isMine) return this.granted(attempt, found.revision, now)
     if (attempt.isOver) return this.queue.done(attempt)
     this.occupied(attempt, found, now)
   }
 
-  private granted(attempt: Attempt, epoch: number): void {
+  private granted(attempt: Attempt, epoch: number, now: number): void {
     const { isOver, blockedBy, claim } = attempt
+    const other = isOver ? undefined : this.otherOwner(claim)
+    if (other) {
+      attempt.doubted = other
+      attempt.blockedBy = undefined
+      this.queue.again(this.giveBack(attempt))
+      return this.postpone(attempt, now)
+    }
     const { endings } = this
     this.attempts.delete(attempt)
     if (!isOver && claim.prepare) claim.prepare(epoch, this.prepared(attempt, epoch))
     else this.used(attempt, !isOver && claim.done({ type: 'granted', epoch }), endings)
     if (this.endings !== endings || blockedBy === undefined) return
     // The lease in the way is gone, and with it all its keys.
-    for (const other of [...this.waiting]) if (other.blockedBy === blockedBy) this.resume(other)
+    for (const other of [...this.waiting]) {
+      if (other.type === 'claim' && other.blockedBy === blockedBy) this.resume(other)
+    }
   }
 
   /** It has the key in etcd while it prepares for it, unless the lease ends. */
@@ -331,6 +302,16 @@ export class EtcdClaims {
     if (this.endings !== endings) return
     if (isUsed) this.queue.done(attempt)
     else this.queue.again(this.giveBack(attempt))
+  }
+
+  /**
+   * What this node knows itself is looked at last: the owner may have lost the key and be about to get it
+   * again, such as the old side of a move whose new side has died.
+   */
+  private otherOwner({ scope, id, over }: Claiming): Pid | undefined {
+    if (over !== undefined) return undefined
+    const owner = this.parts.tables(scope).find(id)
+    return owner?.origin.node === this.parts.node ? undefined : owner?.pid
   }
 
   /** Somebody has the key. */
@@ -375,38 +356,50 @@ export class EtcdClaims {
     claim.done({ type: 'granted', epoch })
   }
 
-  private dropAnswered(drop: Drop, { isDone, found }: Answer): void {
+  private dropAnswered(drop: Drop, { isDone, found }: Answer, now: number): void {
+    const { gone } = drop
     const owner = found && ownerOf(found.value)
-    const isOwn = owner?.node === this.parts.node && owner.creation === this.parts.creation
-    if (isDone || !found || !isOwn || drop.epoch === undefined || owner.epoch !== drop.epoch) {
-      return this.queue.done(drop)
+    if (isDone || !owner || !gone) return this.queue.done(drop)
+    const isOwn = owner.node === this.parts.node && owner.creation === this.parts.creation
+    if (isOwn && owner.epoch === gone.epoch) {
+      // It was given back to this node under its old token.
+      const operation = { type: 'delete', key: drop.key, revision: found.revision } as const
+      return this.queue.again({ ...drop, operation })
     }
-    // It was given back to this node under its old token.
-    const operation = { type: 'delete', key: drop.key, revision: found.revision } as const
-    this.queue.again({ ...drop, operation })
+    const known = this.parts.tables(gone.scope).find(gone.id)
+    // Somebody has written over it who may give it back, since nobody knows of that claim.
+    const mayComeBack = !isOwn && known?.epoch !== (owner.epoch ?? found.revision)
+    if (mayComeBack && drop.tries < LOOKS_MAX) this.postpone(drop, now)
+    this.queue.done(drop)
   }
 
   /** What makes a write undone that nobody uses. */
-  private giveBack({ name, key, value, claim, over }: Attempt): Work {
-    if (claim.over !== undefined && over) return { type: 'restore', name, key, value, before: over }
-    return { type: 'drop', name, key, operation: { type: 'delete', key, value } }
+  private giveBack(attempt: Attempt): Work {
+    const { name, key, value, claim, over } = attempt
+    if (claim.over === undefined || !over) return dropOf(attempt)
+    return { type: 'restore', name, key, value, before: over }
   }
 
   // --- waiting and ends
 
   private wait(attempt: Attempt, found: Found, now: number): void {
-    const delay = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(attempt.tries++, 8))
     attempt.over = undefined
-    attempt.retryAt = Math.min(now + delay, attempt.claim.deadline)
     attempt.blockedBy = found.lease
-    this.earliestRetry = Math.min(this.earliestRetry, attempt.retryAt)
-    this.waiting.add(attempt)
+    this.postpone(attempt, now)
     this.queue.done(attempt)
   }
 
-  private resume(attempt: Attempt): void {
-    this.waiting.delete(attempt)
-    this.queue.add(attempt)
+  private postpone(work: Attempt | Drop, now: number): void {
+    const delay = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(work.tries++, 8))
+    const latest = work.type === 'claim' ? work.claim.deadline : Number.POSITIVE_INFINITY
+    work.retryAt = Math.min(now + delay, latest)
+    this.earliestRetry = Math.min(this.earliestRetry, work.retryAt)
+    this.waiting.add(work)
+  }
+
+  private resume(work: Attempt | Drop): void {
+    this.waiting.delete(work)
+    this.queue.add(work)
   }
 
   private endLate(now: number): void {
@@ -424,19 +417,28 @@ export class EtcdClaims {
     this.end(attempt, { type: 'taken', pid })
   }
 
-  private end(attempt: Attempt, outcome: ClaimOutcome): void {
+  private end(attempt: Attempt, outcome: Refusal): void {
     attempt.isOver = true
     this.attempts.delete(attempt)
     this.waiting.delete(attempt)
-    attempt.claim.done(outcome)
+    const mayStand = attempt.mayStand || attempt.isAsked || this.isUnderWay(attempt)
+    attempt.claim.done(mayStand ? { ...outcome, mayStand } : outcome)
+  }
+
+  private isUnderWay(attempt: Attempt): boolean {
+    for (const { works } of this.underWay) if (works.includes(attempt)) return true
+    return false
   }
 
   /** All keys go with it. What was asked under it is asked again, under the next one. */
   private leaseEnded(): void {
     this.endings++
+    for (const work of [...this.waiting]) if (work.type === 'drop') this.waiting.delete(work)
+    const underWay = new Set([...this.underWay].flatMap(({ works }) => works))
     this.queue.clear()
     this.underWay.clear()
     for (const attempt of this.attempts) {
+      if (attempt.isAsked || underWay.has(attempt)) attempt.mayStand = true
       attempt.isAsked = false
       attempt.over = undefined
       if (!this.waiting.has(attempt)) this.queue.add(attempt)
@@ -450,18 +452,5 @@ export class EtcdClaims {
 }
 
 /** Of an owner that cannot be reached, etcd's word is all there is. */
-const outcomeOfLate = ({ doubted }: Attempt): ClaimOutcome =>
+const outcomeOfLate = ({ doubted }: Attempt): Refusal =>
   doubted ? { type: 'taken', pid: doubted } : { type: 'timeout' }
-
-const dropOf = ({ name, key, value }: Restore): Drop => ({
-  type: 'drop',
-  name,
-  key,
-  operation: { type: 'delete', key, value },
-})
-
-function operationOf(work: Work): Operation {
-  if (work.type === 'drop') return work.operation
-  const { key, value } = work
-  return { type: 'put', key, value, over: work.type === 'claim' ? (work.over?.revision ?? 0) : 0 }
-}

@@ -1,4 +1,5 @@
 /** What the two sides of a handoff say to each other, and the names of its steps. */
+import type { ErrorCode } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
 import type { Claim } from './claim-table.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
@@ -37,6 +38,12 @@ export interface HandoffOffer {
   /** The old node took it for misplaced; false: somebody asked for this move. */
   readonly byPlan: boolean
 }
+
+/**
+ * The code of a refusal after which the old side has to ask the arbiter: what the new side was granted
+ * may not be undone yet, or it is not known whether it was, or its process has begun with a later token.
+ */
+export const MAY_HAVE_WON: ErrorCode = 'init_failed'
 
 const areKeys = listOf(tupleOf(isAnything, isCount, isAnything))
 

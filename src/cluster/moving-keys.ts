@@ -25,7 +25,10 @@ export interface MovingKeysParts {
 }
 
 const CLAIM_MS = 5_000
+const KEEP_MS = 2_000
 const RETRY_MS = 50
+/** How long what another process had of this one's may take to be free again, when this one stays. */
+const GIVEN_BACK_MS = 2_000
 /** How long the end of a child that has lost its id may take to get here, and its decision before. */
 const ENDED_MS = 2_000
 const DECIDED_MS = 15_000
@@ -77,6 +80,57 @@ export class MovingKeys {
       }
       await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
     }
+  }
+
+  /**
+   * A process that was to move stays after all: what it has may have been the new one's meanwhile, and free
+   * since. It asks for each of its keys again, over the claim that it has, before it goes on.
+   */
+  async keep(pid: Pid): Promise<void> {
+    const { table, own } = this.parts.scope
+    const ids = [...table.rowsOfPid(own, pid)].map(({ id }) => id)
+    await Promise.all(ids.map((id) => this.keepOne(id, pid)))
+  }
+
+  private async keepOne(id: string, pid: Pid): Promise<void> {
+    const { clock } = this.parts.scopes
+    let takenSince: number | undefined
+    for (;;) {
+      const claim = this.kept(id, pid)
+      if (!claim) return
+      const outcome = await this.claimAgain(claim, pid)
+      if (outcome.type === 'granted') return
+      if (outcome.type === 'taken') {
+        takenSince ??= clock.now()
+        if (clock.now() - takenSince >= GIVEN_BACK_MS) return this.lose(claim, pid, outcome.pid)
+      }
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve))
+    }
+  }
+
+  /** Its own claim of a key. Undefined: it has none any more, or a split has left another, which is settled there. */
+  private kept(id: string, pid: Pid): Claim | undefined {
+    const { scopes, processes, scope } = this.parts
+    const claim = scope.own.rows.get(id) as Claim | undefined
+    if (!claim?.pid?.equals(pid) || !processes.isAlive(pid)) return undefined
+    const owner = scope.table.find(id)
+    const isSplit = owner !== undefined && owner !== claim && !relation(owner, claim)
+    return isSplit && !scopes.tellsOwnersFirst ? undefined : claim
+  }
+
+  private claimAgain({ id, key, epoch: over }: Claim, pid: Pid) {
+    const { scopes, scope, write } = this.parts
+    const { scope: name } = scope.replica
+    const request = { scope: name, id, pid, force: false, over, timeoutMs: KEEP_MS }
+    return scopes.claim(request, (epoch, lineage) => {
+      const claim = this.kept(id, pid)
+      return claim?.epoch === over && write({ id, key, pid, epoch, lineage, meta: claim.meta })
+    })
+  }
+
+  private lose({ id, key }: Claim, pid: Pid, by: Pid): void {
+    this.parts.scopes.deleteOwn(this.parts.scope, id, 'forced')
+    this.parts.tellLost(pid, key, by)
   }
 
   private claim(id: string, [key, epoch, meta, lineage]: MovingKey, pid: Pid) {

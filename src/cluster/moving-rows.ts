@@ -31,6 +31,11 @@ export class MovingRows {
     await Promise.all(keys.map((key) => this.registry.bring(key, pid)))
   }
 
+  /** The process stays. Resolves when what it still has is its own for certain. */
+  keepKeys(pid: Pid): Promise<void> {
+    return this.registry.keep(pid)
+  }
+
   /** Resolves when all members know of what a process of this node has. */
   async replicated(pid: Pid): Promise<void> {
     const { keys, groups } = this.of(pid)

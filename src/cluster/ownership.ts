@@ -63,13 +63,13 @@ export class Ownership {
       this.waiting.delete(giveUp)
       return done(outcome)
     }
-    const giveUp = (): void => void end({ type: 'unavailable' })
+    const giveUp = (): void => void end({ type: 'unavailable', mayStand: true })
     this.waiting.add(giveUp)
     return (outcome) => {
       const mayAct = outcome.type !== 'granted' || this.lease.check(this.clock.now())
       // Looking at the lease has perhaps given this claim up, too.
       if (isOver) return false
-      return end(mayAct ? outcome : { type: 'unavailable' })
+      return end(mayAct ? outcome : { type: 'unavailable', mayStand: true })
     }
   }
 

@@ -452,6 +452,11 @@ export class Registry {
     return this.moving.bring(key, pid)
   }
 
+  /** A process of this node that was to move stays: its keys are asked for again. */
+  keep(pid: Pid): Promise<void> {
+    return this.moving.keep(pid)
+  }
+
   /** Ends all subscriptions and waits: the node stops. */
   close(): void {
     this.isClosed = true

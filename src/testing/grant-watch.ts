@@ -3,7 +3,10 @@
  * agree) and I5 (epochs rise). "Agree" means that the views of both nodes are the same and settled:
  * each has heard the same list of members from all of them. A handoff takes a key over exactly one
  * epoch, and the owner with that epoch lives on for a while; by force a key may be taken from its
- * owner, who hears of it a little later. Of handoffs it tells who succeeds whom.
+ * owner, who hears of it a little later. An owner is one as long as its lease is valid. With etcd an
+ * owner is whom that names, whatever rows others have: a claim is granted when etcd names it, and only
+ * where etcd had nobody else, but exactly the epoch that it was to come after. Of handoffs it tells who
+ * succeeds whom.
  */
 
 import type { Claiming } from '../cluster/arbiter.js'
@@ -15,6 +18,7 @@ import type { Scope } from '../cluster/scope.js'
 import type { Scopes } from '../cluster/scopes.js'
 import type { Pid } from '../term/pid.js'
 import type { ClusterMember } from './cluster-member.js'
+import { EtcdOwners, isOf, tell } from './etcd-owners.js'
 import type { Oracle } from './oracle.js'
 
 interface Seen {
@@ -49,7 +53,12 @@ export class GrantWatch {
   /** It is one that a node has already: the winner of a conflict gets the latest epoch. */
   private isRenewed = false
 
-  constructor(private readonly oracle: Oracle) {}
+  private readonly etcd: EtcdOwners | undefined
+
+  constructor(private readonly oracle: Oracle) {
+    const { etcd } = oracle.cluster
+    this.etcd = etcd && new EtcdOwners(etcd)
+  }
 
   made(member: ClusterMember): void {
     const { scopes } = member.node
@@ -112,6 +121,7 @@ export class GrantWatch {
     const from = predecessorOf(claim)
     if (from && claim.pid && !this.isRenewed) this.onSuccession(from, claim.pid)
     if (over !== undefined) this.supersede(scopeName, id, over, member)
+    this.checkNamed(scopeName, claim, member, over)
     const { views } = member.node.scopes
     if (claim.forced || !agrees(member)) return
     for (const other of this.watched.get(scopeName)!) {
@@ -120,10 +130,12 @@ export class GrantWatch {
       const what = `${id} (${scopeName}) was granted to ${member.name} with epoch ${claim.epoch}`
       const rival = other.scope.own.rows.get(id) as Claim | undefined
       if (
+        !this.etcd &&
         other.member !== member &&
         !this.isRenewed &&
         rival &&
         !rival.forced &&
+        hasLease(other.member) &&
         !this.isPast(scopeName, other, rival) &&
         !hasLost(rival, over)
       ) {
@@ -137,6 +149,23 @@ export class GrantWatch {
       if (!known || known.epoch < claim.epoch || this.isCrossed(known)) continue
       this.oracle.breaks('I5', `${what}, and ${other.member.name} knows of ${known.epoch}`)
     }
+  }
+
+  private checkNamed(
+    scopeName: string,
+    { id, epoch }: Claim,
+    member: ClusterMember,
+    over: number | undefined,
+  ): void {
+    if (!this.etcd) return
+    const what = `${id} (${scopeName}) was granted to ${member.name} with epoch ${epoch}`
+    const owner = this.etcd.now(scopeName, id)
+    if (!isOf(owner, member) || owner?.epoch !== epoch) {
+      this.oracle.breaks('I3', `${what}, while etcd names ${tell(owner)}`)
+    }
+    const before = this.etcd.before(scopeName, id)
+    if (!before || before.epoch === over || isOf(before, member)) return
+    this.oracle.breaks('I3', `${what} over ${over}, while ${tell(before)} owned it`)
   }
 
   private supersede(scopeName: string, id: string, epoch: number, by: ClusterMember): void {
@@ -161,6 +190,10 @@ export class GrantWatch {
 
 const claimKey = (scopeName: string, { id, epoch, origin }: Claim): string =>
   `${scopeName} ${id} ${epoch} ${origin.node} ${origin.creation}`
+
+/** Whether a node may act for what it owns, by its own clock; one that stands still may not have noticed. */
+export const hasLease = ({ node, program }: ClusterMember): boolean =>
+  node['lease']?.isValid(program.clock.now()) !== false
 
 /** After a split the later of two owners stays, and may be followed by others before the earlier one hears. */
 const hasLost = (rival: Claim, over: number | undefined): boolean =>

@@ -9,11 +9,13 @@ import type { SeededRandom } from './seeded-random.js'
 import { SimulatedService } from './simulated-service.js'
 import type { Timeline } from './timeline.js'
 
-interface Row {
+export interface Row {
   readonly value: string
   readonly created: number
   readonly revision: number
   readonly lease: string | undefined
+  /** What it was written over, if the key was not free. */
+  readonly before?: Row | undefined
 }
 
 interface LeaseRow {
@@ -63,6 +65,14 @@ export class SimulatedEtcd {
   start(): void {
     for (const lease of this.#leases.values()) lease.endsAt = this.#timeline.now + lease.ttlMs
     this.service.start()
+  }
+
+  /** What a key has at this moment, as an observer sees it: nothing if its lease is over. */
+  look(key: string): Row | undefined {
+    const row = this.#rows.get(key)
+    if (row?.lease === undefined) return row
+    const lease = this.#leases.get(row.lease)
+    return lease && lease.endsAt > this.#timeline.now ? row : undefined
   }
 
   #call(program: Program, path: EtcdPath, body: object, timeoutMs: number): Promise<EtcdReply> {
@@ -153,9 +163,11 @@ export class SimulatedEtcd {
   #put({ key, value, lease }: Json, revision: number): void {
     const id = lease === undefined ? undefined : String(lease)
     if (id !== undefined && !this.#leases.has(id)) throw new LeaseMissing()
-    const created = this.#rows.get(String(key))?.created ?? revision
+    const old = this.#rows.get(String(key))
+    const before = old && { ...old, before: undefined }
+    const created = old?.created ?? revision
     this.#isChanged = true
-    this.#rows.set(String(key), { value: String(value), created, revision, lease: id })
+    this.#rows.set(String(key), { value: String(value), created, revision, lease: id, before })
   }
 
   #range(key: string): EtcdBody {
