@@ -87,7 +87,8 @@ function named(): string {
   return row ? `${ownerOf(row.value)!.node} ${ownerOf(row.value)!.epoch ?? row.revision}` : 'nobody'
 }
 
-function slowFromSecondRequest(program: Program): void {
+/** Answers whether it has come to that. */
+function slowFromSecondRequest(program: Program): () => boolean {
   const { service } = cluster.etcd!
   const request = service.request.bind(service) as SimulatedService['request']
   let asked = 0
@@ -95,6 +96,7 @@ function slowFromSecondRequest(program: Program): void {
     if (from === program && ++asked === 2) service.slowMs = [750, 750]
     return request(from, incarnation, execute)
   }
+  return () => asked > 1
 }
 
 const ownerOfChild = (): string | undefined => {
@@ -132,13 +134,12 @@ test('two nodes: an old process does not go on by the word of a new side whose w
   const { simulation, etcd } = cluster
   const [first, second] = cluster.members
   // It looks, then writes: that is done, and the answer comes when it is not waited for any more.
-  let hasStarted = false
-  at('started', () => {
-    hasStarted = true
-    slowFromSecondRequest(second!.program)
-  })
+  let hasAsked = (): boolean => false
+  first!.onStep = (step) => {
+    if (step === 'sent') hasAsked = slowFromSecondRequest(second!.program)
+  }
   const moved = move(1)
-  const isRefused = (): boolean => hasStarted && second!.supervisor['runner'].counts.starting === 0
+  const isRefused = (): boolean => hasAsked() && second!.supervisor['runner'].counts.starting === 0
   await simulation.runUntil(isRefused, 4_000, 'the refusal')
   expect(named()).toMatch(/^n1@h1 /)
   expect(ownerOfChild()).toBe('n2@h2')
