@@ -323,14 +323,14 @@ describe('one node: claims that wait', () => {
     expect(done({ type: 'granted', epoch: 1 })).toBe(false)
     lease.move(9_000, clock.now())
     expect(done({ type: 'granted', epoch: 2 })).toBe(false)
-    expect(outcomes).toEqual([{ type: 'unavailable' }])
+    expect(outcomes).toEqual([{ type: 'unavailable', mayStand: true }])
   })
 
   test('are not granted when the lease has ended and nobody has noticed', () => {
     const { clock, done, outcomes } = setUp()
     clock.jump(1_000)
     expect(done({ type: 'granted', epoch: 1 })).toBe(false)
-    expect(outcomes).toEqual([{ type: 'unavailable' }])
+    expect(outcomes).toEqual([{ type: 'unavailable', mayStand: true }])
   })
 
   test('are granted before', () => {
