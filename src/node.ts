@@ -217,6 +217,7 @@ export class Node {
         redisUrl: environment.redisUrl,
         domain: options.domain ?? environment.domain,
       },
+      cookie,
       clock,
       random,
       log: this.log,

@@ -3,6 +3,7 @@
  * write nothing, turned into a Discovery. A mistake is a `bad_argument` that shows how it is meant.
  */
 import type { Clock } from '../base/clock.js'
+import type { Cookie } from '../base/cookie.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { oneOf, type Rules, readOptions, rule } from '../base/options.js'
@@ -30,6 +31,7 @@ export type DiscoveryOption =
 export interface DiscoveryContext {
   /** The values of CITADEL_REDIS_URL and CITADEL_DOMAIN. */
   environment: { redisUrl?: string | undefined; domain?: string | undefined }
+  cookie?: Cookie
   clock: Clock
   random: Random
   log: Logger
@@ -99,7 +101,7 @@ function fromEnvironment(context: DiscoveryContext): Discovery | undefined {
 function redis(
   where: { url?: string; client?: RedisClient; tls?: RedisTls | undefined },
   domain: string | undefined,
-  { environment, clock, random, log }: DiscoveryContext,
+  { environment, cookie, clock, random, log }: DiscoveryContext,
 ): Discovery {
   const name = domain ?? (environment.domain || DOMAIN_DEFAULT)
   if (!DOMAIN.test(name)) {
@@ -109,7 +111,7 @@ function redis(
         "example CITADEL_DOMAIN='production'",
     )
   }
-  return new RedisDiscovery({ ...where, domain: name, clock, random, log })
+  return new RedisDiscovery({ ...where, domain: name, cookie, clock, random, log })
 }
 
 const METHODS = ['announce', 'withdraw', 'members', 'close'] as const

@@ -3,6 +3,9 @@
  * facts: the handshake decides who a node is, and losing the discovery service hurts no running
  * cluster. Implementations are held to one behaviour by `test/contract/discovery.contract.ts`.
  */
+/** Whether a row of a discovery service can be the name of a node. Others are left out. */
+export { isNodeName } from '../mesh/node-name.js'
+
 export interface DiscoveredNode {
   /** `name@host` */
   readonly name: string
@@ -25,14 +28,6 @@ export interface Discovery {
   members(): Promise<DiscoveredNode[]>
   /** Ends all activity. Withdraws nothing. */
   close(): Promise<void>
-}
-
-const NODE_NAME_LENGTH_MAX = 255
-const NODE_NAME = /^[^\s\p{Cc}@:,]+@[^\s\p{Cc}@,]+$/u
-
-/** Whether a row of a discovery service can be the name of a node. Others are left out. */
-export function isNodeName(text: unknown): text is string {
-  return typeof text === 'string' && text.length <= NODE_NAME_LENGTH_MAX && NODE_NAME.test(text)
 }
 
 /** Sorted by name, each name once: what `members()` answers. */

@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Timer } from '../base/clock.js'
+import type { Cookie } from '../base/cookie.js'
 import { messageOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
@@ -32,6 +33,8 @@ export interface RedisDiscoveryOptions {
   open?: typeof openRedis
   /** Nodes see those of their own domain only. */
   domain: string
+  /** Signs the addresses; without one they are taken as they are. */
+  cookie?: Cookie | undefined
   clock: Clock
   random: Random
   log: Logger
@@ -56,6 +59,8 @@ const EXPIRY_MS = 5000
 const PRUNE_AFTER_MS = 60_000
 const COMMAND_TIMEOUT_MS = 2000
 const NAMES_MAX = 10_000
+/** Parts of the set that are read at a time: of a thousand names, about. */
+const SCANS_MAX = 30
 const RETRY_MIN_MS = 100
 const RETRY_MAX_MS = 1000
 
@@ -79,12 +84,13 @@ export class RedisDiscovery implements Discovery {
   /** A command to a client passed in that ran into its deadline and may still be answered. */
   #unanswered = false
   #timer: Timer | undefined
+  #toldUnsigned = false
   #started = false
   #closed = false
 
   constructor(options: RedisDiscoveryOptions) {
     this.#options = options
-    this.#rows = new RedisRows(options.domain, options.expiryMs ?? EXPIRY_MS)
+    this.#rows = new RedisRows(options.domain, options.expiryMs ?? EXPIRY_MS, options.cookie)
     this.#commandTimeoutMs = options.commandTimeoutMs ?? COMMAND_TIMEOUT_MS
     this.#where = whereOf(options)
   }
@@ -164,14 +170,39 @@ export class RedisDiscovery implements Discovery {
 
   async #readRows(connection: RedisConnection): Promise<void> {
     const rows = this.#rows
-    const listed = await this.#answer(connection.command(rows.listNames()))
-    const names = rows.namesIn(listed, this.#options.namesMax ?? NAMES_MAX)
-    const answer =
-      names.length === 0 ? [] : await this.#answer(connection.command(rows.readNodes(names)))
-    const reading = rows.reading(names, answer)
+    const names = await this.#listNames(connection)
+    const asked = rows.readNodes(names).map((command) => orWrongType(connection.command(command)))
+    const answers = await this.#answer(Promise.all(asked))
+    const reading = rows.reading(names, answers, this.#options.clock.wallTime())
     this.#known = sortedNodes(reading.nodes)
+    if (reading.unsigned.length > 0) this.#warnUnsigned(reading.unsigned)
     const gone = this.#longMissing(reading.missing)
     if (gone.length > 0) await this.#answer(connection.command(rows.prune(gone)))
+  }
+
+  /** What others put into the set costs no more than a few readings of it. */
+  async #listNames(connection: RedisConnection): Promise<string[]> {
+    const { namesMax = NAMES_MAX } = this.#options
+    const found = new Set<string>()
+    let cursor = '0'
+    for (let part = 0; part < SCANS_MAX && found.size < namesMax; part++) {
+      const listed = await this.#answer(connection.command(this.#rows.listNames(cursor)))
+      const { names, cursor: next } = this.#rows.namesIn(listed)
+      for (const name of names) found.add(name)
+      cursor = next
+      if (cursor === '0') break
+    }
+    return [...found].slice(0, namesMax)
+  }
+
+  #warnUnsigned(names: readonly string[]): void {
+    if (this.#toldUnsigned) return
+    this.#toldUnsigned = true
+    const some = names.slice(0, 3).join(', ')
+    this.#options.log.warn(
+      `${this.#where} lists addresses of ${names.length} nodes (${some}) that nobody with this cookie has ` +
+        'signed lately: they are left out, and EPMD is asked. See that the clocks agree, and who writes there',
+    )
   }
 
   /** A living node adds its name again at every heartbeat, so removing one is never final. */
@@ -190,7 +221,7 @@ export class RedisDiscovery implements Discovery {
 
   async #writeRows(connection: RedisConnection, self: DiscoveredNode): Promise<void> {
     try {
-      await this.#transact(connection, this.#rows.announce(self))
+      await this.#transact(connection, this.#rows.announce(self, this.#options.clock.wallTime()))
     } catch (error) {
       // A replica or a full server refuses to write, but others can still be found through it.
       if (connection.ready && !this.#unanswered) await this.#readRows(connection)
@@ -288,6 +319,13 @@ export class RedisDiscovery implements Discovery {
     })
   }
 }
+
+/** Somebody may have put another kind of value under a name: it is none of ours, and no failure. */
+const orWrongType = (answer: Promise<unknown>): Promise<unknown> =>
+  answer.catch((error: unknown) => {
+    if (messageOf(error).startsWith('WRONGTYPE')) return null
+    throw error
+  })
 
 /** What failed, in one line. Node.js joins the failures of several addresses without a message. */
 function textOf(error: unknown): string {

@@ -82,6 +82,10 @@ export class SimulatedRedis {
         return 'OK'
       case 'DEL':
         return args.filter((one) => this.#values.delete(one)).length
+      case 'SSCAN':
+        return ['0', [...(this.#sets.get(key) ?? [])]]
+      case 'GETRANGE':
+        return (this.#get(key) ?? '').slice(Number(args[1]), Number(args[2]) + 1)
       case 'MGET':
         return args.map((one) => this.#get(one))
       default:

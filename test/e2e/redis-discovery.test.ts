@@ -1,7 +1,9 @@
 /** Discovery over a real redis-server, which is stopped, frozen, emptied and replaced on the way. */
+
 import { createClient } from '@redis/client'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Cookie } from '../../src/base/cookie.js'
 import { systemClock } from '../../src/base/system-clock.js'
 import { systemRandom } from '../../src/base/system-random.js'
 import type { Discovery } from '../../src/discovery/discovery.js'
@@ -115,6 +117,32 @@ describe.skipIf(skipped)('Redis discovery', () => {
     expect(log.lines).toEqual([])
   })
 
+  test('two nodes: rows of any size, thousands of odd names and forged addresses cost little', async () => {
+    const cookie = Cookie.of('secret')
+    const one = await announced('n1@127.0.0.1', { cookie, expiryMs: 60_000 })
+    const two = await announced('n2@127.0.0.1', { cookie, expiryMs: 60_000 })
+    for (let part = 0; part < 5; part++) {
+      const odd = Array.from({ length: 1_000 }, (_, n) => `odd ${part} ${n}\u001b[31m@h`)
+      redis.command('SADD', 'CITADEL:shop:nodes', ...odd, 'huge@h', 'forged@h')
+    }
+    redis.command('SETRANGE', 'CITADEL:shop:node:huge@h', '200000000', 'x')
+    redis.command('SETRANGE', 'CITADEL:shop:node:huge@h:addr', '200000000', 'x')
+    redis.command('SET', 'CITADEL:shop:node:forged@h', 'OK')
+    redis.command('SET', 'CITADEL:shop:node:forged@h:addr', 'tcp://10.6.6.6:1')
+    const before = process.memoryUsage().rss
+    const listed = await one.discovery.members()
+    expect(listed).toEqual([
+      { name: 'forged@h' },
+      { name: 'huge@h' },
+      { name: 'n1@127.0.0.1', addresses: ['tcp://127.0.0.1:12'] },
+      { name: 'n2@127.0.0.1', addresses: ['tcp://127.0.0.1:12'] },
+    ])
+    expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000)
+    for (let reading = 0; reading < 5; reading++) await two.discovery.members()
+    expect(two.log.lines).toHaveLength(1)
+    expect(two.log.lines[0]).toContain('forged@h, huge@h')
+  })
+
   test('a set that is no set is a warning, not a crash', async () => {
     redis.command('SET', 'CITADEL:shop:nodes', 'oops')
     const { discovery, log } = await announced('n1@127.0.0.1')
@@ -187,7 +215,7 @@ describe.skipIf(skipped)('Redis discovery', () => {
   })
 
   test('an ACL user with nothing but the commands and keys needed is enough', async () => {
-    const may = ['+multi', '+exec', '+sadd', '+srem', '+smembers', '+set', '+mget', '+del']
+    const may = ['+multi', '+exec', '+sadd', '+srem', '+sscan', '+set', '+getrange', '+del']
     redis.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~CITADEL:shop:*', '-@all', ...may)
     const url = `redis://app:secret@127.0.0.1:${redis.port}`
     const { discovery, log } = await announced('n1@127.0.0.1', { url, pruneAfterMs: 0 })
