@@ -4,17 +4,18 @@
  * nodes with the same claims name the same owner. Invariant: `byKey` holds the owner's claim of a key
  * first.
  */
-import type { Claim, Lineage, Reservation } from './claim.js'
+import type { Claim, Lineage } from './claim.js'
 import { ClaimOrder, type Resolve } from './claim-order.js'
 import { KeyCount } from './key-count.js'
 import { packKey, unpackKey } from './key-field.js'
 import { isLineage, relation } from './lineage.js'
 import type { Origin } from './origin.js'
 import { PidTable, pidOfOrigin } from './pid-table.js'
+import { Reservations } from './reservations.js'
 import { RowMap } from './row-map.js'
 import { anyStamps } from './stamps.js'
 import type { ChangeReason, Put } from './table.js'
-import { checkRow, isFlag } from './wire-check.js'
+import { checkRow, isFlag, isRowSize } from './wire-check.js'
 
 export type { Claim, Reservation } from './claim.js'
 export { beats } from './claim-order.js'
@@ -49,7 +50,7 @@ export class ClaimTable extends PidTable<Claim> {
   /** The highest epoch seen on any claim: a logical clock, so that a later owner has a later epoch. */
   epochMax = 0
   /** What this node has granted as the home of keys, until the claim arrives. */
-  readonly reserved = new Map<string, Reservation>()
+  readonly reserved = new Reservations()
   /** Keys that some node has lost to an owner whose claim is not here yet, and for how many rounds. */
   private readonly contested = new Map<string, number>()
   /** It has had a claim, or somebody was granted one. */
@@ -135,7 +136,7 @@ export class ClaimTable extends PidTable<Claim> {
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
     const [id, key, pid, epoch, forced, meta, lineage] = put
-    const isValid = this.stamps.isPossible(epoch) && isFlag(forced)
+    const isValid = this.stamps.isPossible(epoch) && isFlag(forced) && isRowSize(id, key, meta)
     checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
     this.set(
       {

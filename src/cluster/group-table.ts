@@ -8,7 +8,7 @@ import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
 import type { ChangeReason, Put } from './table.js'
-import { checkRow, isCount, isText } from './wire-check.js'
+import { checkRow, ID_MAX, isCount, isRowSize, isText } from './wire-check.js'
 
 export interface Membership extends PidRow {
   readonly group: unknown
@@ -66,7 +66,8 @@ export class GroupTable extends PidTable<Membership> {
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
     const [id, groupId, group, pid, count, meta] = put
-    checkRow(isText(groupId) && isCount(count), 'membership', origin.node)
+    const isValid = isText(groupId) && isCount(count) && isRowSize(id, group, meta)
+    checkRow(isValid && (groupId as string).length <= ID_MAX, 'membership', origin.node)
     const row = {
       id,
       groupId: groupId as string,

@@ -8,6 +8,7 @@ import type { Lineage } from './claim.js'
 import type { ClaimTable } from './claim-table.js'
 import { latestLineage, lineageAfter, lineageAfterGrant, lineageUpTo } from './lineage.js'
 import { rendezvous } from './placement.js'
+import { RESERVATIONS_MAX } from './reservations.js'
 import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { View, ViewTracker } from './view.js'
 
@@ -36,6 +37,7 @@ export class Home {
     if (refusal === 'busy') return [number, 'busy', null]
     if (refusal) return [number, 'taken', refusal]
     const before = table.reserved.get(id)
+    if (!before && table.reserved.of(node) >= RESERVATIONS_MAX) return [number, 'busy', null]
     const isRace = before !== undefined && before.node !== node
     const epoch = Math.max(table.epochMax, epochMax, over) + (isRace ? LEAP : 1)
     table.sawEpoch(epoch)

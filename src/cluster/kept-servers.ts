@@ -42,7 +42,8 @@ export class KeptServers {
   private async again(start: () => Promise<Pid>, startedAgain?: (pid: Pid) => void): Promise<void> {
     if (this.stopped) return
     try {
-      startedAgain?.(await this.keep(start, startedAgain))
+      const pid = await this.keep(start, startedAgain)
+      startedAgain?.(pid)
     } catch (error) {
       logFailure(this.log, 'starting a server of the runtime', error)
       this.clock.after(PAUSE_MS, () => void this.again(start, startedAgain))

@@ -52,6 +52,8 @@ const ROWS_AT_ONCE = 500
 /** The digests of a table whose rows have an owner. */
 const OWNED: Digests = { living: 0, all: 0 }
 const CHUNK_BYTES = 48 * 1024
+/** Rows of one origin in one scope. */
+const ROWS_MAX = 2_000_000
 /** Updates in one message. */
 const BATCH_MAX = 500
 
@@ -350,6 +352,7 @@ export class Replica {
     try {
       checkRow(isOp(op), 'row', origin.node)
       if (isDeletion(op)) this.table.delete(origin, deletedId(op), removalReason(op))
+      else if (origin.rows.size >= ROWS_MAX && !origin.rows.has(op[0])) throw tooMany(origin.node)
       else this.table.put(origin, op, stream.mark, stream.exact ? 'normal' : 'node_up')
       return true
     } catch (error) {
@@ -390,6 +393,9 @@ export class Replica {
     this.differences.delete(node)
   }
 }
+
+const tooMany = (node: string): CitadelError =>
+  new CitadelError('limit_exceeded', `${node} has ${ROWS_MAX} rows here already.`)
 
 function hasMore(rows: Iterable<unknown>, count: number): boolean {
   let left = count

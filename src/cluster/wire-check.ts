@@ -4,6 +4,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
+import { Tuple } from '../term/tuple.js'
 
 export type Check = (value: unknown) => boolean
 
@@ -49,4 +50,39 @@ export const tupleOf =
 /** For the fields of a row, where it is applied. */
 export function checkRow(isValid: boolean, what: string, node: string): void {
   if (!isValid) throw new CitadelError('bad_format', `${node} sent a ${what} of a wrong shape.`)
+}
+
+/** The longest id of a row: what a user may give for a key or a group, and a pid. */
+export const ID_MAX = 8_192 + 64
+/** What 32 KiB of metadata, or a key, come to at most as `isAtMost` counts. */
+const VALUE_MAX = 300_000
+
+/** Whether a row is as large as its writer may make it: each node keeps it. */
+export const isRowSize = (id: string, key: unknown, meta: unknown): boolean =>
+  id.length <= ID_MAX && isAtMost(key, VALUE_MAX) && isAtMost(meta, VALUE_MAX)
+
+/** Whether a value takes about so many bytes at most; no more of it is looked at. */
+export function isAtMost(value: unknown, bytes: number): boolean {
+  return leftOf(value, bytes) >= 0
+}
+
+const PART_BYTES = 8
+
+/** How much is left of a budget after a value; below 0: it is over. */
+function leftOf(value: unknown, budget: number): number {
+  if (typeof value === 'string') return budget - value.length
+  if (typeof value !== 'object' || value === null) return budget - PART_BYTES
+  if (value instanceof Uint8Array) return budget - value.length
+  let left = budget - PART_BYTES
+  for (const part of partsOf(value)) {
+    left = leftOf(part, left)
+    if (left < 0) break
+  }
+  return left
+}
+
+function partsOf(value: object): Iterable<unknown> {
+  if (Array.isArray(value) || value instanceof Set) return value
+  if (value instanceof Tuple) return value.elements
+  return value instanceof Map ? [...value].flat() : Object.values(value)
 }

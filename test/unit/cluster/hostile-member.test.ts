@@ -179,6 +179,52 @@ describe('a hostile member', () => {
     expect(attack.cluster.node('a').groups.members('g')).toHaveLength(1)
   })
 
+  it('2 nodes: a row larger than anybody may write is left out, and one as large as that is not', async () => {
+    const attack = await Attack.begin('a')
+    const { registry } = attack.cluster.node('a')
+    await attack.send(
+      'a',
+      attack.updates('c:registry', [
+        attack.claim('bytes', 5, new Uint8Array(600_000)),
+        attack.claim('text', 5, { deep: ['x'.repeat(600_000)] }),
+        attack.claim('k'.repeat(10_000)),
+        attack.claim(
+          'list',
+          5,
+          Array.from({ length: 100_000 }, () => 1),
+        ),
+        attack.claim(
+          'full',
+          5,
+          Array.from({ length: 16_000 }, () => 1),
+        ),
+      ]),
+    )
+    expect(registry.findByNode('x')).toEqual(['full'])
+  })
+
+  it('2 nodes: who asks for 200,000 keys and writes none has 100,000 of them', async () => {
+    const attack = await Attack.begin('a')
+    const { scopes, claims } = attack.cluster.node('a')
+    const view = scopes.views.current.id
+    for (let first = 0; first < 200_000; first += 10_000) {
+      const requests = Array.from({ length: 10_000 }, (_, n) => [
+        first + n,
+        view,
+        'c:registry',
+        `k${first + n}`,
+        null,
+        false,
+        0,
+        0,
+      ])
+      scopes.receive(['q', requests], attack.pid)
+    }
+    expect(claims.table.reserved.size).toBe(100_000)
+    await attack.bury()
+    expect(claims.table.reserved.size).toBe(0)
+  })
+
   it('2 nodes: a spec that is left out each time is not asked for again and again', async () => {
     const attack = await Attack.begin('a')
     const asked: unknown[] = []
