@@ -178,6 +178,7 @@ export class Node {
       }),
     })
     this.root = this.kernel.root
+    this.noteClasses(options.modules)
     this.processes = processPort(this.kernel)
     this.scopes = new Scopes({
       mesh: this.mesh,
@@ -369,6 +370,11 @@ export class Node {
     // Also of supervisors that this node had left before.
     await within(clock, deadline - clock.now(), this.kernel.moves.settled())
     await this.close()
+  }
+
+  /** A misspelt method is told of before anything starts. */
+  private noteClasses(modules: CitadelOptions['modules'] = {}): void {
+    for (const module of Object.values(modules)) this.kernel.noteClass(module as never)
   }
 
   private get features(): readonly string[] {

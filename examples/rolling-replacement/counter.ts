@@ -11,7 +11,7 @@ export class Counter extends GenServer {
   /** When `init` returned, on the clock that all programs of a machine share. */
   #startedAt = 0
 
-  init(id: number): void {
+  override init(id: number): void {
     this.#id = id
     Counter.made.add(this)
     this.#startedAt = machineTime()
@@ -25,16 +25,16 @@ export class Counter extends GenServer {
     return this.#count
   }
 
-  handoff(): number {
+  override handoff(): number {
     return this.#count
   }
 
-  takeover(count: number): void {
+  override takeover(count: number): void {
     this.#count = count
   }
 
   /** Also called after a move, on the node that it has left. */
-  terminate(): void {
+  override terminate(): void {
     Counter.made.delete(this)
   }
 

@@ -31,7 +31,7 @@ export class RowServer extends MemberServer {
   private registry!: Registry
   private groups!: Groups
 
-  init({ registry, groups }: RowServerParts): void {
+  override init({ registry, groups }: RowServerParts): void {
     this.registry = registry
     this.groups = groups
   }

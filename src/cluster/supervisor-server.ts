@@ -38,7 +38,7 @@ export class SupervisorServer extends MemberServer {
   ]
   private share!: SupervisorShare
 
-  init(share: SupervisorShare): void {
+  override init(share: SupervisorShare): void {
     this.share = share
   }
 

@@ -9,7 +9,7 @@ export class Person extends GenServer {
   #name = ''
   readonly #heard: string[] = []
 
-  init(name: string): void {
+  override init(name: string): void {
     this.#name = name
   }
 
@@ -21,7 +21,7 @@ export class Person extends GenServer {
     return this.#heard
   }
 
-  handleInfo(message: unknown): void {
+  override handleInfo(message: unknown): void {
     this.#heard.push(String(message))
   }
 }
@@ -38,7 +38,7 @@ export class Room extends GenServer {
   #startedAt = 0
   #visits = 0
 
-  init(): void {
+  override init(): void {
     this.#startedAt = machineTime()
   }
 
@@ -53,11 +53,11 @@ export class Room extends GenServer {
   }
 
   /** It is to move: what the process that goes on elsewhere has to know. */
-  handoff(): number {
+  override handoff(): number {
     return this.#visits
   }
 
-  takeover(visits: number): void {
+  override takeover(visits: number): void {
     this.#visits = visits
   }
 }

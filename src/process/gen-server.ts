@@ -10,9 +10,8 @@
  *     const pid = await citadel.spawn(Counter, [5])
  *     await citadel.call(pid, 'add', 3) // 8
  *
- * Lifecycle methods are optional and not declared here, so that no `override` is needed:
- * `init(...args)`, `terminate(reason)`, `handleInfo(message)`, `handleCall(request, from)`,
- * `handleCast(request)`. Any of them, and any message, may be asynchronous; the next message waits.
+ * Life-cycle methods are optional. Any of them, and any message, may be asynchronous; the next message
+ * waits.
  */
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
@@ -29,6 +28,25 @@ export class GenServer {
   static [attach](server: GenServer, process: Process): void {
     server.#process = process
   }
+
+  /** Called first, with the arguments of `spawn`. The process has begun when it has returned. */
+  init?(...args: never[]): unknown
+  /** Called last, when the process is to stop or has failed. */
+  terminate?(reason: unknown): unknown
+  /** Takes what comes by `send`, and what the node has to say: `Down`, `Exit`, `KeyLost`. */
+  handleInfo?(message: unknown): unknown
+  /** Takes all calls instead of the methods. */
+  handleCall?(request: unknown, from: From): unknown
+  /** Takes all casts instead of the methods. */
+  handleCast?(request: unknown): unknown
+  /** Gives the state to the node that the process moves to. */
+  handoff?(): unknown
+  /** Takes the state of the process that it takes over from, after `init`. */
+  takeover?(state: never): unknown
+  /** The process has given its state and stays after all. */
+  handoffAborted?(): unknown
+  /** Takes the state of another process of the same id, which a split has left and which ends. */
+  mergeConflict?(state: never): unknown
 
   get self(): Pid<this> {
     return this.#attached.pid as Pid as Pid<this>

@@ -45,6 +45,7 @@ import { noRouter, type SignalSink, type Source } from './router.js'
 import type { Runnable } from './scheduler.js'
 import { type Birth, ServerProcess } from './server-process.js'
 import type { Signal } from './signal.js'
+import { SlowStarts } from './slow-starts.js'
 import { askToStop, stopProcesses } from './stop-processes.js'
 
 const MAILBOX_MAX = 100_000
@@ -58,6 +59,7 @@ export class Kernel implements Host, SignalSink {
   readonly random: Random
   readonly log: Logger
   readonly userLog: Logger
+  readonly slowStarts: SlowStarts
   /** The node as its root process sees it. */
   readonly root: BoundNode
   readonly #core: Core
@@ -68,7 +70,7 @@ export class Kernel implements Host, SignalSink {
   readonly #monitors: Monitors
   readonly #endings: Endings
   readonly #inbound: Inbound
-  readonly #tables = new MethodTables(GenServer.prototype)
+  readonly #tables = new MethodTables(GenServer.prototype, (sentence) => this.log.warn(sentence))
   /** Processes that go to other nodes and come from them. */
   readonly moves: Moves
   readonly #bind: (process: Process) => BoundNode
@@ -82,6 +84,7 @@ export class Kernel implements Host, SignalSink {
     this.random = random
     this.log = log
     this.userLog = options.userLog ?? log
+    this.slowStarts = new SlowStarts(clock, log)
     this.#bind = options.bind ?? ((process) => new ProcessVerbs(process) as BoundNode)
     this.#core = new Core({
       name,
@@ -210,6 +213,11 @@ export class Kernel implements Host, SignalSink {
     if (link !== true) return
     process.ties.parent = parent.pid
     this.#links.link(parent, process.pid)
+  }
+
+  /** Warns of what is wrong with a class before it is first started. */
+  noteClass(server: ServerStatics): void {
+    this.#tables.of(server)
   }
 
   bind(process: Process): object {

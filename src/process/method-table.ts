@@ -4,6 +4,7 @@
  * with `_`; `static callable` narrows it further. Worked out once per class.
  */
 import { CitadelError } from '../base/errors.js'
+import { nearMiss } from './near-misses.js'
 
 export type Method = (...args: unknown[]) => unknown
 
@@ -47,11 +48,13 @@ export interface MethodTable {
 
 export class MethodTables {
   readonly #base: object
+  readonly #warn: (sentence: string) => void
   readonly #tables = new WeakMap<object, MethodTable>()
 
   /** `base` is the prototype where the walk up ends. */
-  constructor(base: object) {
+  constructor(base: object, warn: (sentence: string) => void) {
     this.#base = base
+    this.#warn = warn
   }
 
   of(server: ServerStatics): MethodTable {
@@ -66,7 +69,11 @@ export class MethodTables {
   #build(server: ServerStatics): MethodTable {
     const found = this.#walk(server.prototype)
     const methods = new Map<string, Method>()
-    for (const [name, method] of found) if (!NOT_MESSAGES.has(name)) methods.set(name, method)
+    for (const [name, method] of found) {
+      if (NOT_MESSAGES.has(name)) continue
+      methods.set(name, method)
+      this.#warnOfNearMiss(server, name, found)
+    }
     return {
       className: server.name || 'anonymous class',
       methods: server.callable === undefined ? methods : narrowed(server, methods),
@@ -75,6 +82,16 @@ export class MethodTables {
       terminateTimeoutMs: server.terminateTimeoutMs ?? TERMINATE_TIMEOUT_MS,
       passByReference: server.passByReference === true,
     }
+  }
+
+  /** Once per class. One that has the life-cycle method as well means what it says. */
+  #warnOfNearMiss(server: ServerStatics, name: string, found: ReadonlyMap<string, unknown>): void {
+    const meant = nearMiss(name, NOT_MESSAGES)
+    if (meant === undefined || found.has(meant)) return
+    this.#warn(
+      `${server.name || 'a class'} has a method '${name}', which nobody calls by itself: if you mean ` +
+        `the life-cycle method, name it '${meant}'`,
+    )
   }
 
   /** Every method by name; what a subclass defines hides what is above, also when it is no method. */

@@ -19,6 +19,7 @@ import type { Notices } from './notices.js'
 import type { Call, CallHolder, CallOwner, From, PendingCall } from './request.js'
 import type { Runnable } from './scheduler.js'
 import type { Target } from './signal.js'
+import type { SlowStarts } from './slow-starts.js'
 import { Exit } from './system-messages.js'
 
 export type ProcessStatus =
@@ -194,6 +195,7 @@ export interface Host {
   readonly clock: Clock
   readonly random: Random
   readonly contexts: Contexts
+  readonly slowStarts: SlowStarts
   readonly log: Logger
   /** For the words of users, which may have many lines. */
   readonly userLog: Logger

@@ -359,6 +359,7 @@ export class ServerProcess extends Process {
       this.#server = server
       const started = (server as unknown as Lifecycle).init?.(...args)
       if (isThenable(started)) {
+        this.host.slowStarts.add(this)
         started.then(
           () => this.#initialized(),
           (error: unknown) => this.#initFailed(error),
@@ -371,6 +372,7 @@ export class ServerProcess extends Process {
   }
 
   #initialized(): void {
+    this.host.slowStarts.remove(this)
     const arrival = this.#birth?.arrival
     this.#birth = undefined
     if (this.ended) return
@@ -419,6 +421,7 @@ export class ServerProcess extends Process {
   }
 
   #initFailed(error: unknown): void {
+    this.host.slowStarts.remove(this)
     if (this.host.isOver(this)) this.#failedLate(error)
     else this.host.bury(this, { error })
   }

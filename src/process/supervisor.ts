@@ -88,7 +88,7 @@ export class Supervisor extends GenServer {
     return citadel.spawn(Supervisor, [read], { link, ...rest })
   }
 
-  async init(given?: SupervisorOptions): Promise<void> {
+  override async init(given?: SupervisorOptions): Promise<void> {
     const options = readOptions('Supervisor', given, RULES)
     this.trapExit = true
     this.#strategy = options.strategy ?? 'one_for_one'
@@ -153,7 +153,7 @@ export class Supervisor extends GenServer {
     return { specs: this.#children.size, active }
   }
 
-  async handleInfo(message: unknown): Promise<void> {
+  override async handleInfo(message: unknown): Promise<void> {
     if (!(message instanceof Exit)) return
     const child = [...this.#children.values()].find(({ pid }) => pid?.equals(message.pid) === true)
     if (child !== undefined) await this.#childEnded(child, message.reason)
@@ -161,7 +161,7 @@ export class Supervisor extends GenServer {
     else if (message.reason === 'shutdown') this.citadel.exit(this.self, 'shutdown')
   }
 
-  async terminate(): Promise<void> {
+  override async terminate(): Promise<void> {
     await this.#stopAll([...this.#children.values()])
   }
 

@@ -66,7 +66,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
     protected tokens: number[] = []
     protected waiting: (readonly [From, number])[] = []
 
-    async init(id: number): Promise<void> {
+    override async init(id: number): Promise<void> {
       this.id = id
       ledgers.children.born(id, this.self)
       lives.born(id, this.self, this.tokens)
@@ -110,7 +110,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
       this.citadel.exit(this.self, 'normal')
     }
 
-    handleInfo(message: unknown): void {
+    override handleInfo(message: unknown): void {
       ledgers.owners.handles(this.self)
       lives.works(this.self, 'handled a message')
       if (message === 'tick') this.answerAll()
@@ -119,7 +119,7 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
     }
 
     /** Whoever waits and does not come along is told now. */
-    terminate(): void {
+    override terminate(): void {
       this.answerAll()
     }
 
@@ -162,20 +162,20 @@ export function childProcesses(ledgers: Ledgers, whims: Whims): ChildClasses {
     private isCarried = false
     private attempt = 0
 
-    handoff(): Moving | undefined | Promise<Moving | undefined> {
+    override handoff(): Moving | undefined | Promise<Moving | undefined> {
       lives.handoff(this.self, 'asked')
       this.attempt++
       return whims.comesTrue(THINKS) ? this.think(this.attempt) : this.give()
     }
 
-    async takeover({ tokens, waiting }: Moving): Promise<void> {
+    override async takeover({ tokens, waiting }: Moving): Promise<void> {
       this.tokens.push(...tokens)
       this.waiting.push(...waiting)
       await this.whim('takeover')
       if (waiting.length > 0) this.citadel.sendAfter(this.self, 'tick', TICK_MS)
     }
 
-    handoffAborted(): void {
+    override handoffAborted(): void {
       this.attempt++
       this.isCarried = false
       lives.handoff(this.self, 'aborted')

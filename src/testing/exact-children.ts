@@ -20,7 +20,7 @@ const TIMEOUT_MS = 4_000
 /** Does nothing, and tells nobody: what became of it is seen from outside. */
 export function exactProcesses(): Record<string, ServerModule> {
   class Exact extends GenServer {
-    async init(ms: number): Promise<void> {
+    override async init(ms: number): Promise<void> {
       if (ms > 0) await this.citadel.sleep(ms)
     }
 

@@ -22,7 +22,7 @@ export function workerClass(ledgers: Ledgers): ServerModule {
   class Worker extends GenServer {
     private readonly sent = new Map<string, number>()
 
-    init(trapExit: boolean): void {
+    override init(trapExit: boolean): void {
       this.trapExit = trapExit
     }
 
@@ -99,7 +99,7 @@ export function workerClass(ledgers: Ledgers): ServerModule {
       this.citadel.exit(this.self, 'normal')
     }
 
-    handleInfo(message: unknown): void {
+    override handleInfo(message: unknown): void {
       ledgers.owners.handles(this.self)
       if (message instanceof Down) ledgers.ties.heardDown(this.self, message.ref, message.reason)
       else if (message instanceof Exit) this.heardExit(message)

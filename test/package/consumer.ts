@@ -27,7 +27,7 @@ class Worker extends GenServer {
   #total = 0
   name = ''
 
-  init(name: string): void {
+  override init(name: string): void {
     this.name = name
     this.trapExit = true
     const own: Pid<this> = this.self
@@ -45,12 +45,12 @@ class Worker extends GenServer {
     return 'done'
   }
 
-  handleInfo(message: unknown): void {
+  override handleInfo(message: unknown): void {
     if (message instanceof Down) check(message.type === 'down' && message.ref !== undefined)
     if (message instanceof Exit) check(message.type === 'exit' && message.pid !== undefined)
   }
 
-  terminate(reason: unknown): void {
+  override terminate(reason: unknown): void {
     check(reason !== undefined)
   }
 }
