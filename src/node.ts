@@ -7,7 +7,7 @@ import { Cookie } from './base/cookie.js'
 import { guardedClock } from './base/guard.js'
 import { Lease } from './base/lease.js'
 import type { Logger } from './base/log.js'
-import { safeLog, userLog } from './base/safe-log.js'
+import { once, safeLog, userLog } from './base/safe-log.js'
 import { systemClock } from './base/system-clock.js'
 import { systemRandom } from './base/system-random.js'
 import type { World } from './base/world.js'
@@ -125,7 +125,8 @@ export class Node {
     const logger = options.logger ?? stderrLogger
     const logFailed = once((error) => stderrLogger.error('the logger of this node', error))
     this.log = safeLog(logger, logFailed)
-    this.world = guardedWorld(options.world ?? systemWorld(), this.log)
+    const world = options.world ?? systemWorld()
+    this.world = { ...world, clock: guardedClock(world.clock, this.log) }
     const { clock, random } = this.world
     this.name = options.name ?? `node-${random.uint32().toString(36)}@127.0.0.1`
     const { host } = parseNodeName(this.name)
@@ -483,20 +484,6 @@ const SUPERVISOR_CLAIMS = 'c:supervisor/'
 
 function systemWorld(): World {
   return { clock: systemClock, random: systemRandom(), transport: new TcpTransport() }
-}
-
-const guardedWorld = (world: World, log: Logger): World => ({
-  ...world,
-  clock: guardedClock(world.clock, log),
-})
-
-/** A logger that fails is told of once, and by another one. */
-function once(tell: (error: unknown) => void): (error: unknown) => void {
-  let told = false
-  return (error) => {
-    if (!told) tell(error)
-    told = true
-  }
 }
 
 /** 0 to 3 are special in Erlang. */

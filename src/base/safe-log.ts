@@ -58,3 +58,12 @@ function bounded(details: unknown): unknown {
   if (size > 0 && size <= ERROR_MAX) return details
   return oneLine(errorText(details), LINE_MAX)
 }
+
+/** So that what fails at each line is told of once. */
+export function once(tell: LogFailed): LogFailed {
+  let told = false
+  return (error) => {
+    if (!told) tell(error)
+    told = true
+  }
+}

@@ -63,7 +63,7 @@ export const BAD_STARTS = ['throws', 'rejects', 'ends', 'kills itself'] as const
 
 export function carelessProcesses(): Record<string, ServerModule> {
   class Careless extends GenServer {
-    async init(how?: string, what?: string): Promise<void> {
+    override async init(how?: string, what?: string): Promise<void> {
       if (how === 'throws' || how === 'rejects') {
         if (how === 'rejects') await this.citadel.sleep(1)
         throw THROWN[what!]!()

@@ -87,7 +87,7 @@ export function keeperProcesses(store: () => KeeperStore): Record<string, Server
     private id = 0
     private count = 0
 
-    async init(id: number): Promise<void> {
+    override async init(id: number): Promise<void> {
       this.id = id
       store().begins(id, this.self)
       this.write('init')
@@ -99,11 +99,11 @@ export function keeperProcesses(store: () => KeeperStore): Record<string, Server
       return ++this.count
     }
 
-    handoff(): number {
+    override handoff(): number {
       return this.count
     }
 
-    takeover(count: number): void {
+    override takeover(count: number): void {
       this.count = count
       this.write('takeover')
     }
