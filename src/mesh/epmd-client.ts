@@ -74,16 +74,25 @@ export class EpmdClient {
     }
   }
 
-  /** Rejects `name_taken` when another node still has the name after `nameTakenRetryMs`. */
+  /**
+   * Rejects `name_taken` when another node still has the name after `nameTakenRetryMs`, and
+   * `limit_exceeded` when it is refused although nobody has it.
+   */
   async register(entry: EpmdEntryOptions): Promise<EpmdRegistration> {
     const { clock, nameTakenRetryMs } = this.#options
     const giveUpAt = clock.now() + nameTakenRetryMs
     for (;;) {
       const registration = await this.#registerOnce(entry)
       if (registration !== undefined) return registration
-      if (clock.now() + NAME_TAKEN_PAUSE_MS > giveUpAt) throw nameTaken(entry.name)
+      if (clock.now() + NAME_TAKEN_PAUSE_MS > giveUpAt) throw await this.#refusal(entry.name)
       await new Promise<void>((resolve) => clock.after(NAME_TAKEN_PAUSE_MS, resolve))
     }
+  }
+
+  async #refusal(name: string): Promise<CitadelError> {
+    const { host, port } = this.#options
+    const isThere = await this.lookup(name).then(Boolean, () => true)
+    return isThere ? nameTaken(name) : full(name, `${host}:${port}`)
   }
 
   /** Where the node `name` listens on `host`; undefined when the EPMD there does not know it. */
@@ -187,4 +196,10 @@ const nameTaken = (name: string): CitadelError =>
   new CitadelError(
     'name_taken',
     `a node called ${name} runs on this machine already: stop it or choose another name`,
+  )
+
+const full = (name: string, where: string): CitadelError =>
+  new CitadelError(
+    'limit_exceeded',
+    `the EPMD at ${where} refuses ${name}, which nobody has: it may hold as many names as it can, so see who registered them`,
   )

@@ -25,10 +25,15 @@ import type { Process } from './process.js'
 import { signalWithReason } from './remote-reason.js'
 import { Call, type From, PendingCall, RemoteCall } from './request.js'
 
+/** Answers to one node that wait until its link takes more; beyond, calls of it are refused. */
+const WAITING_MAX = 1_000
+
 export class Answers {
   readonly #core: Core
   readonly #calls: Calls
   readonly #monitors: Monitors
+  /** How many answers wait for the link to a node, which may be read by nobody. */
+  readonly #waiting = new Map<string, number>()
 
   constructor(core: Core, calls: Calls, monitors: Monitors) {
     this.#core = core
@@ -80,11 +85,25 @@ export class Answers {
         ? router.send(from, call.pid, message)
         : router.sendToAlias(from, alias, message)
     if (sent || router.kind(call.pid.node) === undefined) return true
-    router.onceWritable(call.pid.node, () => {
+    const { node } = call.pid
+    const waiting = this.#waiting.get(node) ?? 0
+    if (waiting >= WAITING_MAX) {
+      this.refuse(call, notRead(node))
+      return false
+    }
+    this.#waiting.set(node, waiting + 1)
+    router.onceWritable(node, () => {
+      this.#noLongerWaits(node)
       if (by?.isOwner && this.#core.isOver(by)) this.#fail(call, LEASE_LOST)
       else this.answer(call, value, by)
     })
     return false
+  }
+
+  #noLongerWaits(node: string): void {
+    const waiting = this.#waiting.get(node)! - 1
+    if (waiting === 0) this.#waiting.delete(node)
+    else this.#waiting.set(node, waiting)
   }
 
   #over(call: Call): void {
@@ -196,6 +215,12 @@ export class Answers {
     signalWithReason(this.#core.router, node, { type: 'down', from, to: call.pid, ref, reason })
   }
 }
+
+const notRead = (node: string): CitadelError =>
+  new CitadelError(
+    'overloaded',
+    `${node} does not read the answers that it gets: ${WAITING_MAX} wait for it`,
+  )
 
 /** A `From` is the call itself, or the `{Pid, Tag}` that Erlang code hands on. */
 function callOf(from: unknown): Call {

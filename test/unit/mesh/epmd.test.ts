@@ -190,7 +190,8 @@ describe('the embedded EPMD', () => {
     const client = clientOf(server.address.port, { nameTakenRetryMs: 0 })
     kept(await client.register({ name: 'n1', port: 1 }))
     await expect(client.register({ name: 'n2', port: 2 })).rejects.toMatchObject({
-      code: 'name_taken',
+      code: 'limit_exceeded',
+      message: expect.stringContaining('which nobody has'),
     })
   })
 

@@ -9,6 +9,7 @@ import { Atom } from '../../../src/term/atom.js'
 import { Pid } from '../../../src/term/pid.js'
 import { Ref } from '../../../src/term/ref.js'
 import { Tuple } from '../../../src/term/tuple.js'
+import { eventually } from '../../support/eventually.js'
 import { rest, testKernel } from '../../support/test-kernel.js'
 import { Wires } from '../../support/wired-kernels.js'
 
@@ -172,6 +173,35 @@ describe('one node: what one other node may cost', () => {
     const { kernel, node } = await setUp()
     kernel.deliver(node.self, 'huge', { ...other, frameBytes: 2 ** 30 })
     expect(await node.receive()).toBe('huge')
+  })
+
+  test('1,000 answers that it does not read; further calls of it are refused', async () => {
+    const refused: unknown[] = []
+    const waiting: (() => void)[] = []
+    const { kernel, node } = testKernel({
+      name: N1,
+      router: {
+        kind: () => 'beam',
+        send: () => false,
+        sendToAlias: () => false,
+        signal: (_node, signal) => refused.push(signal) > 0,
+        pass: () => true,
+        offers: () => false,
+        onceWritable: (_node, callback) => {
+          waiting.push(callback)
+          return () => {}
+        },
+      },
+    })
+    const server = await node.spawn(Server)
+    for (let n = 0; n < 1_500; n++) {
+      const from = new Tuple(stranger(1), new Ref(N2, 1, [n, 0, 0]))
+      kernel.deliver(server, new Tuple(new Atom('$gen_call'), from, new Atom('all')), other)
+    }
+    await eventually(() => waiting.length + refused.length === 1_500)
+    expect([waiting.length, refused.length]).toEqual([1_000, 500])
+    expect(refused[0]).toMatchObject({ type: 'down' })
+    await kernel.stop()
   })
 
   test('the reason of an end: a very long one is cut short', async () => {
