@@ -20,7 +20,7 @@ export interface TermLimits {
 }
 
 /** What a value counts among the `objects`, by the time that it takes to make one. */
-export const COST = { container: 1, bigint: 2, tagged: 2, bytes: 4, error: 16 } as const
+export const COST = { container: 1, bigint: 2, tagged: 2, bytes: 4, error: 64 } as const
 
 /** Of a value that travels as `{'$js', kind, Data}`. */
 export const costOf = (kind: string): number => (kind === 'error' ? COST.error : COST.tagged)
