@@ -23,7 +23,7 @@ export type ChildEvent =
   | { type: 'moved'; id: unknown; from: string; node: string; pid: Pid; hasState: boolean }
   /** It was to move and stays where it is. */
   | { type: 'stayed'; id: unknown; node: string; to: string; reason: string }
-  /** It ended too often, and is not started again. */
+  /** It ended too often, or too many nodes with it (`node_deaths`), and is not started again. */
   | { type: 'gave_up'; id: unknown; node: string; reason: unknown }
   /** It is done: terminated, or ended by itself. */
   | { type: 'ended'; id: unknown; node: string; reason: unknown }

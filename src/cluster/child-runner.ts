@@ -23,9 +23,11 @@ import { Departures } from './departures.js'
 import { type HandoffOffer, type HandoffStep, succession } from './handoff-offer.js'
 import { LostChildren } from './lost-children.js'
 import type { MovingRows } from './moving-rows.js'
+import { NodeDeaths } from './node-deaths.js'
 import { orphanChooser } from './orphan-chooser.js'
 import { Orphans } from './orphans.js'
 import { Predecessors } from './predecessors.js'
+import { Probation } from './probation.js'
 import type { ChildPort, ServerModule } from './process-port.js'
 import { type RestartOptions, Restarts } from './restarts.js'
 import type { Scope } from './scope.js'
@@ -43,6 +45,12 @@ export interface RunnerOptions extends RestartOptions {
   handoffMs: number
   /** Called at each step of a handoff, on the node that takes it. For tests and tracing. */
   onStep: (step: HandoffStep, childId: unknown) => void
+  /**
+   * A child is given up when so many nodes have died with it, each within `deathWindowMs` of getting it:
+   * its code ends the programs it runs in. `Infinity`: never.
+   */
+  deathsMax: number
+  deathWindowMs: number
 }
 
 export interface RunnerParts {
@@ -75,6 +83,8 @@ export class ChildRunner {
   private readonly restarts: Restarts
   private readonly stops: ChildStops
   private readonly lost: LostChildren
+  private readonly deaths: NodeDeaths
+  private readonly probation: Probation
   private readonly moves = new Set<Promise<string | undefined>>()
   private silentUntil = Number.NEGATIVE_INFINITY
   /** Takes nothing new: neither starts, nor orphans, nor what others hand over. */
@@ -99,6 +109,15 @@ export class ChildRunner {
         return orphanChooser(this.claims, this.specs, parts, isHere, this.cannotPlace)
       },
       adopt: (id) => this.adopt(id),
+    })
+    this.deaths = new NodeDeaths(options.deathWindowMs, options.deathsMax)
+    this.probation = new Probation({
+      ...options,
+      clock: world.clock,
+      deaths: this.deaths,
+      isOrphan: (id) => this.orphans.has(id),
+      look: () => this.orphans.lookSoon(),
+      giveUp: (id, deaths) => this.endsNodes(id, deaths),
     })
     const { claims } = this
     const shared = { ...parts, ...options, clock: world.clock, claims }
@@ -240,6 +259,7 @@ export class ChildRunner {
   async close(): Promise<void> {
     this.leaving = true
     this.orphans.close()
+    this.probation.close()
     await this.starts.close()
   }
 
@@ -396,7 +416,10 @@ export class ChildRunner {
   // --- the tables have changed
 
   private claimChanged(change: ClaimChange): void {
-    const { id, after } = change
+    const { id, before, after } = change
+    const now = this.parts.scopes.clock.now()
+    if (after && after.origin !== before?.origin) this.deaths.began(id, now)
+    else if (!after && before?.origin.dead) this.deaths.died(before, now)
     if (after) this.orphans.delete(id)
     else this.noteOrphan(id)
     if (!this.children.has(id)) this.departures.noticed(change)
@@ -412,6 +435,7 @@ export class ChildRunner {
   private specChanged(row: SpecRow): void {
     this.noteOrphan(row.id, row)
     if (row.recipe) return
+    this.deaths.ended(row.id)
     const child = this.children.get(row.id)
     if (!child || child.stopping) return
     const { childId: id } = child
@@ -427,7 +451,19 @@ export class ChildRunner {
 
   /** Runs or starts here. */
   private isHere(id: string): boolean {
-    return this.children.has(id) || this.starts.has(id)
+    return this.children.has(id) || this.starts.has(id) || this.probation.holds(id)
+  }
+
+  /** A child is given up, since the programs that run it end. */
+  private endsNodes(id: string, deaths: number): void {
+    const spec = this.specs.table.rows.get(id)
+    if (!spec?.recipe) return
+    const { log, events, supervisor } = this.parts
+    log.error(
+      `Supervisor ${supervisor}: child ${showKey(spec.childId)} is given up, since ${deaths} nodes died soon after they had got it; start it again when its cause is mended.`,
+    )
+    events.tell({ type: 'gave_up', id: spec.childId, node: this.node, reason: 'node_deaths' })
+    this.terminate(id, spec.childId)
   }
 
   /** Once in a while: it is the same for all orphans, at each look. */
@@ -446,7 +482,9 @@ export class ChildRunner {
     const spec = this.specs.table.rows.get(id)
     if (!spec) return
     try {
-      const pid = await this.starts.adopt(spec)
+      const trial = this.probation.admit(id)
+      if (trial === 'later') return
+      const pid = await this.starts.adopt(spec, trial)
       if (!pid) return
       this.parts.events.tell({ type: 'adopted', id: spec.childId, node: this.node, pid })
     } catch (error) {

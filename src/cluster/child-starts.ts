@@ -7,6 +7,7 @@ import type { Pid } from '../term/pid.js'
 import { alreadyStarted, type Child, refused } from './child.js'
 import * as errors from './child-errors.js'
 import type { ChildTable } from './child-table.js'
+import type { Trial } from './node-deaths.js'
 import type { ChildPort, ServerModule } from './process-port.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
@@ -117,8 +118,8 @@ export class ChildStarts {
   }
 
   /** Undefined: it is not wanted any more, or not here. */
-  adopt(spec: SpecRow): Promise<Pid | undefined> {
-    return this.begin(spec.id, this.run(spec, false, ADOPT_MS))
+  adopt(spec: SpecRow, trial: Trial | undefined): Promise<Pid | undefined> {
+    return this.begin(spec.id, this.run(spec, false, ADOPT_MS, trial))
   }
 
   /** A sticky placement gives a new child to any node that may run it. */
@@ -162,9 +163,14 @@ export class ChildStarts {
   }
 
   /** Claims the id, then starts its process. What fails at its first start is not tried again. */
-  private async run(spec: SpecRow, first: boolean, timeoutMs: number): Promise<Pid | undefined> {
+  private async run(
+    spec: SpecRow,
+    first: boolean,
+    timeoutMs: number,
+    trial?: Trial,
+  ): Promise<Pid | undefined> {
     const { children } = this.parts
-    const child = await this.claim(spec, first, timeoutMs)
+    const child = await this.claim(spec, first, timeoutMs, trial)
     if (!child) return undefined
     if (!first && child.recipe.restart === 'temporary') return this.letGo(child)
     try {
@@ -200,6 +206,7 @@ export class ChildStarts {
     spec: SpecRow,
     first: boolean,
     timeoutMs: number,
+    trial: Trial | undefined,
   ): Promise<Child | undefined> {
     const { claims, specs, children, scopes } = this.parts
     let child: Child | undefined
@@ -210,6 +217,7 @@ export class ChildStarts {
       const recipe = first ? spec.recipe : specs.table.rows.get(spec.id)?.recipe
       if (!recipe || this.isClosed || children.has(spec.id)) return false
       child = children.add(spec.id, children.identity(spec.childId, epoch), recipe)
+      child.trial = trial
       children.writeClaim(child)
       if (first) this.parts.write(spec)
       return true

@@ -78,7 +78,8 @@ export class ChildTable {
     child.hasStopped()
   }
 
-  writeClaim({ id, childId: key, pid, epoch, lineage }: Child, meta?: unknown): void {
+  writeClaim(child: Child, meta: unknown = child.trial): void {
+    const { id, childId: key, pid, epoch, lineage } = child
     const { own: origin } = this.claims
     const claim = { id, key, pid, epoch, forced: false, meta, lineage, origin, mark: 0, place: 0 }
     this.scopes.putClaim(this.claims, claim)

@@ -5,6 +5,7 @@ import type { RestartIntensity } from '../process/restart-intensity.js'
 import type { Pid } from '../term/pid.js'
 import type { ClaimOutcome } from './arbiter.js'
 import type { Lineage } from './claim.js'
+import type { Trial } from './node-deaths.js'
 import { showKey } from './show-key.js'
 import type { ChildRecipe } from './spec-table.js'
 
@@ -20,6 +21,8 @@ export interface Child {
   readonly identity: OwnIdentity
   /** That of its claim. */
   lineage: Lineage | undefined
+  /** It was started on trial: nodes have died with it. */
+  trial: Trial | undefined
   /** Undefined while it starts, or is to start again. */
   pid: Pid | undefined
   /** Set once the child is to end for good; no restart follows. */
@@ -84,6 +87,7 @@ export function makeChild(
       identity.epoch = epoch
     },
     lineage,
+    trial: undefined,
     pid: undefined,
     stopping: false,
     settling: undefined,

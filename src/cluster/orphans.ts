@@ -36,6 +36,10 @@ export class Orphans {
     return this.ids.size
   }
 
+  has(id: string): boolean {
+    return this.ids.has(id)
+  }
+
   add(id: string): void {
     this.ids.add(id)
     this.lookSoon()

@@ -21,7 +21,7 @@ import { Tuple } from '../../src/term/tuple.js'
 import { CuttableTransport } from './cuttable-transport.js'
 import { Keyed } from './keyed.js'
 import { Talker } from './talker.js'
-import { Carried, Fragile, runningWorkers, Worker } from './workers.js'
+import { Carried, Deadly, Fragile, runningWorkers, Worker } from './workers.js'
 
 /** What a command's body gets to work with. */
 export interface NodeContext {
@@ -110,7 +110,7 @@ const logger: Logger = {
 async function start({ options, supervise }: StartCommand): Promise<void> {
   const transport = new CuttableTransport(options.epmdPort!)
   const world = { clock: systemClock, random: systemRandom(), transport }
-  const modules = { Worker, Fragile, Carried, Keyed, Talker }
+  const modules = { Worker, Fragile, Carried, Deadly, Keyed, Talker }
   const { supervisor = {}, ...rest } = options
   const citadel = await Citadel.start({ discovery: false, ...rest, modules, logger, world })
   const events: MeshEvent[] = []

@@ -108,3 +108,11 @@ export class Fragile extends Worker {
     super.init(id)
   }
 }
+
+/** Ends its program a moment after it has begun. */
+export class Deadly extends Worker {
+  override init(id: unknown): void {
+    super.init(id)
+    setTimeout(() => void Promise.reject(new Error('nobody catches this')), 50)
+  }
+}
