@@ -5,8 +5,10 @@
 import { CitadelError } from '../base/errors.js'
 import { decodeTerm, encodeTerm } from '../term/codec.js'
 import { termKey } from '../term/key.js'
+import { defaultLimits } from '../term/limits.js'
 import { VERSION } from '../term/tags.js'
 import { TermWriter } from '../term/term-writer.js'
+import { findFault } from '../term/unserializable.js'
 
 const META_KIB_MAX = 32
 const ARGS_KIB_MAX = 64
@@ -18,7 +20,7 @@ const KEY_CHARACTERS_MAX = 8_192
  */
 export function rowMeta(meta: unknown): unknown {
   if (meta === undefined || meta === null) return undefined
-  const bytes = encodeTerm(meta)
+  const bytes = encoded(meta)
   if (bytes.length <= META_KIB_MAX * 1024) return decodeTerm(bytes)
   throw new CitadelError(
     'limit_exceeded',
@@ -48,10 +50,33 @@ export function rowArgs(args: readonly unknown[], name = 'args'): readonly unkno
  * @throws CitadelError `bad_argument`, `limit_exceeded`.
  */
 export function rowKey(key: unknown): string {
-  const id = termKey(key)
+  const id = keyOf(key)
   if (id.length <= KEY_CHARACTERS_MAX) return id
   throw new CitadelError(
     'limit_exceeded',
     `A key or group takes at most ${KEY_CHARACTERS_MAX} characters, as it is on every node; use a digest of it.`,
   )
+}
+
+/** The path to what cannot be there begins with the name that the user knows it by. */
+function named(error: unknown, value: unknown, name: string, what: string): unknown {
+  const fault = findFault(value, name, defaultLimits.depth)
+  if (!fault || !(error instanceof CitadelError) || error.code === 'limit_exceeded') return error
+  return new CitadelError(error.code, `${fault.path} ${fault.problem}, and ${what}.`)
+}
+
+function encoded(meta: unknown): Uint8Array {
+  try {
+    return encodeTerm(meta)
+  } catch (error) {
+    throw named(error, meta, 'meta', 'cannot cross to another node: keep it in the process')
+  }
+}
+
+function keyOf(key: unknown): string {
+  try {
+    return termKey(key)
+  } catch (error) {
+    throw named(error, key, 'key', 'cannot be part of a key: it has no value to compare')
+  }
 }

@@ -12,7 +12,16 @@ import { addHash, RowDigests } from './row-digests.js'
 import { anyStamps } from './stamps.js'
 import type { ChangeReason, Digests, Put, SharedTable } from './table.js'
 import { Tombstones } from './tombstones.js'
-import { checkRow, isAnything, isCount, isSpan, isText, listOf } from './wire-check.js'
+import {
+  checkRow,
+  isAnything,
+  isAtMost,
+  isCount,
+  isRowSize,
+  isSpan,
+  isText,
+  listOf,
+} from './wire-check.js'
 
 /** How to start a child, anywhere. Must be able to cross the wire. */
 export interface ChildRecipe {
@@ -50,6 +59,8 @@ export interface SpecRow {
   readonly learnedAt: number
 }
 
+/** What 64 KiB of arguments come to at most as `isAtMost` counts. */
+const ARGS_MAX = 600_000
 /** How many tombstones are forgotten at a time. */
 const FORGET_MAX = 1_000
 
@@ -79,7 +90,9 @@ export class SpecTable implements SharedTable {
   put(origin: Origin, put: Put): void {
     const [id, childId, recipe, version, author] = put
     const isEnd = recipe === null || isCount(recipe)
-    const isValid = (isEnd || isRecipe(recipe)) && this.isVersion(version) && isText(author)
+    const isStart =
+      isRecipe(recipe) && isRowSize(id, childId, undefined) && isAtMost(recipe.args, ARGS_MAX)
+    const isValid = (isEnd || isStart) && this.isVersion(version) && isText(author)
     checkRow(isValid, 'spec', origin.node)
     this.merge({
       id,

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { KeyLost } from '../../../src/process/system-messages.js'
 import type { Pid } from '../../../src/term/pid.js'
 import { ScopeCluster } from '../../support/scope-cluster.js'
@@ -31,6 +31,36 @@ async function outcome(
 }
 
 const OK = { end: 'ok' }
+
+test('one node: keys, groups and metadata that cannot cross are refused alone too, with the path', async () => {
+  const alone = new ScopeCluster(1)
+  alone.start('a')
+  const { registry, groups, processes } = alone.node('a')
+  const pid = processes.make()
+  class ObjectId {}
+  const cyclic: unknown[] = []
+  cyclic.push({ cyclic })
+  const refused: [Promise<void>, string, RegExp][] = [
+    [registry.register({ of: [() => 1] }, pid), 'bad_argument', /key\.of\[0\] is a function/],
+    [registry.register(['a', Number.NaN], pid), 'bad_argument', /NaN/],
+    [
+      registry.register('k', pid, { meta: { id: new ObjectId() } }),
+      'unserializable',
+      /meta\.id is an instance of ObjectId/,
+    ],
+    [
+      registry.register('k', pid, { meta: cyclic }),
+      'unserializable',
+      /meta\[0\]\.cyclic leads back/,
+    ],
+    [groups.join(new ObjectId(), pid), 'bad_argument', /instance of ObjectId/],
+    [groups.join('g', pid, { meta: [Symbol('x')] }), 'unserializable', /meta\[0\] is a symbol/],
+  ]
+  for (const [work, code, message] of refused) {
+    await expect(work).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+  }
+  expect([registry.size, groups.members('g').length]).toEqual([0, 0])
+})
 
 describe('registry.register', () => {
   it('3 nodes: with sync it resolves when every member has the row, and not before', async () => {
