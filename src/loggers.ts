@@ -1,7 +1,9 @@
 /** The loggers that a node has ready: the default one, one of JSON lines, and one for pino. */
+import { attempt } from './base/arguments.js'
 import { describe, isError } from './base/describe.js'
 import { errorRecord, errorText } from './base/error-text.js'
 import type { Logger, LogLevel } from './base/log.js'
+import { oneOf, type Rules, readOptions, rule } from './base/options.js'
 
 const DETAILS_MAX = 2_000
 const LINE_MAX = 16_000
@@ -15,11 +17,14 @@ export const stderrLogger: Logger = {
 }
 
 function text(level: string, message: string, details: unknown): string {
-  const start = `[citadel] ${level} ${message}`
+  const start = `[citadel] ${level} ${worded(message)}`
   if (details === undefined) return `${start}\n`
   if (isError(details)) return `${start}: ${errorText(details)}\n`
   return `${start} ${describe(details, DETAILS_MAX)}\n`
 }
+
+const worded = (message: unknown): string =>
+  typeof message === 'string' ? message : describe(message)
 
 export interface JsonLoggerOptions {
   /** The least that is written: `info` unless given. */
@@ -28,17 +33,23 @@ export interface JsonLoggerOptions {
   write?: (line: string) => void
 }
 
+const RULES: Rules<JsonLoggerOptions> = {
+  level: oneOf('debug', 'info', 'warn', 'error'),
+  write: rule.callback,
+}
+
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 }
 
 /** One JSON object a line: `time`, `level`, `msg`, and `err` or `details` where there are some. */
-export function jsonLogger(options: JsonLoggerOptions = {}): Logger {
+export function jsonLogger(given?: JsonLoggerOptions): Logger {
+  const options = readOptions('jsonLogger', given, RULES)
   const { level: least = 'info', write = (line) => void process.stderr.write(line) } = options
   const at =
     (level: LogLevel): Logger[LogLevel] =>
     (message, details) => {
       if (RANK[level] < RANK[least]) return
-      const head = { time: new Date().toISOString(), level, msg: message }
-      write(`${jsonLine(head, details)}\n`)
+      const head = { time: new Date().toISOString(), level, msg: worded(message) }
+      attempt(() => write(`${jsonLine(head, details)}\n`))
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
@@ -70,7 +81,7 @@ export function pinoLogger(pino: PinoLike): Logger {
   const at =
     (level: LogLevel): Logger[LogLevel] =>
     (message, details) =>
-      pino[level](pinoFields(details), message)
+      attempt(() => pino[level](pinoFields(details), message))
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 

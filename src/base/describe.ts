@@ -75,6 +75,10 @@ export function fieldOf(value: unknown, name: string): unknown {
   }
 }
 
+/** Whether there is such a field that may be read. */
+export const hasField = (value: unknown, name: string): boolean =>
+  value !== null && typeof value === 'object' && !types.isProxy(value) && name in value
+
 /** A field that is a text; empty where it is none, or where reading it throws. */
 export function textField(value: unknown, name: string): string {
   const field = fieldOf(value, name)

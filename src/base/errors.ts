@@ -2,6 +2,8 @@
  * The one class of errors a user can act on. `code` is the literal to branch on, `message` one
  * sentence that says what to do, `cause` what lies behind it.
  */
+import { describe, fieldOf, hasField } from './describe.js'
+
 export type ErrorCode =
   /** No answer within the deadline. The other side may still do the work. */
   | 'timeout'
@@ -68,10 +70,12 @@ export class CitadelError extends Error {
   readonly chain?: readonly unknown[]
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, 'cause' in details ? { cause: details.cause } : undefined)
+    const cause = hasField(details, 'cause') ? { cause: fieldOf(details, 'cause') } : undefined
+    super(typeof message === 'string' ? message : describe(message), cause)
     this.code = code
-    if ('pid' in details) this.pid = details.pid
-    if ('reason' in details) this.reason = details.reason
-    if ('chain' in details) this.chain = details.chain
+    if (hasField(details, 'pid')) this.pid = fieldOf(details, 'pid')
+    if (hasField(details, 'reason')) this.reason = fieldOf(details, 'reason')
+    const chain = fieldOf(details, 'chain')
+    if (Array.isArray(chain)) this.chain = chain as readonly unknown[]
   }
 }

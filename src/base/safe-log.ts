@@ -20,7 +20,9 @@ export function safeLog(logger: Logger, failed: LogFailed): Logger {
 
 /** The same for the words of the user: they may have as many lines as they like. */
 export function userLog(logger: Logger, failed: LogFailed): Logger {
-  const at = guarded(logger, failed, (message) => message)
+  const at = guarded(logger, failed, (message) =>
+    typeof message === 'string' ? message : describe(message),
+  )
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 

@@ -6,7 +6,7 @@ import { CitadelError } from '../base/errors.js'
 import { readOptions } from '../base/options.js'
 import { encodeTerm } from '../term/codec.js'
 import { termKey } from '../term/key.js'
-import type { Pid } from '../term/pid.js'
+import { checkPid, type Pid } from '../term/pid.js'
 import { EventQueue } from './event-queue.js'
 import type { FanOut } from './fan-out.js'
 import { byNode, GroupCalls, type MultiCallResult, type PackedEnd } from './group-calls.js'
@@ -27,7 +27,7 @@ import {
   JOIN_RULES,
   type JoinOptions,
 } from './registry-options.js'
-import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
@@ -166,6 +166,7 @@ export class Groups {
 
   /** The groups of a process. */
   findByPid(pid: Pid): unknown[] {
+    checkPid(pid, 'findByPid(pid)')
     const origin = this.scope.replica.origin(pid.node)
     return [...this.scope.table.rowsOfPid(origin, pid)].map((row) => row.group)
   }

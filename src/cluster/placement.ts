@@ -3,6 +3,7 @@
  * and Ravishankar, 1998): every node scores the key, the best score wins, so that when a node comes
  * or goes only its own share moves.
  */
+import { asCitadelError } from '../base/arguments.js'
 import { hash32, mix32 } from './hash.js'
 
 /** As much of a member as rendezvous hashing needs. */
@@ -41,20 +42,28 @@ export function rendezvousScore(keyHash: number, member: Weighted): number {
 }
 
 /** Also decides the homes of keys, so it allocates nothing. */
+function highestScore(key: string, members: readonly Weighted[]): string | undefined {
+  const keyHash = hash32(key)
+  let best: string | undefined
+  let bestScore = -1
+  for (const member of members) {
+    // The score of a very small weight can be 0, as no weight has it.
+    if (!(member.weight > 0)) continue
+    const own = rendezvousScore(keyHash, member)
+    if (own > bestScore || (own === bestScore && best !== undefined && member.node < best)) {
+      best = member.node
+      bestScore = own
+    }
+  }
+  return best
+}
+
 export const rendezvous = {
   choose(key: string, members: readonly Weighted[]): string | undefined {
-    const keyHash = hash32(key)
-    let best: string | undefined
-    let bestScore = -1
-    for (const member of members) {
-      // The score of a very small weight can be 0, as no weight has it.
-      if (!(member.weight > 0)) continue
-      const own = rendezvousScore(keyHash, member)
-      if (own > bestScore || (own === bestScore && best !== undefined && member.node < best)) {
-        best = member.node
-        bestScore = own
-      }
+    try {
+      return highestScore(key, members)
+    } catch (error) {
+      throw asCitadelError(error)
     }
-    return best
   },
 } satisfies Placement

@@ -9,7 +9,7 @@ import { silent } from '../base/log.js'
 import { readOptions } from '../base/options.js'
 import { KeyLost } from '../process/system-messages.js'
 import { termKey } from '../term/key.js'
-import type { Pid } from '../term/pid.js'
+import { checkPid, type Pid } from '../term/pid.js'
 import type { ClaimOutcome } from './arbiter.js'
 import { ChildClaims } from './child-claims.js'
 import type { Claim, Lineage } from './claim.js'
@@ -42,7 +42,7 @@ import {
   type WhenRegisteredOptions,
 } from './registry-options.js'
 import { type RegistrySelector, RegistryWatches } from './registry-watches.js'
-import { checkPid, fromOutcome, type RemoteOutcome } from './remote-outcome.js'
+import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
 import { type Replacement, Replacements } from './replacements.js'
 import { resolveWarnings } from './resolve-warnings.js'
 import { rowKey, rowMeta } from './row-meta.js'
@@ -261,6 +261,7 @@ export class Registry {
 
   /** The keys of a process. */
   findByPid(pid: Pid): unknown[] {
+    checkPid(pid, 'findByPid(pid)')
     const rows = this.scope.table.rowsOfPid(this.scope.replica.origin(pid.node), pid)
     return this.visibleKeys(rows)
   }

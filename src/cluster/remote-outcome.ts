@@ -4,17 +4,10 @@
  */
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { crossable } from '../process/remote-reason.js'
-import { Pid } from '../term/pid.js'
 
 export type RemoteOutcome<T> =
   | { ok: true; value: T }
   | { ok: false; code: ErrorCode; message: string; pid: unknown; reason: unknown }
-
-/** For what users hand in. */
-export function checkPid(pid: unknown, usage: string): asserts pid is Pid {
-  if (pid instanceof Pid) return
-  throw new CitadelError('bad_argument', `${usage} wants a Pid, as spawn gives it.`)
-}
 
 /** Refuses the arguments of a request that another node made. */
 export async function badRequest(what: string): Promise<never> {

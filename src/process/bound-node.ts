@@ -3,12 +3,13 @@
  * that process's own, and ends with it. The composition root adds registry, groups and the rest by
  * declaration merging with `BoundNode` and the kernel's `bind` option.
  */
+import { asCitadelError, attempt, checkFlag } from '../base/arguments.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { readOptions } from '../base/options.js'
 import type { Random } from '../base/random.js'
 import type { Refusal } from '../base/refusal.js'
-import type { Pid } from '../term/pid.js'
+import { checkPid, type Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { ChildIdentity } from './child-identity.js'
 import type { Destination } from './destination.js'
@@ -21,6 +22,7 @@ import {
 import {
   CALL_RULES,
   type CallOptions,
+  isThenable,
   type Process,
   SPAWN_RULES,
   type SpawnOptions,
@@ -84,6 +86,7 @@ export class ProcessVerbs {
   }
 
   set trapExit(trap: boolean) {
+    checkFlag(trap, 'trapExit')
     this.#process.trapExit = trap
   }
 
@@ -130,7 +133,11 @@ export class ProcessVerbs {
   call(to: Destination, request: object): Promise<unknown>
   call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
     const { host } = this.#process
-    return host.call(this.#process, to as Destination, method, args, NO_OPTIONS)
+    try {
+      return host.call(this.#process, to as Destination, method, args, NO_OPTIONS)
+    } catch (error) {
+      return Promise.reject(asCitadelError(error))
+    }
   }
 
   /** Asks for no answer. False: not sent. */
@@ -141,12 +148,20 @@ export class ProcessVerbs {
   ): boolean
   cast(to: Destination, request: object): boolean
   cast(to: unknown, method: unknown, ...args: unknown[]): boolean {
-    return this.#process.host.cast(this.#process, to as Destination, method, args)
+    try {
+      return this.#process.host.cast(this.#process, to as Destination, method, args)
+    } catch (error) {
+      throw asCitadelError(error)
+    }
   }
 
   /** Puts a message into a mailbox: `handleInfo` or `receive` gets it. False: not sent. */
   send<T>(to: Destination<T>, message: unknown): boolean {
-    return this.#process.host.send(this.#process, to as Destination, message)
+    try {
+      return this.#process.host.send(this.#process, to as Destination, message)
+    } catch (error) {
+      throw asCitadelError(error)
+    }
   }
 
   /**
@@ -159,43 +174,50 @@ export class ProcessVerbs {
 
   /** Answers a call whose method returned `noReply`. Only the first answer counts. */
   reply(from: From, value?: unknown): void {
-    this.#process.host.reply(this.#process, from, value)
+    attempt(() => {
+      if (isThenable(value)) throw new CitadelError('bad_argument', 'await a promise, then reply')
+      this.#process.host.reply(this.#process, from, value)
+    })
   }
 
   /** Answers a call with an error: the caller's promise rejects and this process lives on. */
   reject(from: From, error: Refusal | CitadelError): void {
-    this.#process.host.reject(this.#process, from, error)
+    attempt(() => this.#process.host.reject(this.#process, from, error))
   }
 
   /** A `Down` will come, once, when the process ends, or at once when there is none. */
   monitor<T>(subject: Destination<T>): Ref {
     this.#mustLive()
-    return this.#process.host.monitor(this.#process, subject as Destination)
+    return attempt(() => this.#process.host.monitor(this.#process, subject as Destination))
   }
 
   /** False: no such monitor, or its `Down` is on its way. */
   demonitor(ref: Ref): boolean {
-    return this.#process.host.demonitor(this.#process, ref)
+    return attempt(() => this.#process.host.demonitor(this.#process, ref))
   }
 
   /** Whichever of the two ends, the other gets its reason as an exit signal. */
   link<T>(pid: Pid<T>): void {
     this.#mustLive()
+    checkPid(pid, 'link(pid)')
     this.#process.host.link(this.#process, pid as Pid)
   }
 
   unlink<T>(pid: Pid<T>): void {
+    checkPid(pid, 'unlink(pid)')
     this.#process.host.unlink(this.#process, pid as Pid)
   }
 
   /** Sends an exit signal; to oneself: ends this process once its handler is done. */
   exit<T>(pid: Pid<T>, reason: unknown): void {
-    this.#process.host.exit(this.#process, pid as Pid, reason)
+    checkPid(pid, 'exit(pid, reason)')
+    attempt(() => this.#process.host.exit(this.#process, pid as Pid, reason))
   }
 
   /** The same, later; `cancelTimer` takes it back. */
   exitAfter<T>(pid: Pid<T>, reason: unknown, delayMs: number): ProcessTimer {
     this.#mustLive()
+    checkPid(pid, 'exitAfter(pid, reason, delayMs)')
     return exitAfter(this.#process, pid as Pid, reason, delayMs)
   }
 
@@ -203,6 +225,7 @@ export class ProcessVerbs {
   whenEnded<T>(pid: Pid<T>): Promise<unknown> {
     const { host } = this.#process
     return new Promise((resolve) => {
+      checkPid(pid, 'whenEnded(pid)')
       const ended = (_pid: Pid, reason: unknown) => resolve(reason)
       if (host.watchExit(pid as Pid, ended) === undefined) resolve('noproc')
     })
@@ -210,6 +233,7 @@ export class ProcessVerbs {
 
   /** Only for pids of this node. */
   isAlive<T>(pid: Pid<T>): boolean {
+    checkPid(pid, 'isAlive(pid)')
     return this.#process.host.isAlive(pid as Pid)
   }
 
@@ -219,6 +243,7 @@ export class ProcessVerbs {
 
   /** Gives a process of this node a local name. */
   registerName<T>(name: string, pid: Pid<T>): void {
+    checkPid(pid, 'registerName(name, pid)')
     this.#process.host.registerName(name, pid as Pid)
   }
 
@@ -298,6 +323,10 @@ export class Caller {
   call(to: unknown, method: unknown, ...args: unknown[]): Promise<unknown> {
     if (this.#refusal !== undefined) return Promise.reject(this.#refusal)
     const { host } = this.#process
-    return host.call(this.#process, to as Destination, method, args, this.#options)
+    try {
+      return host.call(this.#process, to as Destination, method, args, this.#options)
+    } catch (error) {
+      return Promise.reject(asCitadelError(error))
+    }
   }
 }

@@ -3,6 +3,8 @@
  * of the other process, the loss of its node, the deadline or the caller's AbortSignal. A local call
  * allocates its promise and one object; references are made for calls to other nodes only.
  */
+
+import { asCitadelError } from '../base/arguments.js'
 import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
@@ -76,7 +78,7 @@ export class Calls {
       if (signal !== undefined) this.#abortable(call, signal)
       if (!call.answered) this.#dispatch(call, to)
     } catch (error) {
-      this.fail(call, error)
+      this.fail(call, asCitadelError(error))
     }
     return promise
   }
@@ -144,7 +146,7 @@ export class Calls {
         if (pid === undefined) this.fail(call, errors.noSuchProcess(call, 'what the handle means'))
         else this.#dispatch(call, pid)
       },
-      (error: unknown) => this.fail(call, error),
+      (error: unknown) => this.fail(call, asCitadelError(error)),
     )
   }
 
@@ -233,7 +235,7 @@ export class Calls {
     try {
       this.#sendRemote(sent, ref)
     } catch (error) {
-      this.fail(sent.call, error)
+      this.fail(sent.call, asCitadelError(error))
     }
   }
 

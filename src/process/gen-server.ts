@@ -13,6 +13,7 @@
  * Life-cycle methods are optional. Any of them, and any message, may be asynchronous; the next message
  * waits.
  */
+import { checkFlag } from '../base/arguments.js'
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import type { BoundNode } from './bound-node.js'
@@ -73,6 +74,7 @@ export class GenServer {
   }
 
   set trapExit(trap: boolean) {
+    checkFlag(trap, 'trapExit')
     this.#attached.trapExit = trap
   }
 

@@ -1,6 +1,6 @@
 /** Messages sent later, by the clock of the node. They end with the process that asked for them. */
 import type { Timer } from '../base/clock.js'
-import { describe } from '../base/describe.js'
+import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
 import type { Pid } from '../term/pid.js'
@@ -66,6 +66,9 @@ export function exitAfter(
 }
 
 export function cancelTimer(process: Process, timer: ProcessTimer): boolean {
+  if (!isA(timer, ProcessTimer)) {
+    throw new CitadelError('bad_argument', 'cancelTimer wants what sendAfter or sendInterval gives')
+  }
   process.knownTies?.timers?.delete(timer)
   const { pending } = timer
   timer.cancel()

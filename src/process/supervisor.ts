@@ -9,6 +9,8 @@
  *     })
  *     await citadel.call(pid, 'whichChildren')
  */
+
+import { attempt } from '../base/arguments.js'
 import { details } from '../base/error-text.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
@@ -85,6 +87,12 @@ export class Supervisor extends GenServer {
   ): Promise<Pid<Supervisor>> {
     const read = readOptions('Supervisor.start', options, RULES)
     const { link = true, ...rest } = readOptions('Supervisor.start', spawnOptions, SPAWN_RULES)
+    if (attempt(() => typeof citadel.spawn) !== 'function') {
+      throw new CitadelError(
+        'bad_argument',
+        'Supervisor.start(citadel, options) wants a node first',
+      )
+    }
     return citadel.spawn(Supervisor, [read], { link, ...rest })
   }
 

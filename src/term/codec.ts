@@ -2,8 +2,10 @@
  * Whole terms with their version byte, and copies of values as another node would get them. Links
  * keep a writer and a reader of their own.
  */
+import { types } from 'node:util'
+import { CitadelError } from '../base/errors.js'
 import { malformed } from './byte-reader.js'
-import { defaultLimits, type TermLimits } from './limits.js'
+import { defaultLimits, type TermLimits, termLimits } from './limits.js'
 import { VERSION } from './tags.js'
 import { TermReader } from './term-reader.js'
 import { TermWriter } from './term-writer.js'
@@ -31,6 +33,8 @@ export class TermCodec {
 
   /** What `binary_to_term` gives. Throws `bad_format` or `limit_exceeded`. */
   decode(bytes: Uint8Array): unknown {
+    if (!types.isUint8Array(bytes)) throw new CitadelError('bad_argument', 'a term is a Uint8Array')
+    if (bytes.length === 0) throw malformed('ends early')
     const reader = this.#reader
     reader.reset(bytes)
     if (reader.u8() !== VERSION) throw malformed('has another version than 131')
@@ -50,10 +54,10 @@ export class TermCodec {
 }
 
 export const encodeTerm = (value: unknown, limits?: Readonly<TermLimits>): Buffer =>
-  new TermCodec(limits).encode(value)
+  new TermCodec(termLimits(limits)).encode(value)
 
 export const decodeTerm = (bytes: Uint8Array, limits?: Readonly<TermLimits>): unknown =>
-  new TermCodec(limits).decode(bytes)
+  new TermCodec(termLimits(limits)).decode(bytes)
 
 export const copyTerm = (value: unknown, limits?: Readonly<TermLimits>): unknown =>
-  new TermCodec(limits).copy(value)
+  new TermCodec(termLimits(limits)).copy(value)

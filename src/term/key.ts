@@ -5,15 +5,39 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { type Known, known } from './kinds.js'
-import { defaultLimits, overLimit } from './limits.js'
+import { defaultLimits, isStackOverflow, overLimit } from './limits.js'
 
 const RESERVED = '\u0001'
 const RESERVED_CODE = 1
 
-/** The key of a term. Throws `bad_argument` for what has no value identity: NaN, functions, errors. */
+/** How much of a term may still be read: one that shares its parts can be endless without a cycle. */
+interface Room {
+  elements: number
+}
+
+/**
+ * The key of a term. Throws `bad_argument` for what has no value identity: NaN, functions, errors;
+ * and `limit_exceeded`. What a getter of the user throws is the cause of a `bad_argument`.
+ */
 export function termKey(value: unknown): string {
-  if (typeof value !== 'string') return RESERVED + part(value, 0)
+  if (typeof value !== 'string') return RESERVED + whole(value)
   return value.charCodeAt(0) === RESERVED_CODE ? RESERVED + sized('s', value) : value
+}
+
+function whole(value: unknown): string {
+  try {
+    return part(value, 0, { elements: defaultLimits.elements })
+  } catch (error) {
+    if (error instanceof CitadelError) throw error
+    if (isStackOverflow(error)) throw overLimit('depth', defaultLimits)
+    const sentence = 'a part of the key threw an error when it was read: give plain data'
+    throw new CitadelError('bad_argument', sentence, { cause: error })
+  }
+}
+
+function take(room: Room, count: number): void {
+  room.elements -= count
+  if (room.elements < 0) throw overLimit('elements', defaultLimits)
 }
 
 const refuse = (what: string): CitadelError =>
@@ -25,7 +49,7 @@ const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 
 /** One part of a key; no part is the beginning of another. */
-function part(value: unknown, depth: number): string {
+function part(value: unknown, depth: number, room: Room): string {
   switch (typeof value) {
     case 'string':
       return sized('s', value)
@@ -39,37 +63,38 @@ function part(value: unknown, depth: number): string {
     case 'undefined':
       return 'u'
     case 'object':
-      return value === null ? 'z' : objectPart(value, depth)
+      return value === null ? 'z' : objectPart(value, depth, room)
     default:
       throw refuse(`a ${typeof value}`)
   }
 }
 
-function objectPart(value: object, depth: number): string {
+function objectPart(value: object, depth: number, room: Room): string {
   if (depth >= defaultLimits.depth) throw overLimit('depth', defaultLimits)
   const it = known(value)
   if (it === undefined || it.kind === 'error') {
     throw refuse(it === undefined ? 'a class instance' : 'an error')
   }
-  return knownPart(it, depth + 1)
+  return knownPart(it, depth + 1, room)
 }
 
-function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number): string {
+function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number, room: Room): string {
   switch (it.kind) {
     case 'array':
-      return list('L', it.value, depth)
+      return list('L', it.value, depth, room)
     case 'tuple':
-      return list('T', it.value.elements, depth)
+      return list('T', it.value.elements, depth, room)
     case 'improperList':
-      return list('I', it.value.elements, depth) + part(it.value.tail, depth)
+      return list('I', it.value.elements, depth, room) + part(it.value.tail, depth, room)
     case 'object':
-      return members(it.value, depth)
+      return members(it.value, depth, room)
     case 'map':
-      return sorted('M', pairs(it.value, depth))
+      return sorted('M', pairs(it.value, depth, room))
     case 'set':
+      take(room, it.value.size)
       return sorted(
         'S',
-        Array.from(it.value, (element) => part(element, depth)),
+        Array.from(it.value, (element) => part(element, depth, room)),
       )
     case 'atom':
       return sized('a', it.value.name)
@@ -87,22 +112,27 @@ function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number): string
   }
 }
 
-function list(mark: string, elements: readonly unknown[], depth: number): string {
-  let text = `${mark}${elements.length}:`
-  for (let index = 0; index < elements.length; index++) text += part(elements[index], depth)
+function list(mark: string, elements: readonly unknown[], depth: number, room: Room): string {
+  const { length } = elements
+  take(room, length)
+  let text = `${mark}${length}:`
+  for (let index = 0; index < length; index++) text += part(elements[index], depth, room)
   return text
 }
 
-function members(object: Readonly<Record<string, unknown>>, depth: number): string {
+function members(object: Readonly<Record<string, unknown>>, depth: number, room: Room): string {
   const names = Object.keys(object)
+  take(room, 2 * names.length)
   if (names.length > 1) names.sort()
   let text = `O${names.length}:`
-  for (const name of names) text += sized('s', name) + part(object[name], depth)
+  for (const name of names) text += sized('s', name) + part(object[name], depth, room)
   return text
 }
 
-const pairs = (entries: Iterable<readonly [unknown, unknown]>, depth: number): string[] =>
-  Array.from(entries, ([key, value]) => part(key, depth) + part(value, depth))
+function pairs(map: ReadonlyMap<unknown, unknown>, depth: number, room: Room): string[] {
+  take(room, 2 * map.size)
+  return Array.from(map, ([key, value]) => part(key, depth, room) + part(value, depth, room))
+}
 
 const sorted = (mark: string, parts: string[]): string =>
   `${mark}${parts.length}:${parts.sort().join('')}`

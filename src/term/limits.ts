@@ -44,18 +44,27 @@ const largest: Readonly<TermLimits> = {
 }
 
 /** The defaults with the user's changes, or `bad_argument`. */
-export function termLimits(changes: Partial<TermLimits> = {}): Readonly<TermLimits> {
-  const limits = { ...defaultLimits, ...changes }
+export function termLimits(changes?: Partial<TermLimits>): Readonly<TermLimits> {
+  if (changes === undefined) return defaultLimits
+  const limits = changed(changes)
   for (const name of Object.keys(largest) as (keyof TermLimits)[]) {
     const limit = limits[name]
     if (!Number.isInteger(limit) || limit < 1 || limit > largest[name]) {
       throw new CitadelError(
         'bad_argument',
-        `the term limit ${name} must be an integer from 1 to ${largest[name]}, not ${limit}`,
+        `the term limit ${name} must be an integer from 1 to ${largest[name]}, not ${typeof limit === 'number' ? limit : typeof limit}`,
       )
     }
   }
   return limits
+}
+
+function changed(changes: Partial<TermLimits>): TermLimits {
+  try {
+    return { ...defaultLimits, ...changes }
+  } catch (cause) {
+    throw new CitadelError('bad_argument', 'the term limits cannot be read', { cause })
+  }
 }
 
 /** The error for a term over its limit. */

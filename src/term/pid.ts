@@ -3,7 +3,8 @@
  * was used before (`serial`), and which start of the node it belongs to (`creation`). Two pids are
  * the same process when all four are equal; use `equals`, or `key` in maps of one node's pids.
  */
-import { shown } from '../base/describe.js'
+import { isA, shown } from '../base/describe.js'
+import { CitadelError } from '../base/errors.js'
 
 declare const message: unique symbol
 
@@ -17,14 +18,19 @@ export class Pid<T = unknown> {
     readonly creation: number,
   ) {}
 
+  /** Whatever is no pid is not equal to one. */
   equals(other: Pid): boolean {
-    return (
-      this === other ||
-      (this.id === other.id &&
-        this.serial === other.serial &&
-        this.creation === other.creation &&
-        this.node === other.node)
-    )
+    try {
+      return (
+        this === other ||
+        (this.id === other.id &&
+          this.serial === other.serial &&
+          this.creation === other.creation &&
+          this.node === other.node)
+      )
+    } catch {
+      return false
+    }
   }
 
   /** Unique among the pids of one start of one node. A number wherever it fits exactly. */
@@ -36,10 +42,33 @@ export class Pid<T = unknown> {
 
   /** `<n1@127.0.0.1.80.0>`: for logs. */
   toString(): string {
-    return `<${this.node}.${this.id}.${this.serial}>`
+    try {
+      return `<${this.node}.${this.id}.${this.serial}>`
+    } catch {
+      return '<a pid of nonsense>'
+    }
   }
 
   [shown](): string {
     return this.toString()
   }
 }
+
+/** For what users hand in: one of its kind, made of what pids are made of. */
+export function checkPid(pid: unknown, usage: string): asserts pid is Pid {
+  if (isPid(pid)) return
+  throw new CitadelError('bad_argument', `${usage} wants a Pid, as spawn gives it.`)
+}
+
+function isPid(pid: unknown): boolean {
+  if (!isA(pid, Pid)) return false
+  try {
+    const { node, id, serial, creation } = pid
+    return typeof node === 'string' && [id, serial, creation].every(isWord)
+  } catch {
+    return false
+  }
+}
+
+const isWord = (value: unknown): boolean =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32

@@ -10,12 +10,21 @@ export class Ref {
     readonly words: readonly number[],
   ) {}
 
+  /** Whatever is no reference is not equal to one. */
   equals(other: Ref): boolean {
-    return this === other || this.toString() === other.toString()
+    try {
+      return this === other || this.toString() === Ref.prototype.toString.call(other)
+    } catch {
+      return false
+    }
   }
 
   toString(): string {
-    return `#Ref<${this.node}.${this.creation}.${this.words.join('.')}>`
+    try {
+      return `#Ref<${this.node}.${this.creation}.${this.words.join('.')}>`
+    } catch {
+      return '#Ref<of nonsense>'
+    }
   }
 
   [shown](): string {

@@ -9,7 +9,7 @@ import { isCode, Refusal } from '../base/refusal.js'
 import { Atom } from './atom.js'
 import { known } from './kinds.js'
 import { areSpread } from './spread.js'
-import { Tuple } from './tuple.js'
+import { Tuple, tupleOver } from './tuple.js'
 import { errorFields, findFault } from './unserializable.js'
 
 /** The first element of every tagged tuple. */
@@ -150,7 +150,7 @@ const revivers: Readonly<Record<string, (data: unknown) => unknown>> = {
   date: (data) => (typeof data === 'number' ? new Date(data) : undefined),
   map: reviveMap,
   set: (data) => (Array.isArray(data) && areSpread(data) ? new Set(data) : undefined),
-  tuple: (data) => (Array.isArray(data) ? Tuple.over(data) : undefined),
+  tuple: (data) => (Array.isArray(data) ? tupleOver(data) : undefined),
   error: reviveError,
 }
 

@@ -26,7 +26,7 @@ import { skipTerm, unknownTag } from './skip-term.js'
 import { areSpread } from './spread.js'
 import { isRawKind, JS, revive } from './tagged.js'
 import * as tags from './tags.js'
-import { Tuple } from './tuple.js'
+import { tupleOver } from './tuple.js'
 
 /** Atoms kept at hand. Beyond, all are forgotten and learnt again; nothing is refused. */
 const KNOWN_ATOMS = 1024
@@ -372,7 +372,7 @@ export class TermReader extends ByteReader {
       if (element === JS && index === 0 && arity === 3) return this.#tagged(depth)
       elements.push(element)
     }
-    return Tuple.over(elements)
+    return tupleOver(elements)
   }
 
   #tagged(depth: number): unknown {

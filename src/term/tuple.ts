@@ -1,5 +1,7 @@
 /** Tuples of Erlang. */
+import { types } from 'node:util'
 import { describe, type Shown, shown } from '../base/describe.js'
+import { CitadelError } from '../base/errors.js'
 
 const TEXT_MAX = 10_000
 
@@ -13,9 +15,10 @@ export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
 
   /** A tuple over an array the caller gives up; any length, where spreading has its limits. */
   static over(elements: readonly unknown[]): Tuple {
-    const tuple = new Tuple() as { elements: readonly unknown[] } & Tuple
-    tuple.elements = elements
-    return tuple
+    if (types.isProxy(elements) || !Array.isArray(elements)) {
+      throw new CitadelError('bad_argument', 'a tuple is made of an array of its elements')
+    }
+    return tupleOver(elements)
   }
 
   get length(): number {
@@ -23,7 +26,7 @@ export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
   }
 
   at(index: number): unknown {
-    return this.elements[index]
+    return typeof index === 'number' ? this.elements[index] : undefined
   }
 
   [Symbol.iterator](): IterableIterator<unknown> {
@@ -38,4 +41,11 @@ export class Tuple<E extends readonly unknown[] = readonly unknown[]> {
   [shown](): Shown {
     return { open: '{', items: this.elements, close: '}' }
   }
+}
+
+/** The same as `Tuple.over` for arrays that are known to be some. */
+export function tupleOver(elements: readonly unknown[]): Tuple {
+  const tuple = new Tuple() as { elements: readonly unknown[] } & Tuple
+  tuple.elements = elements
+  return tuple
 }
