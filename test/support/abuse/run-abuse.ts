@@ -1,0 +1,72 @@
+/** Runs a number of hostile calls in a process of its own, and answers what went wrong. */
+import { type ChildProcess, fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { scratch } from '../scratch.js'
+import type { Order, Report } from './program.js'
+
+const PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url))
+/** So long the same call may be the last one before the program counts as hung. */
+const HUNG_MS = 60_000
+const LOOK_MS = 1_000
+
+export async function runAbuse(order: Order): Promise<Report> {
+  const { path: HOME, remove } = scratch('abuse')
+  const { CITADEL_REDIS_URL: _, CITADEL_COOKIE: __, ...rest } = process.env
+  const trail = join(HOME, 'trail')
+  const child = fork(PROGRAM, [], {
+    execArgv: [
+      '--import',
+      'tsx',
+      ...(process.env.ABUSE_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []),
+    ],
+    // What a call writes to standard error is its own; nobody reads it here.
+    stdio: ['ignore', 'ignore', process.env.ABUSE_SHOW ? 'inherit' : 'ignore', 'ipc'],
+    env: { ...rest, HOME, ERL_EPMD_PORT: '1' },
+  })
+  child.send({ ...order, trail })
+  try {
+    return await Promise.race([reported(child, order, trail), hung(child, order, trail)])
+  } finally {
+    child.kill(process.env.ABUSE_PROF ? 'SIGINT' : 'SIGKILL')
+    remove()
+  }
+}
+
+function reported(child: ChildProcess, order: Order, trail: string): Promise<Report> {
+  return new Promise((resolve, reject) => {
+    child.once('message', (report: Report) => resolve(report))
+    child.once('exit', (code, signal) => {
+      const how = signal ?? `status ${code}`
+      reject(new Error(`the program ended, ${how}, at call ${lastOf(trail)} of ${show(order)}`))
+    })
+  })
+}
+
+/** Rejects when it does not get any further. */
+function hung(child: ChildProcess, order: Order, trail: string): Promise<never> {
+  return new Promise((_, reject) => {
+    let last = ''
+    let since = performance.now()
+    const timer = setInterval(() => {
+      const call = lastOf(trail)
+      if (call !== last) since = performance.now()
+      last = call
+      if (performance.now() - since < HUNG_MS) return
+      reject(new Error(`the program hangs at call ${call} of ${show(order)}`))
+    }, LOOK_MS)
+    child.once('exit', () => clearInterval(timer))
+  })
+}
+
+function lastOf(trail: string): string {
+  try {
+    return readFileSync(trail, 'utf8').trim()
+  } catch {
+    return 'none'
+  }
+}
+
+const show = ({ seed, nodes, from, count }: Order): string =>
+  `seed ${seed}, ${nodes} nodes, calls ${from} to ${from + count - 1}`
