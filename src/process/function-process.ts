@@ -8,6 +8,7 @@ import { logFailure } from '../base/guard.js'
 import { type Rules, rule } from '../base/options.js'
 import type { Pid } from '../term/pid.js'
 import { callTerm, castTerm } from './gen-protocol.js'
+import { isEnvelope } from './item-kinds.js'
 import { type Host, isThenable, Process } from './process.js'
 import { Call, Cast } from './request.js'
 import { MESSAGES_PER_TURN } from './scheduler.js'
@@ -135,6 +136,7 @@ export class FunctionProcess extends Process {
 
   /** Requests are shown as Erlang shows them, and stay so in the mailbox. */
   #shown(item: unknown, index: number): unknown {
+    if (!isEnvelope(item)) return item
     if (item instanceof Cast) return this.#replaced(index, castTerm(item))
     if (!(item instanceof Call)) return item
     this.hold(item)

@@ -9,13 +9,13 @@ import { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import { fromOfTerm, refOfTag, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
-import { Merge } from './merge.js'
+import { isEnvelope, isExit, isMarker, isMerge } from './item-kinds.js'
+import type { Merge } from './merge.js'
 import type { Method, MethodTable } from './method-table.js'
 import { type Detour, type Host, isThenable, Process } from './process.js'
 import { replaceParts } from './replace-parts.js'
-import { Call, type Cast, Envelope, noReply } from './request.js'
+import { Call, type Cast, type Envelope, noReply } from './request.js'
 import { MESSAGES_PER_TURN } from './scheduler.js'
-import { Exit, Marker } from './system-messages.js'
 
 const HELD: ReadonlySet<string> = new Set(['held', 'moved', 'stopping'])
 
@@ -114,9 +114,9 @@ export class ServerProcess extends Process {
     this.outgoing = undefined
     let result: unknown
     try {
-      if (item instanceof Envelope) result = this.#inContext(item)
+      if (isEnvelope(item)) result = this.#inContext(item)
       else if (item === aborted) result = (this.#server as unknown as Lifecycle).handoffAborted?.()
-      else if (item instanceof Merge) result = this.#mergeConflict(item)
+      else if (isMerge(item)) result = this.#mergeConflict(item)
       else result = this.#info(item)
       if (isThenable(result)) {
         this.#park(result)
@@ -162,8 +162,8 @@ export class ServerProcess extends Process {
   }
 
   #info(message: unknown): unknown {
-    if (message instanceof Marker) return undefined
-    if (message instanceof Exit && this.parent?.equals(message.pid) === true) {
+    if (isMarker(message)) return undefined
+    if (isExit(message) && this.parent?.equals(message.pid) === true) {
       this.leaving = { reason: message.reason, byItself: false }
       return undefined
     }

@@ -25,10 +25,10 @@ import {
 } from './child-spec.js'
 import { describeReason, errorOf } from './exit-reason.js'
 import { GenServer } from './gen-server.js'
+import { isExit } from './item-kinds.js'
 import { SPAWN_RULES, type SpawnOptions } from './process.js'
 import { noReply } from './request.js'
 import { RestartIntensity } from './restart-intensity.js'
-import { Exit } from './system-messages.js'
 import type { ServerClass, ServerShape } from './typed-call.js'
 
 export type Strategy =
@@ -162,7 +162,7 @@ export class Supervisor extends GenServer {
   }
 
   override async handleInfo(message: unknown): Promise<void> {
-    if (!(message instanceof Exit)) return
+    if (!isExit(message)) return
     const child = [...this.#children.values()].find(({ pid }) => pid?.equals(message.pid) === true)
     if (child !== undefined) await this.#childEnded(child, message.reason)
     else if (this.#stopped.delete(message.pid.key)) return

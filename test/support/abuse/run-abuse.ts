@@ -16,20 +16,16 @@ export async function runAbuse(order: Order): Promise<Report> {
   const { CITADEL_REDIS_URL: _, CITADEL_COOKIE: __, ...rest } = process.env
   const trail = join(HOME, 'trail')
   const child = fork(PROGRAM, [], {
-    execArgv: [
-      '--import',
-      'tsx',
-      ...(process.env.ABUSE_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []),
-    ],
+    execArgv: ['--import', 'tsx'],
     // What a call writes to standard error is its own; nobody reads it here.
-    stdio: ['ignore', 'ignore', process.env.ABUSE_SHOW ? 'inherit' : 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', process.env.CITADEL_ABUSE_SHOW ? 'inherit' : 'ignore', 'ipc'],
     env: { ...rest, HOME, ERL_EPMD_PORT: '1' },
   })
   child.send({ ...order, trail })
   try {
     return await Promise.race([reported(child, order, trail), hung(child, order, trail)])
   } finally {
-    child.kill(process.env.ABUSE_PROF ? 'SIGINT' : 'SIGKILL')
+    child.kill('SIGKILL')
     remove()
   }
 }
@@ -70,3 +66,7 @@ function lastOf(trail: string): string {
 
 const show = ({ seed, nodes, from, count }: Order): string =>
   `seed ${seed}, ${nodes} nodes, calls ${from} to ${from + count - 1}`
+
+/** What went wrong, as lines for people. */
+export const faultsOf = ({ failures }: Report): string[] =>
+  failures.map(({ kind, times, calls }) => `${times} times ${kind}\n    ${calls.join('\n    ')}`)

@@ -55,8 +55,6 @@ export async function attack({ role, frames, seed, say }: AttackOptions): Promis
     const { tally, ended } = await send(assignment, say)
     await new Promise((resolve) => setTimeout(resolve, 500))
     const wrong = [...ended, ...(await judge(cluster, target, friend))]
-    if (process.env.ATTACK_LOG)
-      process.stderr.write(target.log.slice(0, 40).concat(target.log.slice(-20)).join('\n'))
     return { ...tally, ...(await figures(target, friend)), logLines: target.log.length, wrong }
   } finally {
     await cluster.stop()

@@ -1,0 +1,32 @@
+/** A Proxy runs code of its owner when it is looked at, also when the runtime does. */
+import { expect, test } from 'vitest'
+import { GenServer } from '../../../src/process/gen-server.js'
+import { testKernel } from '../../support/test-kernel.js'
+
+class Keeper extends GenServer {
+  #kept = 0
+
+  handleInfo(): void {
+    this.#kept++
+  }
+
+  kept(): number {
+    return this.#kept
+  }
+}
+
+test('one node: a message that is a revoked Proxy ends nobody', async () => {
+  const { root } = testKernel().kernel
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const keeper = await root.spawn(Keeper)
+  const taken = await new Promise((resolve) => {
+    void root.spawn(async (self) => {
+      root.send(self.self, proxy)
+      resolve(await self.receive())
+    })
+  })
+  root.send(keeper, proxy)
+  expect(await root.call(keeper, 'kept')).toBe(1)
+  expect(taken).toBe(proxy)
+})
