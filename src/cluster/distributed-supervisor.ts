@@ -2,6 +2,7 @@
  * The distributed supervisor: children by id, each on the node its id belongs on, kept running
  * wherever there is a member that offers its class. Its name is all that its members share.
  */
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
 import type { Lease } from '../base/lease.js'
@@ -341,7 +342,7 @@ export class DistributedSupervisor {
     if (!this.placement.mayRun(to, recipe.module)) {
       throw new CitadelError(
         'no_placement',
-        `${to} is no member that may run ${recipe.module} and is not draining.`,
+        `${describe(to)} is no member that may run ${recipe.module} and is not draining.`,
       )
     }
     if (from === to) return true

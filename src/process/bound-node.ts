@@ -113,14 +113,14 @@ export class ProcessVerbs {
     options?: SpawnOptions,
   ): Promise<Pid<T>>
   spawn(what: unknown, second?: unknown, third?: SpawnOptions): Promise<Pid> {
-    const args = Array.isArray(second) ? second : []
-    const isLast = second === undefined || Array.isArray(second)
-    const given = (isLast ? third : second) as SpawnOptions | undefined
     try {
+      const args = Array.isArray(second) ? second : []
+      const isLast = second === undefined || Array.isArray(second)
+      const given = (isLast ? third : second) as SpawnOptions | undefined
       const options = given === undefined ? NO_OPTIONS : readOptions('spawn', given, SPAWN_RULES)
       return this.#process.host.spawn(this.#process, what, args, options)
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(asCitadelError(error))
     }
   }
 

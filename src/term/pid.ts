@@ -35,9 +35,13 @@ export class Pid<T = unknown> {
 
   /** Unique among the pids of one start of one node. A number wherever it fits exactly. */
   get key(): number | string {
-    return this.serial < 0x100000
-      ? this.serial * 0x1_0000_0000 + this.id
-      : `${this.serial}.${this.id}`
+    try {
+      return this.serial < 0x100000
+        ? this.serial * 0x1_0000_0000 + this.id
+        : `${this.serial}.${this.id}`
+    } catch {
+      return 'nonsense'
+    }
   }
 
   /** `<n1@127.0.0.1.80.0>`: for logs. */

@@ -28,7 +28,7 @@ const DEAR_SHARE = 1 / 10
 const ARGUMENTS_MAX = 4
 const RECENT_MAX = 12
 const TICK_MS = 50
-const LIMIT_MS = 6_000
+const LIMIT_MS = 10_000
 const SLOW_LIMIT_MS = 30_000
 const SLOW = new Set([
   'stop',

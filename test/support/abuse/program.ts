@@ -79,8 +79,9 @@ async function probe(abused: AbusedNodes, abuser: Abuser, index: number): Promis
     await abused.probe()
   } catch (error) {
     const { message, cause } = error as Error
+    const said = abused.log.slice(-5).join('\n      ')
     const what = `does not serve any more: ${message} ${cause ? String(cause) : ''}`
-    abuser.fail(what, { label: `calls up to ${index}`, index })
+    abuser.fail(what, { label: `calls up to ${index}, after\n      ${said}`, index })
   }
 }
 

@@ -19,9 +19,9 @@ export interface Member {
 /** Functions that only other files of Citadel call. They go when these classes have faces. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   Citadel: ['new'],
-  Registry: ['giveUp', 'replaceHere', 'keysOf', 'bring', 'close', 'replicated'],
+  Registry: ['giveUp', 'replaceHere', 'keysOf', 'bring', 'close', 'replicated', 'keep'],
   Groups: ['membershipsOf', 'bring', 'replicated', 'close', 'callHere'],
-  DistributedSupervisor: ['join', 'abandon'],
+  DistributedSupervisor: ['join', 'abandon', 'extend'],
   EventQueue: ['push', 'close'],
   ProcessTimer: ['arm', 'new'],
   // Ends what it is given, by the program's own status: it is called by signals only.
