@@ -38,7 +38,7 @@ class Server extends GenServer {
     return this.#heard
   }
 
-  handleInfo(message: unknown): void {
+  override handleInfo(message: unknown): void {
     if (message === 'probe') this.#heard++
   }
 }
@@ -87,10 +87,11 @@ export class AbusedNodes {
   }
 
   #logger(): api.Logger {
-    const keep = (level: string) => (message: string) => {
+    const keep = (level: string) => (message: string, details?: unknown) => {
       const isGood = typeof message === 'string' && message.length <= 10_000
       if (!isGood) this.badLines.push(`${level} ${typeof message}, ${String(message).length} long`)
-      this.log.push(`${level} ${message}`)
+      const stack = details instanceof Error ? (details.stack ?? '') : ''
+      this.log.push(`${level} ${message} ${stack}`)
       if (this.log.length > 1_000) this.log.shift()
     }
     return { debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') }

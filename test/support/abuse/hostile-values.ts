@@ -112,13 +112,13 @@ class FailsToConstruct extends GenServer {
 }
 
 class ThrowsCycle extends GenServer {
-  init(): void {
+  override init(): void {
     throw cyclic()
   }
 }
 
 class RejectsLater extends GenServer {
-  async init(): Promise<void> {
+  override async init(): Promise<void> {
     await Promise.resolve()
     throw Object.create(null)
   }

@@ -28,7 +28,7 @@ function keep<T>(list: T[], item: T): void {
 
 /** Gives, throws and keeps what it is told to. */
 export class Odd extends GenServer {
-  init(): void {
+  override init(): void {
     keep(instances, this)
   }
 
@@ -54,15 +54,15 @@ export class Odd extends GenServer {
     return noReply
   }
 
-  handleInfo(): void {}
+  override handleInfo(): void {}
 }
 
 export class Carried extends Odd {
-  handoff(): unknown {
+  override handoff(): unknown {
     return HOSTILE[Math.trunc(this.citadel.now()) % HOSTILE.length]!.make()
   }
 
-  takeover(): void {}
+  override takeover(): void {}
 }
 
 const OPTIONS = [

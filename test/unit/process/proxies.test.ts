@@ -6,7 +6,7 @@ import { testKernel } from '../../support/test-kernel.js'
 class Keeper extends GenServer {
   #kept = 0
 
-  handleInfo(): void {
+  override handleInfo(): void {
     this.#kept++
   }
 
