@@ -137,6 +137,8 @@ export class EtcdClaims {
     this.earliestRetry = Number.POSITIVE_INFINITY
     for (const work of [...this.waiting]) {
       if (now < work.retryAt) this.earliestRetry = Math.min(this.earliestRetry, work.retryAt)
+      else if (work.type === 'claim' && now >= work.claim.deadline)
+        this.end(work, outcomeOfLate(work))
       else this.resume(work)
     }
   }
