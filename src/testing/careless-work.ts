@@ -131,6 +131,7 @@ export class CarelessWork {
       deeds.push([`a call with ${what}`, CANNOT_CROSS, (at) => this.call(at, 'fine', make())])
       deeds.push([`an answer that is ${what}`, answers(what), (at) => this.call(at, 'give', what)])
       deeds.push([`a child with ${what}`, CANNOT_CROSS, (at) => this.child(at, [make()])])
+      deeds.push([`a child with ${what}`, CANNOT_CROSS, (at) => this.child(at, [make()])])
       deeds.push([`metadata with ${what}`, CANNOT_CROSS, (at) => this.register(at, make())])
     }
     for (const how of BAD_STARTS) {

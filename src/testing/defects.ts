@@ -12,6 +12,7 @@ import { Monitors } from '../process/monitors.js'
 import { CLUSTER_DEFECTS } from './cluster-defects.js'
 import { type Defect, replace } from './defect.js'
 import { HANDOFF_DEFECTS } from './handoff-defects.js'
+import { OUTCOME_DEFECTS } from './outcome-defects.js'
 import { PROCESS_DEFECTS } from './process-defects.js'
 
 const staleUpdate: Defect = {
@@ -123,6 +124,7 @@ export const DEFECTS: readonly Defect[] = [
   ...HANDOFF_DEFECTS,
   ...CLUSTER_DEFECTS,
   ...PROCESS_DEFECTS,
+  ...OUTCOME_DEFECTS,
 ]
 
 export function defectNamed(name: string): Defect {

@@ -89,8 +89,8 @@ export class LateAnswers {
     this.cluster.crash(index)
     await simulation.runFor(1 + this.random.below(SOON_MS))
     this.cluster.start(index)
-    const isReady = (): boolean => this.cluster.members[index]?.ready === true
-    await simulation.runUntil(isReady, READY_MS, 'a start right after a crash')
+    const isBack = (): boolean => this.cluster.members[index]!.ready && this.cluster.allMet
+    await simulation.runUntil(isBack, READY_MS, 'a start right after a crash')
   }
 
   private async spawn(member: ClusterMember): Promise<Pid> {
