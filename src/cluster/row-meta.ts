@@ -60,9 +60,18 @@ export function rowKey(key: unknown): string {
 
 /** The path to what cannot be there begins with the name that the user knows it by. */
 function named(error: unknown, value: unknown, name: string, what: string): unknown {
-  const fault = findFault(value, name, defaultLimits.depth)
+  const fault = faultIn(value, name)
   if (!fault || !(error instanceof CitadelError) || error.code === 'limit_exceeded') return error
   return new CitadelError(error.code, `${fault.path} ${fault.problem}, and ${what}.`)
+}
+
+/** A value that refuses to be looked at says nothing of where. */
+function faultIn(value: unknown, name: string): ReturnType<typeof findFault> {
+  try {
+    return findFault(value, name, defaultLimits.depth)
+  } catch {
+    return undefined
+  }
 }
 
 function encoded(meta: unknown): Uint8Array {
