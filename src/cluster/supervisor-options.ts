@@ -1,7 +1,9 @@
 /** The options of a distributed supervisor: their defaults, and what they may be. */
+import { describeQuoted } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
 import { RESTART } from '../process/child-spec.js'
+import { isWellFormed } from '../term/kinds.js'
 import type { RunnerOptions } from './child-runner.js'
 import type {
   LeaveOptions,
@@ -14,6 +16,8 @@ import type { RebalanceOptions } from './rebalancer.js'
 import { rowArgs, rowKey } from './row-meta.js'
 
 export type CompleteOptions = RunnerOptions & RebalanceOptions
+
+const NAME_MAX = 200
 
 const DEFAULTS: CompleteOptions = {
   maxRestarts: 10,
@@ -80,6 +84,7 @@ export function readSupervisorOptions(
   supervisor: string,
   given: SupervisorOptions | undefined,
 ): SupervisorOptions {
+  checkName(supervisor)
   const options = readOptions(`supervisor "${supervisor}"`, given, RULES)
   const children = options.children?.map((child) => readStaticChild(supervisor, child))
   return children ? { ...options, children } : options
@@ -106,3 +111,11 @@ const LEAVE_RULES: Rules<LeaveOptions> = { budgetMs: rule.milliseconds }
 
 export const readLeaveOptions = (owner: string, given: LeaveOptions | undefined): LeaveOptions =>
   readOptions(owner, given, LEAVE_RULES)
+
+/** It is part of names of processes and of scopes, which all members must be able to read. */
+function checkName(name: unknown): void {
+  const isName = typeof name === 'string' && name !== '' && name.length <= NAME_MAX
+  if (isName && isWellFormed(name)) return
+  const sentence = `the name of a supervisor is a string of 1 to ${NAME_MAX} characters`
+  throw new CitadelError('bad_argument', `${sentence}, not ${describeQuoted(name)}.`)
+}
