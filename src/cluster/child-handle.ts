@@ -1,7 +1,8 @@
 /** A handle that means a child by its id and follows it wherever it runs. */
 import { CitadelError } from '../base/errors.js'
+import { readOptions } from '../base/options.js'
 import { type Resolvable, resolvePid } from '../process/destination.js'
-import type { CallOptions } from '../process/process.js'
+import { CALL_RULES, type CallOptions } from '../process/process.js'
 import type { MethodArgs, MethodName, MethodResult } from '../process/typed-call.js'
 import type { Pid } from '../term/pid.js'
 
@@ -37,7 +38,8 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
 
   /** The same child, called with a time-out of its own, or to be given up by an AbortSignal. */
   with(options: CallOptions): ChildHandle<T> {
-    return new ChildHandle(this.id, this.finder, this.verbs, { ...this.options, ...options })
+    const read = readOptions('with', options, CALL_RULES)
+    return new ChildHandle(this.id, this.finder, this.verbs, { ...this.options, ...read })
   }
 
   /** The process that runs the child at this moment. */
