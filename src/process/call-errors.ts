@@ -14,7 +14,7 @@ const REFUSED = new Atom('refused')
 const SAID_NO = new Atom('citadel_refusal')
 
 export const what = (call: Envelope): string =>
-  call.method === undefined ? 'the call' : `the call of '${call.method}'`
+  call.method === undefined ? 'the call' : `the call of '${oneLine(call.method)}'`
 
 export const timedOut = (call: PendingCall): CitadelError =>
   new CitadelError(

@@ -53,6 +53,7 @@ interface UnderWay {
   readonly label: string
   readonly index: number
   readonly member: Member
+  readonly target: object
   /** In ticks, which a machine that stands still does not make. */
   readonly until: number
 }
@@ -65,6 +66,8 @@ export class Abuser {
   readonly #underWay = new Set<UnderWay>()
   readonly #members = new Map<string, readonly Member[]>()
   readonly #timer: NodeJS.Timeout
+  /** Whose calls those of a `Caller` are. */
+  readonly #owners = new WeakMap<object, object>()
   #ticks = 0
   #spares = 0
 
@@ -157,7 +160,7 @@ export class Abuser {
     made: { label: string; index: number },
   ): void {
     const from = performance.now()
-    const call = { ...made, member, until: this.#ticks + this.#limit(member) / TICK_MS }
+    const call = { ...made, member, target, until: this.#ticks + this.#limit(member) / TICK_MS }
     try {
       const values = args.map(({ value }) => value)
       const result = member.invoke(target, values)
@@ -193,6 +196,7 @@ export class Abuser {
   }
 
   #answered(value: unknown, call: UnderWay): void {
+    if (call.member.label === 'Citadel.with') this.#owners.set(value as object, call.target)
     if (value instanceof Citadel && call.member.name === 'start') void value.stop({ budgetMs: 0 })
     else if (typeof value === 'function' && call.member.name === 'stopOnSignals') value()
     else if (isIterator(value)) this.#readAll(value, call)
@@ -228,8 +232,14 @@ export class Abuser {
     for (const call of this.#underWay) {
       if (call.until > this.#ticks) continue
       this.#underWay.delete(call)
-      this.fail('neither answered nor rejected in time', call)
+      // Nobody is left to hear of the calls of a process that has ended.
+      if (!this.#hasEnded(call.target)) this.fail('neither answered nor rejected in time', call)
     }
+  }
+
+  #hasEnded(target: object): boolean {
+    const owner = this.#owners.get(target) ?? target
+    return owner instanceof Citadel && !owner.isAlive(owner.self)
   }
 
   stop(): void {

@@ -187,14 +187,14 @@ async function judge(cluster: TestCluster, target: TestNode, friend: TestNode): 
     )
     wrong.push(...deaths.map((death) => `${death} for ${node.name}`))
     const rows = await node.run(
-      ({ citadel, workers }, count) => [
+      ({ citadel, workers }, [count, names]) => [
         Array.from({ length: count }, (_, n) => citadel.registry.findByKey(`friend ${n}`)).filter(
           Boolean,
         ).length,
         citadel.groups.members('friends').length,
-        workers.members().size,
+        [...workers.members().values()].filter(({ node }) => names.includes(node)).length,
       ],
-      KEYS,
+      [KEYS, [target.name, friend.name]] as [number, string[]],
     )
     if (String(rows) !== `${KEYS},1,10`) wrong.push(`rows ${rows} at ${node.name}`)
   }
