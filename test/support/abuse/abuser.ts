@@ -29,7 +29,7 @@ const ARGUMENTS_MAX = 4
 const RECENT_MAX = 12
 const TICK_MS = 50
 const LIMIT_MS = 10_000
-const SLOW_LIMIT_MS = 30_000
+const SLOW_LIMIT_MS = 40_000
 const SLOW = new Set([
   'stop',
   'leave',
