@@ -60,8 +60,10 @@ export function rowKey(key: unknown): string {
 
 /** The path to what cannot be there begins with the name that the user knows it by. */
 function named(error: unknown, value: unknown, name: string, what: string): unknown {
+  // What is too big is not walked again: it may have billions of elements.
+  if (!(error instanceof CitadelError) || error.code === 'limit_exceeded') return error
   const fault = faultIn(value, name)
-  if (!fault || !(error instanceof CitadelError) || error.code === 'limit_exceeded') return error
+  if (!fault) return error
   return new CitadelError(error.code, `${fault.path} ${fault.problem}, and ${what}.`)
 }
 

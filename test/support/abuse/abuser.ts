@@ -38,6 +38,7 @@ const SLOW = new Set([
   'rebalance',
   'start',
   'terminateChild',
+  'whenMembers',
 ])
 const DEFAULT_TIMEOUT_MS = 5_000
 const MESSAGE_MAX = 4_000
@@ -165,7 +166,7 @@ export class Abuser {
       const values = args.map(({ value }) => value)
       const result = member.invoke(target, values)
       if (isPromise(result)) this.#await(result, call, from, values)
-      else this.#answered(result, call)
+      else this.#kept(result, call)
     } catch (error) {
       this.#judge(error, call, from, [])
     }
@@ -186,13 +187,20 @@ export class Abuser {
     result.then(
       (value) => {
         this.#underWay.delete(call)
-        this.#answered(value, call)
+        this.#kept(value, call)
       },
       (error: unknown) => {
         this.#underWay.delete(call)
         this.#judge(error, call, from, args)
       },
     )
+  }
+
+  /** What is answered may be a hostile value of ours, that throws when it is asked what it is. */
+  #kept(value: unknown, call: UnderWay): void {
+    try {
+      this.#answered(value, call)
+    } catch {}
   }
 
   #answered(value: unknown, call: UnderWay): void {
