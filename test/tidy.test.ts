@@ -177,3 +177,21 @@ describe('the source tree', () => {
     expect(wrong).toEqual([])
   })
 })
+
+describe('docs/faults.md', () => {
+  const page = readFileSync(join(root, 'docs', 'faults.md'), 'utf8')
+
+  test('has a row for each kind of fault, with tests that are there', () => {
+    const number = (letter: string, last: number, later: number[]): string[] =>
+      Array.from({ length: last }, (_, at) => at + 1)
+        .filter((at) => !later.includes(at))
+        .map((at) => `${letter}${at}`)
+    const wanted = [...number('F', 25, [24]), ...number('H', 15, [13])]
+    expect(page.match(/(?<=^\| )[FH]\d+(?= \|)/gm)).toEqual(wanted)
+    const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    const named = page.match(/(?<=`)[\w./-]+\.test\.ts(?=`)/g) ?? []
+    const isThere = (name: string) => tests.some((file) => `/test/${file}`.endsWith(`/${name}`))
+    expect(named.filter((name) => !isThere(name))).toEqual([])
+    for (const row of page.match(/^\| [FH]\d+ .*$/gm) ?? []) expect(row).toContain('.test.ts`')
+  })
+})
