@@ -8,7 +8,7 @@ import type { Order, Report } from './program.js'
 
 const PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url))
 /** So long the same call may be the last one before the program counts as hung. */
-const HUNG_MS = 60_000
+const HUNG_MS = 180_000
 const LOOK_MS = 1_000
 
 export async function runAbuse(order: Order): Promise<Report> {
