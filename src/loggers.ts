@@ -47,9 +47,9 @@ export function jsonLogger(given?: JsonLoggerOptions): Logger {
   const at =
     (level: LogLevel): Logger[LogLevel] =>
     (message, details) => {
-      if (RANK[level] < RANK[least]) return
+      if (RANK[level] < RANK[least]) return undefined
       const head = { time: new Date().toISOString(), level, msg: worded(message) }
-      attempt(() => write(`${jsonLine(head, details)}\n`))
+      return attempt(() => write(`${jsonLine(head, details)}\n`))
     }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -265,6 +265,7 @@ export class Node {
     given: SupervisorOptions | undefined,
   ): Promise<DistributedSupervisor> {
     const options = readSupervisorOptions(name, given)
+    this.noteClasses(options.modules)
     const present = this.supervisors.get(name)
     if (present) return present.then((known) => known.extend(options).then(() => known))
     const seat = {
@@ -375,7 +376,7 @@ export class Node {
 
   /** A misspelt method is told of before anything starts. */
   private noteClasses(modules: CitadelOptions['modules'] = {}): void {
-    for (const module of Object.values(modules)) this.kernel.noteClass(module as never)
+    for (const module of Object.values(modules)) this.kernel.noteClass(module)
   }
 
   private get features(): readonly string[] {

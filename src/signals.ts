@@ -7,6 +7,7 @@
 import { constants } from 'node:os'
 import { describe } from './base/describe.js'
 import { CitadelError } from './base/errors.js'
+import { failsLater } from './base/guard.js'
 import { type Rules, readOptions, rule } from './base/options.js'
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
@@ -51,7 +52,8 @@ const QUIET_MS = 500
  */
 export function stopOnSignals(node: Stoppable, given?: StopOnSignalsOptions): () => void {
   const options = readOptions('stopOnSignals', given, RULES)
-  const { budgetMs = BUDGET_MS, signals = ['SIGTERM', 'SIGINT'], say = warn } = options
+  const { budgetMs = BUDGET_MS, signals = ['SIGTERM', 'SIGINT'] } = options
+  const say = safely(options.say ?? warn)
   check(signals)
   let state: 'running' | 'stopping' | 'slow' = 'running'
 
@@ -97,6 +99,17 @@ function written(stream: NodeJS.WriteStream): Promise<void> {
     else stream.write('', () => resolve())
   })
 }
+
+/** What it throws must not keep the program from ending as it should. */
+const safely =
+  (say: (line: string) => void): ((line: string) => void) =>
+  (line) => {
+    try {
+      failsLater(say(line), () => warn(line))
+    } catch {
+      warn(line)
+    }
+  }
 
 const warn = (line: string): void => void process.stderr.write(`[citadel] ${line}\n`)
 

@@ -4,6 +4,7 @@
  */
 import { describe, isError, oneLine, textField } from './describe.js'
 import { errorText } from './error-text.js'
+import { failsLater } from './guard.js'
 import type { Logger, LogLevel } from './log.js'
 
 const LINE_MAX = 2_000
@@ -31,8 +32,9 @@ function guarded(logger: Logger, failed: LogFailed, worded: (message: string) =>
     (message, details) => {
       const line = worded(message)
       try {
-        if (details === undefined) logger[level](line)
-        else logger[level](line, bounded(details))
+        const answer: unknown =
+          details === undefined ? logger[level](line) : logger[level](line, bounded(details))
+        failsLater(answer, failed)
       } catch (error) {
         retold(logger, level, `${line} ${describe(details)}`, error, failed)
       }
@@ -48,7 +50,7 @@ function retold(
   failed: LogFailed,
 ): void {
   try {
-    logger[level](line)
+    failsLater(logger[level](line), failed)
   } catch {
     failed(error)
   }

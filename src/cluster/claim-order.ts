@@ -3,6 +3,7 @@
  * nodes and does not depend on which claim came first; docs/decisions/0015-conflicts.md.
  */
 import { describe } from '../base/describe.js'
+import { failsLater } from '../base/guard.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim } from './claim.js'
 import { contradict, relation } from './lineage.js'
@@ -66,6 +67,7 @@ export class ClaimOrder {
     const [first, second] = [this.registration(a, a.pid), this.registration(b, b.pid)]
     try {
       const chosen: unknown = this.resolve(a.key, first, second)
+      failsLater(chosen, (error) => this.warn(`it threw: ${describe(error)}`))
       if (chosen === second) return b
       if (chosen !== first) this.warn('it answered neither of the two: return a or b')
     } catch (error) {

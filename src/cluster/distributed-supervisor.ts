@@ -37,7 +37,7 @@ import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { StaticChildren } from './static-children.js'
 import { additions } from './supervisor-additions.js'
 import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
-import { readLeaveOptions, readStartOptions, supervisorOptions } from './supervisor-options.js'
+import { readLeaveOptions, readStartOptions, runnerOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
 import { within } from './within.js'
 
@@ -138,7 +138,7 @@ export class DistributedSupervisor {
       claims: this.claims,
       specs: this.specs,
     }
-    const all = supervisorOptions(options)
+    const all = runnerOptions(name, options, seat)
     this.runner = new ChildRunner(parts, all)
     this.rebalancer = new Rebalancer({ ...parts, runner: this.runner }, all)
     this.starter = new ChildStarter({ ...parts, runner: this.runner })
@@ -433,9 +433,8 @@ export class DistributedSupervisor {
         'startChild wants a class, or the name that members have for it.',
       )
     }
-    for (const [name, offered] of this.modules) {
-      if (offered === module) return name
-    }
+    this.seat.processes.noteClass(module)
+    for (const [name, offered] of this.modules) if (offered === module) return name
     return module.name
   }
 

@@ -17,6 +17,7 @@ export function processPort(kernel: Kernel): ChildPort {
     predecessor: (pid) => moves.predecessor(pid),
     isAlive: (pid) => kernel.isAlive(pid),
     spawn: (module, args, child) => kernel.spawnByRoot(module, args, { isOwner: true, child }),
+    noteClass: (module) => kernel.noteClass(module),
     watchExit: (pid, listener) => {
       if (!kernel.watchExit(pid, listener)) queueMicrotask(() => listener(pid, 'noproc'))
     },

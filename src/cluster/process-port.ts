@@ -36,6 +36,8 @@ export interface ProcessPort {
 
 /** The same for supervised children, which can move; see process/moves.ts. */
 export interface ChildPort extends ProcessPort {
+  /** Warns of what is wrong with a class, once. @throws CitadelError `bad_argument` for its `callable`. */
+  noteClass(module: unknown): void
   /** False: not sent. Throws `unserializable` for what cannot cross. */
   cast(to: RemoteName, method: string, args: readonly unknown[]): boolean
   /** Holds a process still and resolves with its state; when it rejects, the process goes on. */

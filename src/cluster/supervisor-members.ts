@@ -5,6 +5,7 @@
  */
 import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
+import { failsLater } from '../base/guard.js'
 import type { Membership } from './group-table.js'
 import type { Groups } from './groups.js'
 import { type Placement, type PlacementMember, rendezvous } from './placement.js'
@@ -160,6 +161,7 @@ export class SupervisorMembers {
     let node: unknown
     try {
       node = this.placement.choose(id, members)
+      failsLater(node, () => {})
     } catch (error) {
       throw this.wrong(`threw: ${describe(error)}`, error)
     }

@@ -1,7 +1,11 @@
 /** The options of a distributed supervisor: their defaults, and what they may be. */
 import { describeQuoted } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
+import { failsLater } from '../base/guard.js'
+import type { Logger } from '../base/log.js'
 import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
+import type { World } from '../base/world.js'
+import { QuietLog } from '../mesh/quiet-log.js'
 import { RESTART } from '../process/child-spec.js'
 import { isWellFormed } from '../term/kinds.js'
 import type { RunnerOptions } from './child-runner.js'
@@ -40,6 +44,29 @@ export function supervisorOptions(given: SupervisorOptions): CompleteOptions {
     return [name, given[name as keyof CompleteOptions] ?? standard]
   })
   return Object.fromEntries(complete) as CompleteOptions
+}
+
+/** The same, except that an `onStep` that fails stops no handoff: it is told of, with its stack. */
+export function runnerOptions(
+  supervisor: string,
+  given: SupervisorOptions,
+  { log, world }: { log: Logger; world: World },
+): CompleteOptions {
+  const options = supervisorOptions(given)
+  const { onStep } = options
+  const quiet = new QuietLog(log, world.clock)
+  const failed = (error: unknown): void =>
+    quiet.failure('onStep', `onStep of supervisor "${supervisor}"`, error)
+  return {
+    ...options,
+    onStep: (step, childId) => {
+      try {
+        failsLater(onStep(step, childId), failed)
+      } catch (error) {
+        failed(error)
+      }
+    },
+  }
 }
 
 const RULES: Rules<SupervisorOptions> = {

@@ -58,6 +58,7 @@ export class Connector {
   #timer: Timer | undefined
   #listed = true
   #stopped = false
+  #stopping: Promise<void> | undefined
   #hasLooked = false
   #endLook: () => void = () => {}
   /** Resolves when the list was read once and the nodes on it were dialled, or that took too long. */
@@ -96,7 +97,12 @@ export class Connector {
   }
 
   /** Withdraws this node and closes the discovery. Connections stay. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end()
+    return this.#stopping
+  }
+
+  async #end(): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
     this.#lookIsOver()

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.js'
 import type { Cookie } from '../base/cookie.js'
+import { isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { oneOf, type Rules, readOptions, rule } from '../base/options.js'
@@ -11,6 +12,7 @@ import type { Random } from '../base/random.js'
 import type { DiscoveredNode, Discovery } from './discovery.js'
 import { DnsDiscovery, type DnsDiscoveryOptions } from './dns-discovery.js'
 import { EpmdDiscovery, type EpmdDiscoveryOptions } from './epmd-discovery.js'
+import { GuardedDiscovery } from './guarded-discovery.js'
 import type { RedisClient, RedisTls } from './redis-connection.js'
 import { RedisDiscovery } from './redis-discovery.js'
 import { StaticDiscovery } from './static-discovery.js'
@@ -81,13 +83,16 @@ const DNS_RULES: Rules<DnsDiscoveryOptions> = {
 }
 
 function fromObject(option: object, context: DiscoveryContext): Discovery {
-  if (isDiscovery(option)) return option
+  if (isDiscovery(option)) return isOurs(option) ? option : new GuardedDiscovery(option, context)
   if (hasMethods(option)) throw notUnderstood(option)
   const read = readOptions<DiscoveryObject>('discovery', option, RULES)
   const { url, domain, tls, client, static: nodes, dns } = read
   if (nodes) return new StaticDiscovery(nodes)
   if (typeof dns === 'string') return new DnsDiscovery({ name: dns })
-  if (dns) return new DnsDiscovery(readOptions('discovery by DNS', dns, DNS_RULES))
+  if (dns) {
+    const found = new DnsDiscovery(readOptions('discovery by DNS', dns, DNS_RULES))
+    return dns.resolver ? new GuardedDiscovery(found, context) : found
+  }
   if (client) return redis({ client }, domain, context)
   if (url !== undefined) return redis({ url, tls }, domain, context)
   throw notUnderstood(option)
@@ -120,6 +125,15 @@ function isDiscovery(option: object): option is Discovery {
   const candidate = option as Partial<Discovery>
   return METHODS.every((method) => typeof candidate[method] === 'function')
 }
+
+const OURS: readonly (abstract new (...args: never[]) => Discovery)[] = [
+  DnsDiscovery,
+  EpmdDiscovery,
+  RedisDiscovery,
+  StaticDiscovery,
+]
+
+const isOurs = (discovery: object): boolean => OURS.some((known) => isA(discovery, known))
 
 const hasMethods = (option: object): boolean => METHODS.some((method) => method in option)
 

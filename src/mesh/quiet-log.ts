@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.js'
 import { oneLine } from '../base/describe.js'
+import { logFailure } from '../base/guard.js'
 import type { Logger } from '../base/log.js'
 
 const PAUSE_MS = 10_000
@@ -20,16 +21,28 @@ export class QuietLog {
 
   /** `kind` is one of a few literals, never text from a peer. */
   warn(kind: string, message: string): void {
+    const more = this.admit(kind)
+    if (more !== undefined) this.log.warn(`${oneLine(message, LINE_MAX)}${more}`)
+  }
+
+  /** The same of what failed, an error with its stack. */
+  failure(kind: string, what: string, error: unknown): void {
+    const more = this.admit(kind)
+    if (more !== undefined) logFailure(this.log, `${what}${more}`, error)
+  }
+
+  /** Undefined: not now. Else what was left out, in words. */
+  private admit(kind: string): string | undefined {
     const now = this.clock.now()
     const last = this.kinds.get(kind)
     const isRecent = last !== undefined && now - last.at < PAUSE_MS
     if (isRecent && last.said >= this.mostAtOnce) {
       last.leftOut++
-      return
+      return undefined
     }
     const more = last && last.leftOut > 0 ? ` (and ${last.leftOut} more like it)` : ''
     if (isRecent) last.said++
     else this.kinds.set(kind, { at: now, said: 1, leftOut: 0 })
-    this.log.warn(`${oneLine(message, LINE_MAX)}${more}`)
+    return more
   }
 }

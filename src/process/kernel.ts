@@ -216,8 +216,9 @@ export class Kernel implements Host, SignalSink {
   }
 
   /** Warns of what is wrong with a class before it is first started. */
-  noteClass(server: ServerStatics): void {
-    this.#tables.of(server)
+  noteClass(what: unknown): void {
+    if (typeof what !== 'function' || !(what.prototype instanceof GenServer)) return
+    this.#tables.of(what as unknown as ServerStatics)
   }
 
   bind(process: Process): object {

@@ -84,10 +84,10 @@ export class MethodTables {
     }
   }
 
-  /** Once per class. One that has the life-cycle method as well means what it says. */
+  /** Once per class. One that has the life-cycle method as well, or lists it as `callable`, means what it says. */
   #warnOfNearMiss(server: ServerStatics, name: string, found: ReadonlyMap<string, unknown>): void {
     const meant = nearMiss(name, NOT_MESSAGES)
-    if (meant === undefined || found.has(meant)) return
+    if (meant === undefined || found.has(meant) || server.callable?.includes(name)) return
     this.#warn(
       `${server.name || 'a class'} has a method '${name}', which nobody calls by itself: if you mean ` +
         `the life-cycle method, name it '${meant}'`,

@@ -69,6 +69,22 @@ describe('misspelt life-cycle methods', () => {
     ])
   })
 
+  test('one node: a name that the class lists as callable is meant as it is', async () => {
+    class Meant extends Misspelt {
+      static readonly callable = ['handOff']
+    }
+    const { kernel, node, log } = testKernel()
+    kernel.noteClass(Meant)
+    expect(await node.call(await node.spawn(Meant), 'handOff')).toBe('state')
+    expect(log.of('warn')).toEqual([])
+  })
+
+  test('one node: what is no server class has no life cycle to misspell', () => {
+    const { kernel, log } = testKernel()
+    for (const what of [undefined, 'Misspelt', () => 1, class {}]) kernel.noteClass(what)
+    expect(log.of('warn')).toEqual([])
+  })
+
   test('one node: life-cycle methods are declared, optional, and no messages', async () => {
     const { node, log } = testKernel()
     const pid = await node.spawn(Overriding, [1])
