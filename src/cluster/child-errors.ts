@@ -1,9 +1,10 @@
 /** Why a child did not start, or not here: the errors of its runner. */
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { showKey } from './show-key.js'
 
 export const noModule = (module: string): CitadelError =>
-  new CitadelError('no_placement', `This node offers no module ${module}.`)
+  new CitadelError('no_placement', `This node offers no module ${describe(module)}.`)
 
 export const nodeIsGone = (childId: unknown): CitadelError =>
   new CitadelError('exited', `Child ${showKey(childId)} is temporary and its node is gone.`)

@@ -3,6 +3,7 @@
  * members are changing. A token makes asking again harmless.
  */
 
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import type { Lease } from '../base/lease.js'
 import type { World } from '../base/world.js'
@@ -75,7 +76,7 @@ export class ChildStarter {
     if (lease && !lease.isValid(world.clock.now())) throw noLease(childId)
     throw new CitadelError(
       'no_placement',
-      `No member of supervisor "${supervisor}" may run ${recipe.module}; pass it in { modules } on some node that has the role and a weight, and is not draining.`,
+      `No member of supervisor "${supervisor}" may run ${describe(recipe.module)}; pass it in { modules } on some node that has the role and a weight, and is not draining.`,
     )
   }
 

@@ -46,6 +46,8 @@ import type {
 } from './typed-call.js'
 
 const NO_OPTIONS = {}
+/** What the names of the runtime's own servers begin with. */
+const RUNTIME_NAMES = 'citadel_'
 
 export class ProcessVerbs {
   readonly #process: Process
@@ -247,7 +249,11 @@ export class ProcessVerbs {
     this.#process.host.registerName(name, pid as Pid)
   }
 
+  /** @throws CitadelError `bad_argument` for a name of the runtime, which others depend on. */
   unregisterName(name: string): boolean {
+    if (typeof name === 'string' && name.startsWith(RUNTIME_NAMES)) {
+      throw new CitadelError('bad_argument', `names that begin with ${RUNTIME_NAMES} stay`)
+    }
     return this.#process.host.unregisterName(name)
   }
 
