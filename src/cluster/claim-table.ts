@@ -12,6 +12,7 @@ import { isLineage, relation } from './lineage.js'
 import type { Origin } from './origin.js'
 import { PidTable, pidOfOrigin } from './pid-table.js'
 import { Reservations } from './reservations.js'
+import { rowBytes } from './row-bytes.js'
 import { RowMap } from './row-map.js'
 import { anyStamps } from './stamps.js'
 import type { ChangeReason, Put } from './table.js'
@@ -138,21 +139,24 @@ export class ClaimTable extends PidTable<Claim> {
     const [id, key, pid, epoch, forced, meta, lineage] = put
     const isValid = this.stamps.isPossible(epoch) && isFlag(forced) && isRowSize(id, key, meta)
     checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
-    this.set(
-      {
-        id,
-        key: unpackKey(id, key),
-        pid: pidOfOrigin(pid, origin),
-        epoch: epoch as number,
-        forced: forced === true,
-        meta: meta === null ? undefined : meta,
-        lineage: lineage as Lineage | undefined,
-        origin,
-        mark,
-        place: 0,
-      },
-      reason,
-    )
+    const claim: Claim = {
+      id,
+      key: unpackKey(id, key),
+      pid: pidOfOrigin(pid, origin),
+      epoch: epoch as number,
+      forced: forced === true,
+      meta: meta === null ? undefined : meta,
+      lineage: lineage as Lineage | undefined,
+      origin,
+      mark,
+      place: 0,
+    }
+    this.checkRoom(claim)
+    this.set(claim, reason)
+  }
+
+  protected weight({ id, key, meta }: Claim): number {
+    return rowBytes(id, key, meta)
   }
 
   set(claim: Claim, reason: ChangeReason): void {

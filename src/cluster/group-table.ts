@@ -7,6 +7,7 @@ import type { Pid } from '../term/pid.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
+import { rowBytes } from './row-bytes.js'
 import type { ChangeReason, Put } from './table.js'
 import { checkRow, ID_MAX, isCount, isRowSize, isText } from './wire-check.js'
 
@@ -79,7 +80,12 @@ export class GroupTable extends PidTable<Membership> {
       mark,
       place: 0,
     }
+    this.checkRoom(row)
     this.set(row, reason)
+  }
+
+  protected weight({ id, groupId, group, meta }: Membership): number {
+    return rowBytes(id, group === groupId ? id : group, meta) + groupId.length
   }
 
   set(row: Membership, reason: ChangeReason): void {

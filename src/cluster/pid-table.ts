@@ -23,6 +23,8 @@ export abstract class PidTable<R extends PidRow> implements Table {
 
   constructor(readonly own: Origin) {}
 
+  /** What a row takes, about. */
+  protected abstract weight(row: R): number
   abstract readonly isEmpty: boolean
   abstract snapshot(): Iterable<Put>
   abstract put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void
@@ -42,7 +44,15 @@ export abstract class PidTable<R extends PidRow> implements Table {
     if (origin && !origin.dead) yield* origin.rows.values() as IterableIterator<R>
   }
 
+  /** @throws CitadelError `limit_exceeded` for a row from the wire that makes those of its node too large. */
+  protected checkRoom(row: R): void {
+    const { origin, id } = row
+    const previous = origin.rows.get(id) as R | undefined
+    origin.bytes.check(origin.node, this.weight(row), previous ? this.weight(previous) : 0)
+  }
+
   protected addRow(row: R): void {
+    row.origin.weigh(this.weight(row))
     row.origin.rows.set(row.id, row)
     if (!row.pid) return
     const index: PidIndex<R> = this.byPid.get(row.origin) ?? new Map()
@@ -58,7 +68,7 @@ export abstract class PidTable<R extends PidRow> implements Table {
   /** A dead origin goes as a whole, with its rows and its index, so it is not taken apart. */
   protected removeRow(row: R): void {
     if (row.origin.dead) return
-    row.origin.rows.delete(row.id)
+    if (row.origin.rows.delete(row.id)) row.origin.weigh(-this.weight(row))
     if (!row.pid) return
     const index = this.byPid.get(row.origin)
     const rows = index?.get(row.pid.key)

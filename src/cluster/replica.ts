@@ -12,6 +12,7 @@ import { InStream } from './in-stream.js'
 import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
+import type { RowBytes } from './row-bytes.js'
 import type { ScopeMessage } from './scope-message.js'
 import type { Digests, Op, OwnedTable, Put, SharedTable } from './table.js'
 import { checkRow, isOp } from './wire-check.js'
@@ -29,6 +30,8 @@ export interface ReplicaOptions {
   now: () => number
   /** Updates kept for peers that missed some. */
   logMax?: number | undefined
+  /** What the rows of a node take, in all scopes. */
+  bytesOf?: ((node: string) => RowBytes) | undefined
   /** A row of a node was left out, and why. */
   skipped?: ((node: string, why: unknown) => void) | undefined
 }
@@ -119,7 +122,7 @@ export class Replica {
     else {
       if (known) this.memberDead(node, known.origin.creation)
       this.up.add(node)
-      this.ins.set(node, new InStream(new Origin(node, creation)))
+      this.ins.set(node, new InStream(new Origin(node, creation, this.options.bytesOf?.(node))))
     }
   }
 
@@ -136,7 +139,7 @@ export class Replica {
     this.ins.delete(node)
     if (!this.table.owned) return
     const { origin } = stream
-    origin.dead = true
+    origin.die()
     this.removals.push({ rows: origin.rows.present(), origin, mark: undefined })
   }
 

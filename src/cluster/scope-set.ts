@@ -5,6 +5,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { ClaimTable } from './claim-table.js'
+import { RowBytesOfNodes } from './row-bytes.js'
 import { makeScope, type Scope, type ScopeKind, type ScopeOptions } from './scope.js'
 
 export interface ScopeSetParts extends ScopeOptions {
@@ -26,6 +27,7 @@ const EMPTY_MAX = 100
 
 export class ScopeSet {
   private readonly all = new Map<string, Scope>()
+  private readonly bytes = new RowBytesOfNodes()
   /** The scopes that this node does not use, by the member that named each first. */
   private readonly foreign = new Map<string, string>()
 
@@ -107,7 +109,7 @@ export class ScopeSet {
   }
 
   private make(name: string): Scope {
-    const scope = makeScope(name, this.parts)
+    const scope = makeScope(name, { bytesOf: (node) => this.bytes.of(node), ...this.parts })
     this.all.set(name, scope)
     if (scope.kind === 'c') (scope as Scope<'c'>).table.sawEpoch(this.parts.startedAt)
     if (scope.kind === 's') (scope as Scope<'s'>).table.raiseVersion(this.parts.startedAt)

@@ -8,6 +8,7 @@ import { type ClaimChange, ClaimTable } from './claim-table.js'
 import { GroupTable, type MembershipChange } from './group-table.js'
 import { Origin } from './origin.js'
 import { Replica } from './replica.js'
+import type { RowBytes } from './row-bytes.js'
 import { type SpecRow, SpecTable } from './spec-table.js'
 import type { Stamps } from './stamps.js'
 
@@ -37,6 +38,8 @@ export interface ScopeOptions {
   now: () => number
   logMax?: number | undefined
   stamps: Stamps
+  /** What the rows of a node take, in all scopes. */
+  bytesOf?: (node: string) => RowBytes
   /** A row of a node was left out. */
   skipped: (node: string, why: unknown) => void
 }
@@ -48,8 +51,8 @@ export function makeScope(name: string, options: ScopeOptions): Scope {
     for (const listener of listeners) listener(change as never)
   }
   const table = makeTable(name, own, options, tell)
-  const { now, logMax, skipped } = options
-  const replica = new Replica({ scope: name, table, own, now, logMax, skipped })
+  const { now, logMax, bytesOf, skipped } = options
+  const replica = new Replica({ scope: name, table, own, now, logMax, bytesOf, skipped })
   return { kind: name[0] as ScopeKind, own, table, replica, listeners } as Scope
 }
 

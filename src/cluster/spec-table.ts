@@ -8,6 +8,7 @@
 import { fingerprint } from './hash.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
+import { type RowBytes, rowBytes } from './row-bytes.js'
 import { addHash, RowDigests } from './row-digests.js'
 import { anyStamps } from './stamps.js'
 import type { ChangeReason, Digests, Put, SharedTable } from './table.js'
@@ -57,6 +58,8 @@ export interface SpecRow {
   readonly author: string
   /** When this node learned of it, on its own clock; of a tombstone, when it was written. */
   readonly learnedAt: number
+  /** To whom it is charged: the node from which it came. */
+  readonly charged?: RowBytes
 }
 
 /** What 64 KiB of arguments come to at most as `isAtMost` counts. */
@@ -94,14 +97,21 @@ export class SpecTable implements SharedTable {
       isRecipe(recipe) && isRowSize(id, childId, undefined) && isAtMost(recipe.args, ARGS_MAX)
     const isValid = (isEnd || isStart) && this.isVersion(version) && isText(author)
     checkRow(isValid, 'spec', origin.node)
-    this.merge({
+    const row: SpecRow = {
       id,
       childId: unpackKey(id, childId),
       recipe: isEnd ? undefined : (recipe as ChildRecipe),
       version: version as number,
       author: author as string,
       learnedAt: this.now() - (isEnd ? ((recipe as number | null) ?? 0) : 0),
-    })
+      charged: origin.bytes,
+    }
+    const known = this.rows.get(id)
+    // What the one from whom it came first has paid for is free.
+    if (!known || supersedes(row, known)) {
+      origin.bytes.check(origin.node, weightOf(row), known ? weightOf(known) : 0)
+    }
+    this.merge(row)
   }
 
   /** One from which nobody could go on would be the last word on its id. */
@@ -115,6 +125,8 @@ export class SpecTable implements SharedTable {
     if (known && !supersedes(row, known)) return false
     if (known && !known.recipe) this.dropTombstone(known)
     const hash = hashOf(row)
+    charge(known, -1)
+    charge(row, 1)
     this.rows.set(row.id, row)
     this.all.set(row.id, hash)
     if (!row.recipe) {
@@ -157,6 +169,7 @@ export class SpecTable implements SharedTable {
     for (const row of this.tombstones.olderThan(writtenBefore)) {
       if (++count > FORGET_MAX) return
       this.dropTombstone(row)
+      charge(row, -1)
       this.rows.delete(row.id)
       this.all.delete(row.id)
     }
@@ -175,6 +188,13 @@ export class SpecTable implements SharedTable {
     const ageMs = Math.max(0, Math.floor(this.now() - row.learnedAt))
     return [id, childId, ageMs, version, author]
   }
+}
+
+const weightOf = ({ id, childId, recipe, author }: SpecRow): number =>
+  rowBytes(id, childId, recipe) + author.length
+
+function charge(row: SpecRow | undefined, sign: 1 | -1): void {
+  if (row?.charged) row.charged.total += sign * weightOf(row)
 }
 
 /** A total order: an author that was started again may give out a version a second time. */

@@ -66,6 +66,10 @@ export function isAtMost(value: unknown, bytes: number): boolean {
   return leftOf(value, bytes) >= 0
 }
 
+/** What a value takes, about, as far as `isAtMost` would look at it. */
+export const sizeOf = (value: unknown): number => SIZE_MAX - leftOf(value, SIZE_MAX)
+
+const SIZE_MAX = 1_000_000
 const PART_BYTES = 8
 
 /** How much is left of a budget after a value; below 0: it is over. */
