@@ -9,6 +9,7 @@ import type { Clock, Timer } from '../base/clock.js'
 import { messageOf } from '../base/describe.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
+import { QuietLog } from '../mesh/quiet-log.js'
 import type { DiscoveredNode, Discovery } from './discovery.js'
 
 export interface ConnectorOptions {
@@ -50,6 +51,7 @@ interface Failure {
 export class Connector {
   readonly #options: ConnectorOptions
   readonly #discovery: Discovery
+  readonly #quiet: QuietLog
   /** Nodes that are being dialled, or wait for it. */
   readonly #dials = new Map<string, Promise<boolean>>()
   readonly #failures = new Map<string, Failure>()
@@ -67,6 +69,7 @@ export class Connector {
   constructor(options: ConnectorOptions) {
     this.#options = options
     this.#discovery = options.discovery
+    this.#quiet = new QuietLog(options.log, options.clock)
     this.#slots = options.dialsMax ?? DIALS_MAX
     this.looked = new Promise((resolve) => {
       this.#endLook = resolve
@@ -142,7 +145,7 @@ export class Connector {
       return nodes
     } catch (error) {
       const text = messageOf(error)
-      if (this.#listed && !this.#stopped) this.#options.log.warn(`discovery: ${text}`)
+      if (this.#listed && !this.#stopped) this.#quiet.warn('list', `discovery: ${text}`)
       this.#listed = false
       return []
     }
@@ -193,7 +196,7 @@ export class Connector {
       return await this.#options.connect(node.name, node.addresses)
     } catch (error) {
       const text = messageOf(error)
-      this.#options.log.warn(`discovery: ${node.name} cannot be connected: ${text}`)
+      this.#quiet.warn('dial', `discovery: ${node.name} cannot be connected: ${text}`)
       return false
     }
   }

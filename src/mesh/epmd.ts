@@ -4,6 +4,7 @@
  * with it. When the EPMD goes away, all of them do so again within a second. An EPMD that is there
  * is never replaced, because its port cannot be had.
  */
+import { messageOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { type Logger, silent } from '../base/log.js'
 import type { Address } from '../base/transport.js'
@@ -17,6 +18,7 @@ import {
 import { EPMD_PORT, type EpmdName } from './epmd-protocol.js'
 import { EpmdServer } from './epmd-server.js'
 import { parseNodeName } from './node-name.js'
+import { QuietLog } from './quiet-log.js'
 
 export interface EpmdOptions {
   world: World
@@ -46,6 +48,7 @@ const PAUSE_MS = 200
 export class Epmd {
   readonly #world: World
   readonly #log: Logger
+  readonly #quiet: QuietLog
   readonly #client: EpmdClient
   readonly #at: Address
   readonly #embed: boolean
@@ -56,6 +59,7 @@ export class Epmd {
   constructor(options: EpmdOptions) {
     this.#world = options.world
     this.#log = options.log ?? silent
+    this.#quiet = new QuietLog(this.#log, options.world.clock)
     this.#at = { host: options.host ?? '127.0.0.1', port: options.epmdPort ?? EPMD_PORT }
     this.#embed = options.embed ?? true
     const { transport, clock } = options.world
@@ -155,7 +159,10 @@ export class Epmd {
         return await this.#registerSomewhere(lease.entry)
       } catch (error) {
         if (!hasWarned && !lease.isClosed)
-          this.#log.warn(`cannot register ${lease.entry.name} with EPMD yet`, error)
+          this.#quiet.warn(
+            'register',
+            `cannot register ${lease.entry.name} with EPMD yet: ${messageOf(error)}`,
+          )
         hasWarned = true
       }
       await this.#pause()

@@ -9,7 +9,7 @@ import { QuietLog } from './quiet-log.js'
 /** Of two nodes that dial each other at once one gives way; whoever hangs up knows why itself. */
 const BY_DESIGN: ReadonlySet<string> = new Set(['simultaneous', 'already_connected', 'closed'])
 
-/** Lines about links that were closed because of what came over them, in ten seconds. */
+/** Lines of one kind about links that were closed or came to nothing, in ten seconds. */
 const ENDS_MAX = 10
 
 export class LinkLog {
@@ -43,6 +43,11 @@ export class LinkLog {
     const isPassing = error.code === 'noconnection' || error.code === 'timeout'
     // Its sentences name the node.
     if (isPassing || before?.code === error.code) this.log.debug(error.message)
-    else this.log.warn(error.message)
+    else this.ends.warn(error.code, error.message)
+  }
+
+  /** A node that is no member and must not be one. */
+  turnedAway(why: string): void {
+    this.ends.error('turned away', why)
   }
 }

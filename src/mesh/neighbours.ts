@@ -268,7 +268,7 @@ export class Neighbours {
   /** It was never a member: there is no end of it to be told, and nobody dials it again by himself. */
   private refuse(peer: Peer, why: string): void {
     const { node } = peer
-    this.log.error(why)
+    this.linkLog.turnedAway(why)
     if (this.waiters.has(node)) this.waiters.failed(node, new CitadelError('unavailable', why))
     this.tell(peer, { type: 'disconnect' })
     peer.goDown()

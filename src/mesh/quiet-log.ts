@@ -25,6 +25,11 @@ export class QuietLog {
     if (more !== undefined) this.log.warn(`${oneLine(message, LINE_MAX)}${more}`)
   }
 
+  error(kind: string, message: string): void {
+    const more = this.admit(kind)
+    if (more !== undefined) this.log.error(`${oneLine(message, LINE_MAX)}${more}`)
+  }
+
   /** The same of what failed, an error with its stack. */
   failure(kind: string, what: string, error: unknown): void {
     const more = this.admit(kind)

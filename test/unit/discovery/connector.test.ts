@@ -202,4 +202,18 @@ describe('connector', () => {
     await simulation.runFor(10_000)
     expect(dialled.length).toBe(2)
   })
+
+  it('says little of a list that can be read now and then only', async () => {
+    let asked = 0
+    const flapping = new StaticDiscovery([])
+    flapping.members = async () => {
+      if (asked++ % 2 === 0) throw new Error(`no list\n${'x'.repeat(10_000)}`)
+      return []
+    }
+    void connector(flapping).start({ name: SELF })
+    await simulation.runFor(60_000)
+    expect(asked).toBeGreaterThan(40)
+    expect(log.lines.length).toBeLessThan(8)
+    expect(Math.max(...log.lines.map((line) => line.length))).toBeLessThan(300)
+  })
 })
