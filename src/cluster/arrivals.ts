@@ -1,7 +1,7 @@
 /**
- * The new side of a handoff: is granted the id over the old one's epoch, starts a second process with
- * the old one's state and its own token, and only then takes the grant and lets it handle anything. If it
- * does not win, the process is discarded; docs/decisions/0010-handoff.md and 0021.
+ * The new side of a handoff: is granted the id over the old one's epoch, and its keys, starts a second
+ * process with the old one's state and its own tokens, and only then takes the grants and lets it handle
+ * anything. If it does not win, the process is discarded; docs/decisions/0010-handoff.md and 0021.
  */
 import type { Clock } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
@@ -10,6 +10,7 @@ import type { Pid } from '../term/pid.js'
 import type { Refusal } from './arbiter.js'
 import { type Child, type OwnIdentity, refused } from './child.js'
 import type { Claim, Lineage } from './claim.js'
+import type { Coming } from './coming-keys.js'
 import { type HandoffOffer, type HandoffStep, MAY_HAVE_WON } from './handoff-offer.js'
 import { lineageAt, namedLineage } from './lineage.js'
 import type { MovingRows } from './moving-rows.js'
@@ -38,6 +39,15 @@ export interface ArrivalsParts {
   identity(childId: unknown, epoch: number): OwnIdentity
 }
 
+/** How far a process has come. */
+interface Begun {
+  identity?: OwnIdentity
+  keys?: Coming
+  pid?: Pid
+  failure?: unknown
+  hasWon?: boolean
+}
+
 /** A process that has won. */
 export interface Arrival {
   readonly pid: Pid
@@ -61,23 +71,24 @@ export class Arrivals {
     // Whoever decides may be frozen: the old process is to go on before its node gives up waiting.
     const timeoutMs = handoffMs / 2
     const request = { scope, id, pid: undefined, force: false, over, timeoutMs }
-    const begun: { identity?: OwnIdentity; pid?: Pid; failure?: unknown; hasWon?: boolean } = {}
+    const begun: Begun = {}
     const outcome = await scopes.claim(
       request,
       (epoch, known) => {
-        const { identity, pid } = begun
-        if (!identity || !pid || !this.isUsable(offer, pid)) return false
+        const { identity, pid, keys } = begun
+        if (!identity || !pid || !keys || !this.isUsable(offer, pid)) return false
         begun.hasWon = true
         identity.epoch = epoch
         const before = claims.table.find(id)
         const lineage = lineageAt(epoch, before, known, namedLineage(offer.lineage))
-        this.commit(offer, { identity, pid, lineage })
+        this.commit(offer, { identity, pid, lineage }, keys)
         return true
       },
       async (epoch) => {
         this.parts.onStep('granted', childId)
         begun.identity = this.parts.identity(childId, epoch)
         try {
+          begun.keys = await this.parts.rows.keepComing(offer, timeoutMs)
           begun.pid = await this.start(offer, module, begun.identity)
         } catch (error) {
           begun.failure = error
@@ -90,6 +101,7 @@ export class Arrivals {
     this.arriving.delete(id)
     const { pid, hasWon, failure, identity } = begun
     if (pid && hasWon) return pid
+    begun.keys?.release()
     if (pid) this.parts.processes.exit(pid, 'kill')
     // It has perhaps acted with the token that it was to have.
     if (identity) throw discarded(offer, failure)
@@ -128,7 +140,7 @@ export class Arrivals {
   }
 
   /** From here on the child is this node's. What nodes sent it by the old way comes first. */
-  private commit(offer: HandoffOffer, arrival: Arrival): void {
+  private commit(offer: HandoffOffer, arrival: Arrival, keys: Coming): void {
     const { scopes, processes, rows } = this.parts
     const { pid } = arrival
     const via = offer.pid.node
@@ -140,15 +152,15 @@ export class Arrivals {
     const awaited = scopes.isUp(via) ? [...scopes.reachable(), scopes.node] : []
     processes.admit(pid, via, awaited)
     this.parts.onStep('committed', offer.childId)
-    if (offer.keys.length > 0) child.settling = this.bring(child, offer, pid)
+    if (offer.keys.length > 0) child.settling = this.bring(child, keys, pid)
   }
 
-  private async bring(child: Child, offer: HandoffOffer, pid: Pid): Promise<void> {
+  private async bring(child: Child, keys: Coming, pid: Pid): Promise<void> {
     // The row that names the successor goes out first: to the old node, which has not seen it, the
     // keys would be taken by a stranger, and it would end the old process for that.
     await this.parts.scopes.changed()
-    await this.parts.rows.bringKeys(pid, offer).catch((error: unknown) => {
-      this.parts.log.error(`the keys of child ${showKey(offer.childId)} did not all come`, error)
+    await keys.bring(pid).catch((error: unknown) => {
+      this.parts.log.error(`the keys of child ${showKey(child.childId)} did not all come`, error)
     })
     child.settling = undefined
   }

@@ -6,6 +6,7 @@
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim, Lineage } from './claim.js'
+import { ComingKeys } from './coming-keys.js'
 import type { MovingKey } from './handoff-offer.js'
 import type { Siblings } from './key-conflicts.js'
 import { latestLineage, lineageAfter, namedLineage, relation } from './lineage.js'
@@ -34,7 +35,18 @@ const ENDED_MS = 2_000
 const DECIDED_MS = 15_000
 
 export class MovingKeys {
-  constructor(private readonly parts: MovingKeysParts) {}
+  /** Of processes that have not begun here yet. */
+  readonly coming: ComingKeys
+
+  constructor(private readonly parts: MovingKeysParts) {
+    const { scopes, scope } = parts
+    this.coming = new ComingKeys({
+      scopes,
+      scope,
+      write: (...claim) => this.writeMoved(...claim),
+      bring: (moving, pid) => this.bring(moving, pid),
+    })
+  }
 
   /**
    * The keys of a process of this node, to take along: also those that another process has for the moment,
@@ -133,18 +145,29 @@ export class MovingKeys {
     this.parts.tellLost(pid, key, by)
   }
 
-  private claim(id: string, [key, epoch, meta, lineage]: MovingKey, pid: Pid) {
-    const { scopes, scope, write } = this.parts
+  private claim(id: string, moving: MovingKey, pid: Pid) {
+    const { scopes, scope } = this.parts
+    const [, epoch] = moving
     // Its old node may have written it again since it gave it along.
     const over = Math.max(epoch, this.claimBefore(id, pid)?.epoch ?? 0)
     const { scope: name } = scope.replica
     const request = { scope: name, id, pid, force: false, over, timeoutMs: CLAIM_MS }
-    return scopes.claim(request, (granted, known?: Lineage) => {
-      const before = this.claimBefore(id, pid)
-      const latest = before ? before.meta : (meta ?? undefined)
-      const after = latestLineage(known, namedLineage(lineage))
-      return write({ id, key, pid, epoch: granted, lineage: after, meta: latest })
-    })
+    return scopes.claim(request, (granted, known?: Lineage) =>
+      this.writeMoved(moving, pid, granted, known),
+    )
+  }
+
+  private writeMoved(
+    [key, , meta, lineage]: MovingKey,
+    pid: Pid,
+    epoch: number,
+    known?: Lineage,
+  ): boolean {
+    const id = termKey(key)
+    const before = this.claimBefore(id, pid)
+    const latest = before ? before.meta : (meta ?? undefined)
+    const after = latestLineage(known, namedLineage(lineage))
+    return this.parts.write({ id, key, pid, epoch, lineage: after, meta: latest })
   }
 
   /**

@@ -4,6 +4,7 @@
  * which a key leads nowhere.
  */
 import type { Pid } from '../term/pid.js'
+import type { Coming } from './coming-keys.js'
 import type { Groups } from './groups.js'
 import type { HandoffOffer, MovingKey, MovingMembership } from './handoff-offer.js'
 import type { Registry } from './registry.js'
@@ -26,9 +27,9 @@ export class MovingRows {
     for (const membership of groups) this.groups.bring(membership, pid)
   }
 
-  /** Resolves when the keys are the successor's, or lost to somebody else. */
-  async bringKeys(pid: Pid, { keys }: HandoffOffer): Promise<void> {
-    await Promise.all(keys.map((key) => this.registry.bring(key, pid)))
+  /** Asks for the keys before the successor begins, and keeps them until it has won or is discarded. */
+  keepComing({ keys, pid }: HandoffOffer, timeoutMs: number): Promise<Coming> {
+    return this.registry.keepComing(keys, pid, timeoutMs)
   }
 
   /** The process stays. Resolves when what it still has is its own for certain. */

@@ -15,6 +15,7 @@ import { ChildClaims } from './child-claims.js'
 import type { Claim, Lineage } from './claim.js'
 import type { Registration, Resolve } from './claim-order.js'
 import type { ClaimChange } from './claim-table.js'
+import type { Coming } from './coming-keys.js'
 import type { MovingKey } from './handoff-offer.js'
 import { KeyConflicts } from './key-conflicts.js'
 import { KeyWaits } from './key-waits.js'
@@ -256,7 +257,10 @@ export class Registry {
   lookup(key: unknown): Registration | undefined {
     const claim = this.scope.table.find(termKey(key))
     if (!claim?.pid) return undefined
-    return { key: claim.key, pid: claim.pid, epoch: claim.epoch, meta: claim.meta }
+    const epoch = this.moving.coming.epochOf(claim)
+    return epoch === undefined
+      ? undefined
+      : { key: claim.key, pid: claim.pid, epoch, meta: claim.meta }
   }
 
   /** The keys of a process. */
@@ -446,6 +450,11 @@ export class Registry {
   /** The keys that a process of this node has, to take along. */
   keysOf(pid: Pid): MovingKey[] {
     return this.moving.of(pid)
+  }
+
+  /** For a process that is to come from another node: keeps its keys for it until that is decided. */
+  keepComing(keys: readonly MovingKey[], from: Pid, timeoutMs: number): Promise<Coming> {
+    return this.moving.coming.keep(keys, from, timeoutMs)
   }
 
   /** A process that has come from another node takes over a key of its old self. */

@@ -1,6 +1,7 @@
 /**
- * Children that write what they do to a store outside of the cluster, under their epoch, and that
- * have a helper, spawned with a link. They move in a quiet time, and live on while nodes are replaced.
+ * Children that write what they do to a store outside of the cluster, under the epochs of their id and of
+ * their key, and that have a helper, spawned with a link. They move in a quiet time, and live on while
+ * nodes are replaced.
  * I24: whoever began last is never refused by the store. I25: each child has one helper, its own.
  */
 import type { ServerModule } from '../cluster/process-port.js'
@@ -23,7 +24,7 @@ interface Written {
 /** What a database does with a fencing token: it takes nothing with a lower one than it has seen. */
 export class KeeperStore {
   writes = 0
-  private readonly last = new Map<number, Written>()
+  private readonly last = new Map<unknown, Written>()
   /** All that began under an id, the latest last. */
   private readonly begun = new Map<number, Pid[]>()
   private readonly helpers = new Map<number, Pid[]>()
@@ -38,16 +39,22 @@ export class KeeperStore {
     this.helpers.set(id, [...(this.helpers.get(id) ?? []), helper])
   }
 
+  /** Under the token of its id, and under that of its key. */
   write(id: number, by: Pid, where: string): void {
-    const epoch = this.tokenOf(id, by, where)
-    const last = this.last.get(id)
+    this.writeUnder(id, id, this.tokenOf(id, by, where), by, where)
+    const ofKey = this.tokenOfKey(id, by)
+    if (ofKey !== undefined) this.writeUnder(id, keeperKey(id), ofKey, by, where)
+  }
+
+  private writeUnder(id: number, name: unknown, epoch: number, by: Pid, where: string): void {
+    const last = this.last.get(name)
     const isLatest = this.begun.get(id)?.at(-1)?.equals(by) === true
     this.writes++
     // A restart on the same node keeps the token.
     const isLate = last && !last.by.equals(by) && last.by.node !== by.node && epoch <= last.epoch
-    if (!isLate && epoch >= (last?.epoch ?? 0)) this.last.set(id, { by, epoch })
+    if (!isLate && epoch >= (last?.epoch ?? 0)) this.last.set(name, { by, epoch })
     else if (isLatest) {
-      const what = `child ${id} as ${pidKey(by)} writes in ${where} under epoch ${epoch}`
+      const what = `child ${id} as ${pidKey(by)} writes in ${where} under epoch ${epoch} of ${name}`
       this.oracle.breaks('I24', `${what}, and ${pidKey(last!.by)} did so under ${last!.epoch}`)
     }
   }
@@ -60,6 +67,16 @@ export class KeeperStore {
       this.oracle.breaks('I24', `child ${id} as ${pidKey(by)} has no epoch in ${where}`)
     }
     return epoch
+  }
+
+  /** Undefined: the registry says that it is not the owner of its key. */
+  private tokenOfKey(id: number, by: Pid): number | undefined {
+    const home = this.oracle.home(by)
+    const owner = home?.node.registry.lookup(keeperKey(id))
+    if (!home || !owner) return undefined
+    const { moves } = home.node.kernel
+    const isOwn = [by, moves.predecessor(by)].some((pid) => pid?.equals(owner.pid))
+    return isOwn || moves.successor(owner.pid)?.equals(by) ? owner.epoch : undefined
   }
 
   /** In a quiet time. */
@@ -80,6 +97,8 @@ export class KeeperStore {
   }
 }
 
+const keeperKey = (id: number): string => `keeper-${id}`
+
 export function keeperProcesses(store: () => KeeperStore): Record<string, ServerModule> {
   class Helper extends GenServer {}
 
@@ -90,6 +109,9 @@ export function keeperProcesses(store: () => KeeperStore): Record<string, Server
     override async init(id: number): Promise<void> {
       this.id = id
       store().begins(id, this.self)
+      this.write('init')
+      // Has it already if it has moved; after a failure its last owner may have it still.
+      await this.citadel.registry.register(keeperKey(id), this.self).catch(() => undefined)
       this.write('init')
       store().hasHelper(id, await this.citadel.spawn(Helper, [], { link: true }))
     }

@@ -8,6 +8,8 @@ import { alreadyStarted } from '../cluster/child.js'
 import { ChildRunner } from '../cluster/child-runner.js'
 import { ChildStarter } from '../cluster/child-starter.js'
 import { ChildStarts, type StartWish } from '../cluster/child-starts.js'
+import type { Claim } from '../cluster/claim.js'
+import { ComingKeys } from '../cluster/coming-keys.js'
 import { Calls } from '../process/calls.js'
 import { Core } from '../process/core.js'
 import type { Process } from '../process/process.js'
@@ -95,6 +97,12 @@ const tokenLate: Defect = {
   plant: () => replace(Arrivals, 'epoch', () => () => undefined),
 }
 
+const keyTokenLate: Defect = {
+  name: 'key-token-late',
+  what: 'A child that has moved reads the epoch that its key had before, until the key has come.',
+  plant: () => replace(ComingKeys, 'epochOf', () => (claim: Claim) => claim.epoch),
+}
+
 const helpersStay: Defect = {
   name: 'helpers-stay',
   what: 'What a child has spawned for itself goes on where it was when the child moves.',
@@ -162,6 +170,7 @@ export const OUTCOME_DEFECTS: readonly Defect[] = [
   startsApart,
   endUnheard,
   tokenLate,
+  keyTokenLate,
   helpersStay,
   lateAnswer,
   answerOfAnybody,

@@ -45,6 +45,7 @@ const EXPECTED: Record<string, { near: number; breaks: readonly string[] }> = {
   'starts-apart': { near: 1, breaks: ['I20', 'I21'] },
   'end-unheard': { near: 1, breaks: ['I20', 'I21'] },
   'token-late': { near: 1, breaks: ['I24'] },
+  'key-token-late': { near: 1, breaks: ['I24'] },
   'helpers-stay': { near: 1, breaks: ['I25'] },
   'late-answer': { near: 1, breaks: ['I23'] },
   'answer-of-anybody': { near: 1, breaks: ['I23'] },

@@ -19,7 +19,16 @@ export interface Member {
 /** Functions that only other files of Citadel call. They go when these classes have faces. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   Citadel: ['new'],
-  Registry: ['giveUp', 'replaceHere', 'keysOf', 'bring', 'close', 'replicated', 'keep'],
+  Registry: [
+    'giveUp',
+    'replaceHere',
+    'keysOf',
+    'keepComing',
+    'bring',
+    'close',
+    'replicated',
+    'keep',
+  ],
   Groups: ['membershipsOf', 'bring', 'replicated', 'close', 'callHere'],
   DistributedSupervisor: ['join', 'abandon', 'extend'],
   EventQueue: ['push', 'close'],
