@@ -28,7 +28,11 @@ export type {
   MultiCallResult,
 } from './cluster/groups.js'
 export type { HandoffStep } from './cluster/handoff-offer.js'
-export { leastChildren } from './cluster/least-children.js'
+export {
+  type LeastChildren,
+  type LeastChildrenOptions,
+  leastChildren,
+} from './cluster/least-children.js'
 export { type Pins, pinned } from './cluster/pinned.js'
 export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
 export type { ServerModule } from './cluster/process-port.js'

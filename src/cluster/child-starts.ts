@@ -53,7 +53,7 @@ const CLOSE_MS = 1_000
 
 export class ChildStarts {
   private readonly underWay = new Map<string, Promise<unknown>>()
-  /** How many have come or started that belonged elsewhere by the time they were here. */
+  /** How many have come or started that belonged elsewhere, or were too many, by the time they were here. */
   misplaced = 0
   private isClosed = false
 
@@ -132,8 +132,10 @@ export class ChildStarts {
 
   /** It is here now, whether the placement can say so or not. */
   noteIfMisplaced(id: string, recipe: ChildRecipe): void {
+    const { members, scopes } = this.parts
     try {
-      if (!this.belongsHere(id, recipe)) this.misplaced++
+      const isHere = this.belongsHere(id, recipe) && !members.isTooFull(scopes.node, recipe.module)
+      if (!isHere) this.misplaced++
     } catch {
       // Whoever places it next is told of it.
     }

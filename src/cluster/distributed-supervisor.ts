@@ -36,7 +36,7 @@ import { showKey } from './show-key.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { StaticChildren } from './static-children.js'
 import { additions } from './supervisor-additions.js'
-import { type MemberOffer, SupervisorMembers } from './supervisor-members.js'
+import { type MemberOffer, offerOf, SupervisorMembers } from './supervisor-members.js'
 import { readLeaveOptions, readStartOptions, runnerOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
 import { within } from './within.js'
@@ -180,7 +180,7 @@ export class DistributedSupervisor {
   private offer(draining: boolean): MemberOffer {
     const { weight: wanted = 1 } = this.options
     const weight = this.isFenced ? 0 : wanted
-    return { modules: [...this.modules.keys()], weight, roles: this.seat.roles, draining }
+    return { ...offerOf(this.modules), weight, roles: this.seat.roles, draining }
   }
 
   /** What a second call of `citadel.supervisor` adds: classes, and children that are always there. */
@@ -357,8 +357,8 @@ export class DistributedSupervisor {
   }
 
   /**
-   * Moves every child that belongs on another node and whose class has a `handoff` method. Resolves
-   * when it is done, with how many moved and how many stay where they are.
+   * Moves every child that belongs on another node, or as many as it takes to be even by a placement
+   * that counts, and whose class has a `handoff` method. Resolves when it is done, with how many moved and how many stay where they are.
    */
   async rebalance(): Promise<MovesResult> {
     const here = (): Promise<MovesResult> => this.rebalancer.rebalance()

@@ -12,12 +12,14 @@ export type Pins = Readonly<Record<string, string>> | ReadonlyMap<unknown, strin
 
 export function pinned(pins: Pins, otherwise: Placement = rendezvous): Placement {
   const nodes = attempt(() => nodesOf(pins))
-  const { sticky = false, choose } = attempt(() => ({ ...otherwise }))
+  const { sticky = false, choose, maxSkew } = attempt(() => ({ ...otherwise }))
   if (typeof choose !== 'function') {
     throw new CitadelError('bad_argument', 'pinned(pins, otherwise) wants another placement last')
   }
   return {
     sticky,
+    ...(maxSkew === undefined ? {} : { maxSkew }),
+    stays: (key, node) => nodes.get(key) === node || otherwise.stays?.(key, node) === true,
     choose: (key, members) =>
       attempt(() => {
         const pin = nodes.get(key)

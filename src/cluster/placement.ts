@@ -30,6 +30,14 @@ export interface Placement {
    * orphaned ones only. Needed where the answer depends on `children`, which changes all the time.
    */
   readonly sticky?: boolean
+  /**
+   * Of a sticky one: how many children apart its members may be. When they are further apart, children
+   * move until no member would have to be given more than so many to be as loaded, relative to its
+   * weight, as any other that they could come from. Unless given, what runs stays.
+   */
+  readonly maxSkew?: number
+  /** Whether a child is never moved away from a node for that. */
+  stays?(key: string, node: string): boolean
 }
 
 /**

@@ -5,13 +5,12 @@
  */
 import type { Timer } from '../base/clock.js'
 import type { Logger } from '../base/log.js'
-import type { World } from '../base/world.js'
 import type { Child } from './child.js'
 import type { ChildEvents } from './child-events.js'
-import type { ChildRunner } from './child-runner.js'
-import type { Scopes } from './scopes.js'
+import { EvenShare, type EvenShareParts, type Planned } from './even-share.js'
 import { showKey } from './show-key.js'
-import type { NodeChooser, SupervisorMembers } from './supervisor-members.js'
+import { inSlices } from './slices.js'
+import type { NodeChooser } from './supervisor-members.js'
 
 export interface RebalanceOptions {
   rebalance: 'auto' | 'manual'
@@ -21,12 +20,8 @@ export interface RebalanceOptions {
   movesMax: number
 }
 
-export interface RebalancerParts {
-  readonly runner: ChildRunner
-  readonly members: SupervisorMembers
-  readonly scopes: Scopes
+export interface RebalancerParts extends EvenShareParts {
   readonly events: ChildEvents
-  readonly world: World
   readonly log: Logger
 }
 
@@ -42,19 +37,16 @@ export interface MovesResult {
   readonly failed: number
 }
 
-interface Planned {
-  readonly child: Child
-  readonly to: string
-}
-
 type Task = 'drain' | 'rebalance'
 
 /** Those that could not move are tried again after this long. */
 const AGAIN_MS = 30_000
 /** A drain goes over what is left so often. */
 const DRAIN_ROUNDS = 3
-const SLICE_MS = 4
-const CHECK_EVERY = 64
+/** What moves to be even is looked at again so often, as others come or fail meanwhile. */
+const EVEN_ROUNDS = 4
+/** Children that were about to start are looked at again after this long, or `settleMs`. */
+const SOON_MS = 1_000
 const PROGRESS_EVERY_MS = 500
 
 export class Rebalancer {
@@ -64,6 +56,7 @@ export class Rebalancer {
   private knownMisplaced = 0
   private readonly stopListening: () => void
   private closed = false
+  private readonly even: EvenShare
   /** The last rebalance that was asked for: two at a time would move the same children. */
   private last: Promise<unknown> = Promise.resolve()
 
@@ -71,6 +64,7 @@ export class Rebalancer {
     private readonly parts: RebalancerParts,
     private readonly options: RebalanceOptions,
   ) {
+    this.even = new EvenShare(parts)
     this.stopListening = parts.scopes.onView(() => this.look())
   }
 
@@ -98,14 +92,17 @@ export class Rebalancer {
     this.settling?.cancel()
     this.settling = this.parts.world.clock.after(ms, () => {
       this.settling = undefined
-      const again = (): void => {
-        if (!this.settling && !this.closed) this.settle(AGAIN_MS)
+      const again = (after: number): void => {
+        if (!this.settling && !this.closed) this.settle(after)
       }
       this.rebalance().then(
-        ({ failed }) => failed > 0 && again(),
+        ({ failed }) => {
+          if (failed > 0) again(AGAIN_MS)
+          else if (this.even.unready > 0) again(Math.max(SOON_MS, this.options.settleMs))
+        },
         (error: unknown) => {
           this.parts.log.error('children do not move', error)
-          again()
+          again(AGAIN_MS)
         },
       )
     })
@@ -119,7 +116,10 @@ export class Rebalancer {
 
   /** Begins when the one before is through. */
   rebalance(): Promise<MovesResult> {
-    const mine = this.last.then(async () => this.carryOut('rebalance', await this.misplaced()))
+    const mine = this.last.then(async () => {
+      if (this.keepsEven) return this.evenOut()
+      return this.carryOut('rebalance', await this.misplaced())
+    })
     this.last = mine.catch(() => undefined)
     return mine
   }
@@ -143,7 +143,27 @@ export class Rebalancer {
     return sum
   }
 
+  private get keepsEven(): boolean {
+    return this.parts.members.maxSkew !== undefined
+  }
+
+  /** Others take the place of those that do not move. */
+  private async evenOut(): Promise<MovesResult> {
+    const stubborn = new Set<string>()
+    let moved = 0
+    let failed = 0
+    for (let round = 0; round < EVEN_ROUNDS && !this.closed; round++) {
+      const planned = await this.even.planned(stubborn)
+      if (planned.length === 0) break
+      const result = await this.carryOut('rebalance', planned, Number.POSITIVE_INFINITY, stubborn)
+      moved += result.moved
+      failed = result.failed
+    }
+    return { moved, failed }
+  }
+
   private misplaced(): Promise<Planned[]> {
+    if (this.keepsEven) return this.even.planned(new Set())
     const { runner, members } = this.parts
     const target = this.target('rebalance', members.chooser())
     return this.choose((child) => (runner.isCarriedOver(child) ? target(child) : undefined))
@@ -163,17 +183,11 @@ export class Rebalancer {
   private async choose(target: (child: Child) => string | undefined): Promise<Planned[]> {
     const { runner, world, scopes } = this.parts
     const planned: Planned[] = []
-    let until = world.clock.now() + SLICE_MS
-    let looked = 0
-    for (const child of runner.local()) {
-      if (child.pid && !child.moving && !child.stopping) {
-        const to = target(child)
-        if (to !== undefined && to !== scopes.node && scopes.isUp(to)) planned.push({ child, to })
-      }
-      if (++looked % CHECK_EVERY !== 0 || world.clock.now() < until) continue
-      await new Promise<void>((resolve) => world.clock.soon(resolve))
-      until = world.clock.now() + SLICE_MS
-    }
+    await inSlices(world.clock, runner.local(), (child) => {
+      if (!child.pid || child.moving || child.stopping) return
+      const to = target(child)
+      if (to !== undefined && to !== scopes.node && scopes.isUp(to)) planned.push({ child, to })
+    })
     return planned
   }
 
@@ -181,6 +195,7 @@ export class Rebalancer {
     task: Task,
     planned: readonly Planned[],
     deadline = Number.POSITIVE_INFINITY,
+    stubborn = new Set<string>(),
   ): Promise<MovesResult> {
     if (planned.length === 0) return { moved: 0, failed: 0 }
     const { runner, events, scopes, world, log, members } = this.parts
@@ -206,7 +221,9 @@ export class Rebalancer {
         }
         const reason = await runner.move(child.id, to, true)
         if (reason === undefined) moved++
-        else if (failed++ === 0) firstFailure = `${showKey(child.childId)} to ${to}: ${reason}`
+        else stubborn.add(child.id)
+        if (reason !== undefined && failed++ === 0)
+          firstFailure = `${showKey(child.childId)} to ${to}: ${reason}`
         if (clock.now() - toldAt < PROGRESS_EVERY_MS) continue
         toldAt = clock.now()
         tell()

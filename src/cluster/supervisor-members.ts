@@ -9,12 +9,15 @@ import { failsLater } from '../base/guard.js'
 import type { Membership } from './group-table.js'
 import type { Groups } from './groups.js'
 import { type Placement, type PlacementMember, rendezvous } from './placement.js'
+import type { ServerModule } from './process-port.js'
 import { isText, listOf } from './wire-check.js'
 
 /** What a member says of itself, in its row. What a peer leaves out has a default. */
 export interface MemberOffer {
   /** The names of the classes it can start; none unless given. */
   readonly modules?: readonly string[]
+  /** Those of them whose children hand their state over when they move; none unless given. */
+  readonly handoffs?: readonly string[]
   /** 1 unless given. */
   readonly weight?: number
   readonly roles?: readonly string[]
@@ -42,8 +45,16 @@ export type NodeChooser = (
   options?: NodeForOptions,
 ) => string | undefined
 
+/** For a placement that keeps even: what each child may do, by the members of one moment. */
+export interface EvenChooser {
+  /** Those that may run it, sorted by name. */
+  takers(module: string, avoid: readonly string[] | undefined): readonly PlacementMember[]
+  mayLeave(id: string, node: string, module: string): boolean
+}
+
 interface Member extends PlacementMember {
   readonly modules: ReadonlySet<string>
+  readonly handoffs: ReadonlySet<string>
   readonly draining: boolean
 }
 
@@ -65,7 +76,13 @@ interface Roster {
 
 const NOBODY: readonly never[] = []
 const NOT_COUNTED: MembersOptions = { childrenOf: () => 0 }
-const NOTHING: Required<MemberOffer> = { modules: [], weight: 0, roles: [], draining: false }
+const NOTHING: Required<MemberOffer> = {
+  modules: [],
+  handoffs: [],
+  weight: 0,
+  roles: [],
+  draining: false,
+}
 const isTexts = listOf(isText)
 
 export class SupervisorMembers {
@@ -82,6 +99,40 @@ export class SupervisorMembers {
   /** Whether children stay where they run: see `Placement`. */
   get sticky(): boolean {
     return this.placement.sticky === true
+  }
+
+  /** How far apart the members may be before children move for that; undefined: however far. */
+  get maxSkew(): number | undefined {
+    const { maxSkew = Number.POSITIVE_INFINITY } = this.placement
+    return this.sticky && maxSkew < Number.POSITIVE_INFINITY ? maxSkew : undefined
+  }
+
+  /** Whether a node runs too many children for the others that may run `module`. */
+  isTooFull(node: string, module: string): boolean {
+    const { maxSkew } = this
+    if (maxSkew === undefined) return false
+    const takers = able(this.roster(), module)
+    const own = takers.find((taker) => taker.node === node)
+    if (!own) return false
+    const level = own.children / own.weight
+    return takers.some(({ children, weight }) => level > (children + maxSkew) / weight)
+  }
+
+  evenChooser(): EvenChooser {
+    const roster = this.roster()
+    const lists = new Map<string, readonly PlacementMember[]>()
+    return {
+      takers: (module, avoid = NOBODY) => {
+        const key = JSON.stringify([module, avoid])
+        const known = lists.get(key)
+        if (known) return known
+        const list = openOf(able(roster, module), avoid)
+        lists.set(key, list)
+        return list
+      },
+      mayLeave: (id, node, module) =>
+        roster.members.get(node)?.handoffs.has(module) === true && !this.stays(id, node),
+    }
   }
 
   /** Another number whenever the members, or what they offer, have changed. */
@@ -145,11 +196,7 @@ export class SupervisorMembers {
   ): string | undefined {
     if (!options) return this.ask(id, members)
     const { current, avoid = NOBODY } = options
-    let open = members
-    if (avoid.length > 0) {
-      const others = members.filter(({ node }) => !avoid.includes(node))
-      if (others.length > 0) open = others
-    }
+    const open = openOf(members, avoid)
     if (this.sticky && current !== undefined && open.some(({ node }) => node === current)) {
       return current
     }
@@ -168,6 +215,14 @@ export class SupervisorMembers {
     if (node === undefined) return undefined
     if (members.some((member) => member.node === node)) return node as string
     throw this.wrong(`answered ${describe(node)}, which is the name of no member that may run it`)
+  }
+
+  private stays(id: string, node: string): boolean {
+    try {
+      return this.placement.stays?.(id, node) === true
+    } catch (error) {
+      throw this.wrong(`threw: ${describe(error)}`, error)
+    }
   }
 
   private wrong(what: string, cause?: unknown): CitadelError {
@@ -197,6 +252,16 @@ function able(roster: Roster, module: string | undefined): readonly Member[] {
   return module === undefined ? roster.takers : (roster.offering.get(module) ?? NOBODY)
 }
 
+/** Without those that are to be avoided, unless there is nobody else. */
+function openOf(
+  members: readonly PlacementMember[],
+  avoid: readonly string[],
+): readonly PlacementMember[] {
+  if (avoid.length === 0) return members
+  const others = members.filter(({ node }) => !avoid.includes(node))
+  return others.length > 0 ? others : members
+}
+
 function makeRoster(rows: readonly Membership[], options: MembersOptions): Roster {
   const { role } = options
   const members = new Map<string, Member>()
@@ -219,12 +284,13 @@ function makeRoster(rows: readonly Membership[], options: MembersOptions): Roste
 }
 
 function makeMember(node: string, meta: unknown, options: MembersOptions): Member {
-  const { modules, weight, roles, draining } = readOffer(meta)
+  const { modules, handoffs, weight, roles, draining } = readOffer(meta)
   return {
     node,
     weight,
     roles,
     modules: new Set(modules),
+    handoffs: new Set(handoffs),
     draining,
     // Counted when it is asked for: most placements never do.
     get children() {
@@ -236,8 +302,23 @@ function makeMember(node: string, meta: unknown, options: MembersOptions): Membe
 /** A peer may be of another release, or broken: what makes no sense offers nothing. */
 function readOffer(meta: unknown): Required<MemberOffer> {
   if (typeof meta !== 'object' || meta === null) return NOTHING
-  const { modules = [], weight = 1, roles = [], draining = false } = meta as MemberOffer
-  const isOffer =
-    isTexts(modules) && Number.isFinite(weight) && isTexts(roles) && typeof draining === 'boolean'
-  return isOffer ? { modules, weight, roles, draining } : NOTHING
+  const {
+    modules = [],
+    handoffs = [],
+    weight = 1,
+    roles = [],
+    draining = false,
+  } = meta as MemberOffer
+  const isOffer = isTexts(modules) && isTexts(handoffs) && Number.isFinite(weight) && isTexts(roles)
+  const isWhole = isOffer && typeof draining === 'boolean'
+  return isWhole ? { modules, handoffs, weight, roles, draining } : NOTHING
+}
+
+/** What a node says of its classes. */
+export function offerOf(
+  modules: ReadonlyMap<string, ServerModule>,
+): Pick<MemberOffer, 'modules' | 'handoffs'> {
+  const names = [...modules.keys()]
+  const handoffs = names.filter((name) => modules.get(name)!.prototype.handoff !== undefined)
+  return { modules: names, handoffs }
 }

@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { EvenPlan, type Flow } from '../../src/cluster/even-plan.js'
 import type { Placement, PlacementMember } from '../../src/cluster/placement.js'
 
 export const IDS: readonly string[] = Array.from({ length: 10_000 }, (_, i) => `child-${i}`)
@@ -104,8 +105,9 @@ export function placementContract(name: string, { placement, apart }: PlacementC
       expect(new Set(nodes).size).toBe(4)
     })
 
-    // With a sticky placement nothing that runs moves: the supervisor does not ask.
+    // With a sticky placement nothing that runs moves because of `choose`: the supervisor does not ask.
     if (!placement.sticky) movementContract(placement)
+    if (placement.maxSkew !== undefined) evenContract(placement, placement.maxSkew)
   })
 }
 
@@ -139,5 +141,41 @@ function movementContract(placement: Placement): void {
         expect(placement.choose(key, empty)).toBe(placement.choose(key, members))
       }),
     )
+  })
+}
+
+function evenContract(placement: Placement, maxSkew: number): void {
+  const pair = fc.tuple(someMembers, fc.string()).filter(([members]) => members.length >= 2)
+
+  test('2 nodes further apart than maxSkew: would start on the emptier one what leaves the fuller one', () => {
+    fc.assert(
+      fc.property(pair, ([[full, empty], key]) => {
+        const [a, b] = [full!, empty!]
+        const isApart = a.children / a.weight > (b.children + maxSkew) / b.weight
+        if (!(a.weight > 0 && b.weight > 0 && isApart) || placement.stays?.(key, a.node)) return
+        const without = { ...a, children: a.children - 1 }
+        expect(placement.choose(key, [without, b])).toBe(b.node)
+      }),
+    )
+  })
+
+  test('4 nodes, one of them full: even by no child that stays, and then nothing more moves', () => {
+    const takers = equalNodes(4)
+    const full = takers[2]!.node
+    const at = new Map(IDS.slice(0, 64).map((id) => [id, full]))
+    const flows = (): Flow[] => {
+      const plan = new EvenPlan()
+      for (const [id, node] of at) {
+        plan.add({ node, takers, isMovable: placement.stays?.(id, node) !== true })
+      }
+      return plan.flows(maxSkew)
+    }
+    for (const { from, to, count } of flows()) {
+      const movable = [...at].filter(([id, node]) => node === from && !placement.stays?.(id, node))
+      for (const [id] of movable.slice(0, count)) at.set(id, to)
+    }
+    const counts = takers.map(({ node }) => [...at.values()].filter((one) => one === node).length)
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(maxSkew)
+    expect(flows()).toEqual([])
   })
 }

@@ -11,6 +11,10 @@ const byCount = (): number => 1
 
 placementContract('rendezvous', { placement: rendezvous, apart: byHash })
 placementContract('leastChildren', { placement: leastChildren, apart: byCount })
+placementContract('leastChildren with a maxSkew', {
+  placement: leastChildren.with({ maxSkew: 5 }),
+  apart: byCount,
+})
 placementContract('pinned', { placement: pinned(pins), apart: byHash })
 placementContract('pinned, else leastChildren', {
   placement: pinned(pins, leastChildren),

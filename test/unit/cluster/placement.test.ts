@@ -90,6 +90,29 @@ describe('leastChildren', () => {
     expect(leastChildren.choose('x', [member('a', 2, 3), member('b', 1, 2)])).toBe('a')
   })
 
+  it('keeps within one of even, unless with says another bound', () => {
+    expect(leastChildren.maxSkew).toBe(1)
+    const wide = leastChildren.with({ maxSkew: 8 })
+    expect([wide.maxSkew, wide.sticky]).toEqual([8, true])
+    expect(wide.with({}).maxSkew).toBe(8)
+    expect(wide.with({ maxSkew: undefined }).maxSkew).toBe(8)
+    expect(leastChildren.maxSkew).toBe(1)
+    const members = [member('a', 1, 3), member('b', 1, 2)]
+    expect(wide.choose('x', members)).toBe('b')
+  })
+
+  it.each([
+    ['a misspelt option', { maxskew: 1 }, /leastChildren\.with.*did you mean 'maxSkew'/],
+    ['no child apart', { maxSkew: 0 }, /maxSkew of leastChildren\.with is a whole number from 1/],
+    ['half a child', { maxSkew: 1.5 }, /maxSkew/],
+    ['a word', { maxSkew: 'one' }, /maxSkew/],
+    ['a number for the options', 5, /plain object/],
+  ])('with refuses %s', (_, options, message) => {
+    const make = (): unknown => leastChildren.with(options as never)
+    expect(make).toThrow(expect.objectContaining({ code: 'bad_argument' }))
+    expect(make).toThrow(message)
+  })
+
   it('an empty node of little weight is not filled before one of great weight', () => {
     const members = [member('great', 10), member('little', 0.1)]
     expect(startAll(leastChildren, members, IDS.slice(0, 99))[1]!.children).toBe(0)
@@ -178,6 +201,18 @@ describe('pinned', () => {
   it('is sticky when what it falls back on is', () => {
     expect(pinned({}).sticky).toBe(false)
     expect(pinned({}, leastChildren).sticky).toBe(true)
+  })
+
+  it('keeps even when what it falls back on does, and what is pinned stays on its node', () => {
+    expect(pinned({}).maxSkew).toBeUndefined()
+    const placement = pinned({ lobby: 'a' }, leastChildren.with({ maxSkew: 3 }))
+    expect(placement.maxSkew).toBe(3)
+    expect([placement.stays?.('lobby', 'a'), placement.stays?.('lobby', 'b')]).toEqual([
+      true,
+      false,
+    ])
+    expect(placement.stays?.('hall', 'a')).toBe(false)
+    expect(pinned({}, placement).stays?.('lobby', 'a')).toBe(true)
   })
 
   it('the pins are those of the moment it was made', () => {

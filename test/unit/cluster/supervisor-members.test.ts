@@ -126,6 +126,7 @@ describe('who may run a child', () => {
     ['modules that are no names', { modules: ['Room', 5], weight: 1 }],
     ['a weight that is no number', { modules: ['Room'], weight: '1' }],
     ['a weight below 0', { modules: ['Room'], weight: -1 }],
+    ['handoffs that are no names', { modules: ['Room'], handoffs: [5], weight: 1 }],
     ['roles that are no list', { modules: ['Room'], weight: 1, roles: { web: true } }],
     ['draining that is no yes or no', { modules: ['Room'], weight: 1, draining: 'soon' }],
   ])('2 nodes, and one offers %s: it is a member that runs nothing', async (_, meta) => {
@@ -275,6 +276,57 @@ describe('a sticky placement', () => {
     const counts = IDS.slice(0, 30).map((id) => first(id, 'Room'))
     expect(counts.filter((node) => node === 'a').length).toBe(10)
     expect(placed(members, IDS.slice(0, 30)).get('a')).toBeUndefined()
+  })
+
+  it('3 nodes: says which children may leave a node, and where to, so that all are even', async () => {
+    const both = { modules: ['Room', 'Hall'], handoffs: ['Room'] }
+    const cluster = await rooms({ a: both, b: both, c: { modules: ['Room'] } })
+    const members = cluster.at('a', pinned({ p1: 'a' }, leastChildren))
+    expect(members.maxSkew).toBe(1)
+    const even = members.evenChooser()
+    const names = (module: string, avoid?: string[]): string[] =>
+      even.takers(module, avoid).map(({ node }) => node)
+    expect([names('Room'), names('Hall'), names('Nothing')]).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b'],
+      [],
+    ])
+    expect([names('Hall', ['a']), names('Hall', ['a', 'b'])]).toEqual([['b'], ['a', 'b']])
+    expect(['a', 'b', 'c', 'gone'].map((node) => even.mayLeave('x', node, 'Room'))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect(even.mayLeave('x', 'a', 'Hall')).toBe(false)
+    expect(even.mayLeave('p1', 'a', 'Room')).toBe(false)
+    expect(even.mayLeave('p1', 'b', 'Room')).toBe(true)
+  })
+
+  it('3 nodes: a node is too full that has over maxSkew more than another, relative to weight', async () => {
+    const cluster = await rooms({ a: room, b: { ...room, weight: 2 }, c: { modules: ['Hall'] } })
+    const isTooFull = (a: number, b: number, placement: Placement = leastChildren): boolean => {
+      cluster.counts.set('a', a).set('b', b)
+      return cluster.at('a', placement).isTooFull('a', 'Room')
+    }
+    expect([isTooFull(3, 5), isTooFull(3, 4), isTooFull(0, 0)]).toEqual([false, true, false])
+    expect(isTooFull(3, 4, leastChildren.with({ maxSkew: 2 }))).toBe(false)
+    expect(isTooFull(9, 0, leastChildren.with({ maxSkew: Number.POSITIVE_INFINITY }))).toBe(false)
+    expect(isTooFull(9, 0, rendezvous)).toBe(false)
+  })
+
+  it('2 nodes: a placement whose stays() throws is an error that names it', async () => {
+    const placement: Placement = {
+      ...leastChildren,
+      stays: () => {
+        throw new Error('not today')
+      },
+    }
+    const cluster = await rooms({ a: { ...room, handoffs: ['Room'] }, b: room })
+    const even = cluster.at('a', placement).evenChooser()
+    expect(() => even.mayLeave('x', 'a', 'Room')).toThrow(
+      expect.objectContaining({ code: 'no_placement' }),
+    )
   })
 
   it('3 nodes: a pinned child goes to its node, and its start counts for the others', async () => {
