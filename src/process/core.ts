@@ -3,7 +3,7 @@
  * Here is also the answer to "which process is meant": pid, name, key or handle.
  */
 import type { Clock } from '../base/clock.js'
-import { describe } from '../base/describe.js'
+import { describe, oneLine } from '../base/describe.js'
 import { thrown } from '../base/error-text.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
@@ -256,7 +256,7 @@ function notADestination(to: unknown): CitadelError {
 
 export const describeTarget = (target: Target | Destination): string => {
   if (target instanceof Pid) return target.toString()
-  if (typeof target === 'string') return `'${target}'`
+  if (typeof target === 'string') return `'${oneLine(target)}'`
   const { name, node } = target as RemoteName
-  return name === undefined ? 'the destination' : `'${name}' on ${node}`
+  return name === undefined ? 'the destination' : `'${describe(name)}' on ${describe(node)}`
 }

@@ -4,6 +4,7 @@
  * line or two: the work is in calls, answers, delivery, links, monitors and endings.
  */
 import type { Clock } from '../base/clock.js'
+import { oneLine } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
 import { type Logger, silent } from '../base/log.js'
@@ -186,7 +187,7 @@ export class Kernel implements Host, SignalSink {
     if (this.#core.table.named(name)?.status === 'moved') this.#core.table.removeName(name)
     const owner = this.#core.table.named(name)
     if (owner === undefined && !this.#core.endpoints.has(name)) return
-    const sentence = `the name '${name}' is taken on this node: choose another`
+    const sentence = `the name '${oneLine(name)}' is taken on this node: choose another`
     throw new CitadelError('name_taken', sentence, { pid: owner?.pid })
   }
 

@@ -6,6 +6,7 @@
 import { CitadelError } from '../base/errors.js'
 import { type Known, known } from './kinds.js'
 import { defaultLimits, isStackOverflow, overLimit } from './limits.js'
+import { joinWords } from './ref.js'
 
 const RESERVED = '\u0001'
 const RESERVED_CODE = 1
@@ -101,7 +102,7 @@ function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number, room: R
     case 'pid':
       return `${sized('p', it.value.node)}${it.value.id}.${it.value.serial}.${it.value.creation};`
     case 'ref':
-      return `${sized('r', it.value.node)}${it.value.creation}.${it.value.words.join('.')};`
+      return `${sized('r', it.value.node)}${it.value.creation}.${joinWords(it.value)};`
     case 'bytes':
       return sized('b', latin1(it.value))
     case 'opaque':

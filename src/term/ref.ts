@@ -1,6 +1,9 @@
 /** References: names of monitors, calls and aliases. */
 import { shown } from '../base/describe.js'
 
+/** Not by a `join` of its own: users may have made a reference of anything. */
+export const joinWords = ({ words }: Ref): string => Array.prototype.join.call(words, '.')
+
 /** A reference: unique in the life of a node's start. Names a monitor, a call, an alias. */
 export class Ref {
   constructor(
@@ -21,7 +24,7 @@ export class Ref {
 
   toString(): string {
     try {
-      return `#Ref<${this.node}.${this.creation}.${this.words.join('.')}>`
+      return `#Ref<${this.node}.${this.creation}.${joinWords(this)}>`
     } catch {
       return '#Ref<of nonsense>'
     }

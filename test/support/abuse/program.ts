@@ -105,8 +105,7 @@ process.once('message', (order: Errand) => {
   abuse(order).then(
     (report) => process.send?.(report),
     (error: unknown) => {
-      process.stderr.write(`the abuse itself failed: ${(error as Error).stack}\n`)
-      process.exit(1)
+      process.send?.({ failed: String((error as Error).stack) }, () => process.exit(1))
     },
   )
 })

@@ -32,7 +32,10 @@ export async function runAbuse(order: Order): Promise<Report> {
 
 function reported(child: ChildProcess, order: Order, trail: string): Promise<Report> {
   return new Promise((resolve, reject) => {
-    child.once('message', (report: Report) => resolve(report))
+    child.once('message', (said: Report | { failed: string }) => {
+      if (!('failed' in said)) return resolve(said)
+      reject(new Error(`the abuse itself failed at ${lastOf(trail)} of ${show(order)}: ${said.failed}`))
+    })
     child.once('exit', (code, signal) => {
       const how = signal ?? `status ${code}`
       reject(new Error(`the program ended, ${how}, at call ${lastOf(trail)} of ${show(order)}`))

@@ -94,6 +94,17 @@ describe('a call', () => {
     )
   })
 
+  it('cuts a long name in the errors about it', async () => {
+    const { node } = testKernel()
+    const name = 'x'.repeat(2 ** 20)
+    const wrong = [node.call(name, 'echo'), node.call({ name, node: node.name }, 'echo')]
+    for (const one of wrong) {
+      const { code, message } = await one.catch((error) => error)
+      expect(code).toBe('noproc')
+      expect(message.length).toBeLessThan(1_000)
+    }
+  })
+
   it('fails at once for a dead process, an unknown name, a lost node and nonsense', async () => {
     const { node } = testKernel()
     const pid = await node.spawn(Echo)
