@@ -34,7 +34,9 @@ function reported(child: ChildProcess, order: Order, trail: string): Promise<Rep
   return new Promise((resolve, reject) => {
     child.once('message', (said: Report | { failed: string }) => {
       if (!('failed' in said)) return resolve(said)
-      reject(new Error(`the abuse itself failed at ${lastOf(trail)} of ${show(order)}: ${said.failed}`))
+      reject(
+        new Error(`the abuse itself failed at ${lastOf(trail)} of ${show(order)}: ${said.failed}`),
+      )
     })
     child.once('exit', (code, signal) => {
       const how = signal ?? `status ${code}`
