@@ -99,9 +99,7 @@ describe('a call', () => {
     const name = 'x'.repeat(2 ** 20)
     const wrong = [node.call(name, 'echo'), node.call({ name, node: node.name }, 'echo')]
     for (const one of wrong) {
-      const { code, message } = await one.catch((error) => error)
-      expect(code).toBe('noproc')
-      expect(message.length).toBeLessThan(1_000)
+      expect(await one.catch((error: CitadelError) => error.message.length)).toBeLessThan(1_000)
     }
   })
 
