@@ -60,6 +60,19 @@ export class ScopeSet {
     return this.make(name)
   }
 
+  /**
+   * The same for one name after another of the same message. After the first one too many it gives
+   * known scopes only: to count for each of thousands of names would hold the node up.
+   */
+  namer(node: string): (name: string) => Scope | undefined {
+    let isFull = false
+    return (name) => {
+      const scope = isFull ? this.all.get(name) : this.named(name, node)
+      isFull ||= scope === undefined
+      return scope
+    }
+  }
+
   private mayName(node: string): boolean {
     let named = 0
     let empty = 0

@@ -386,10 +386,10 @@ export class Scopes {
         return this.replica(node, message[1])?.offered(node, message[2])
       case 'q': {
         const creation = this.members.get(node)!
-        const known = message[1].filter(([, , scope]) => this.scopes.named(scope, node))
-        const answers = known.map((request) =>
-          this.arbiter.answer(node, creation, request, this.now()),
-        )
+        const named = this.scopes.namer(node)
+        const answers = message[1]
+          .filter(([, , scope]) => named(scope))
+          .map((request) => this.arbiter.answer(node, creation, request, this.now()))
         this.sender.send(node, ['g', answers])
         return
       }
@@ -412,8 +412,9 @@ export class Scopes {
   }
 
   private heads(node: string, [, view, heads, oldest, beat]: ScopeMessage & { 0: 'h' }): void {
+    const named = this.scopes.namer(node)
     for (const [scope, seq, applied, mark, all] of heads) {
-      const known = this.scopes.named(scope, node)
+      const known = named(scope)
       if (!known) continue
       const { kind, replica, table } = known
       replica.head(node, seq, { living: mark, all })

@@ -5,7 +5,7 @@
 import type { Address } from '../../../src/base/transport.js'
 import { SeededRandom } from '../../../src/testing/seeded-random.js'
 import { HostileLink } from './hostile-link.js'
-import { Inventor, type Role } from './invented-frames.js'
+import { BIG_KINDS, Inventor, type Role } from './invented-frames.js'
 import type { Parties } from './invented-terms.js'
 
 export interface Assignment {
@@ -32,9 +32,12 @@ export interface Tally {
 }
 
 const BURST = 64
-/** One burst in so many ends with a frame of changed bytes, and with a big one. */
+/** One burst in so many ends with a frame of changed bytes. */
 const BROKEN_SHARE = 1 / 2
-const BIG_SHARE = 1 / 300
+/** Every so many bursts there is a big frame, each time of the next kind, and elsewhere a flood. */
+const BIG_EVERY = 25
+const FLOOD_EVERY = 40
+const FLOOD = 500
 const TELL_MS = 500
 /** Names are used again and again, each time by another start of the node. */
 const NAMES = 20
@@ -43,6 +46,7 @@ async function attack({ seed, role, frames, ...order }: Assignment): Promise<voi
   const { cookie, address, target, friend, systemIds } = order
   const chance = new SeededRandom(seed).fork(role)
   const tally = { frames: 0, answered: 0, bytes: 0, links: 0, refused: 0, deaf: 0 }
+  let bursts = 0
   const timer = setInterval(() => process.send?.({ ...tally, isOver: false }), TELL_MS)
   while (tally.frames < frames) {
     const name = `evil${tally.links % NAMES}@127.0.0.1`
@@ -56,7 +60,7 @@ async function attack({ seed, role, frames, ...order }: Assignment): Promise<voi
     }
     const inventor = new Inventor(chance, { self, target, friend }, role, systemIds)
     while (!link.isClosed && tally.frames < frames) {
-      const bytes = burst(inventor, chance)
+      const bytes = burst(inventor, chance, ++bursts)
       link.write(Buffer.concat(bytes))
       tally.frames += bytes.length
       for (const { length } of bytes) tally.bytes += length
@@ -71,9 +75,10 @@ async function attack({ seed, role, frames, ...order }: Assignment): Promise<voi
   process.send?.({ ...tally, isOver: true })
 }
 
-function burst(inventor: Inventor, chance: SeededRandom): Uint8Array[] {
+function burst(inventor: Inventor, chance: SeededRandom, number: number): Uint8Array[] {
   const frames: Uint8Array[] = Array.from({ length: BURST }, () => inventor.next())
-  if (chance.chance(BIG_SHARE)) frames.push(inventor.big())
+  if (number % BIG_EVERY === 0) frames.push(inventor.big((number / BIG_EVERY) % BIG_KINDS))
+  if (number % FLOOD_EVERY === 0) frames.push(...inventor.flood(FLOOD))
   if (chance.chance(BROKEN_SHARE)) frames.push(inventor.broken())
   return frames
 }

@@ -42,6 +42,10 @@ const NAMES = [
   ...['global_name_server', 'nobody'],
 ]
 
+export const BIG_KINDS = 4
+/** Made once: they take long. */
+let colliding: readonly number[] | undefined
+
 export class Inventor {
   readonly #self: Pid
   #scopes = 0
@@ -87,11 +91,23 @@ export class Inventor {
     return bytes
   }
 
-  /** A frame that costs more than it should. */
-  big(): Buffer {
-    switch (this.chance.below(4)) {
+  /** Many links to one process, and monitors of it, each in the name of another process. */
+  flood(count: number): Buffer[] {
+    const { name, creation } = this.parties.self
+    const to = this.#protectedPid()
+    return Array.from({ length: count }, (_, n) => {
+      const from = new Pid(name, 1_000 + n, 0, creation)
+      const control = n % 2 === 0 ? [OP.LINK, from, to] : [OP.MONITOR_P, from, to, this.#ownRef()]
+      return frame(new Tuple(...control))
+    })
+  }
+
+  /** A frame that costs more than it should: there are `BIG_KINDS` of them. */
+  big(kind: number): Buffer {
+    switch (kind) {
       case 0:
-        return this.#named('target', new Map(collidingFloats(20_000).map((key) => [key, 1])))
+        colliding ??= collidingFloats(20_000)
+        return this.#named('target', new Map(colliding.map((key) => [key, 1])))
       case 1: {
         const atoms = Array.from({ length: 20_000 }, () => new Atom(`many${this.chance.uint32()}`))
         return this.#named('target', atoms)
