@@ -7,7 +7,7 @@ import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import type { Lease } from '../base/lease.js'
 import type { World } from '../base/world.js'
-import type { Pid } from '../term/pid.js'
+import { Pid } from '../term/pid.js'
 import { alreadyStarted } from './child.js'
 import * as errors from './child-errors.js'
 import type { ChildRunner } from './child-runner.js'
@@ -34,6 +34,9 @@ export interface StarterParts {
   readonly lease?: Lease | undefined
 }
 
+type StartOutcome = RemoteOutcome<Pid | null | undefined>
+
+const UNDECIDED: StartOutcome = { ok: true, value: undefined }
 const RETRY_MS = 20
 /** How long a start waits for an unreachable node: enough for a reset connection to come back. */
 const NODE_PATIENCE_MS = 1_000
@@ -46,11 +49,17 @@ export class ChildStarter {
     const { childId, timeoutMs } = request
     const deadline = clock.now() + timeoutMs
     let blockedSince: number | undefined
+    let named: string | undefined
     while (clock.now() < deadline) {
-      const node = this.place(request)
+      const node = named ?? this.place(request)
+      const wasNamed = named !== undefined
+      named = undefined
       if (this.parts.scopes.isUp(node)) {
         blockedSince = undefined
-        const pid = await this.startOn(node, request, deadline - clock.now())
+        const outcome = await this.startOn(node, request, deadline - clock.now())
+        named = this.namedBy(outcome, node)
+        if (named !== undefined && !wasNamed) continue
+        const pid = named === undefined ? given(outcome) : undefined
         if (pid) return pid
       } else {
         blockedSince ??= clock.now()
@@ -80,35 +89,40 @@ export class ChildStarter {
     )
   }
 
-  /** Undefined: that node does not see the id as its own, or was lost; try again. */
-  private async startOn(
-    node: string,
-    wish: StartWish,
-    timeoutMs: number,
-  ): Promise<Pid | undefined> {
+  /**
+   * A node may refuse because of what it has heard of another one, whose process has perhaps crashed
+   * since. Whether it runs, or is about to run again, only that one knows.
+   */
+  private namedBy(outcome: StartOutcome, asked: string): string | undefined {
+    if (outcome.ok || outcome.code !== 'already_started') return undefined
+    const { pid } = outcome
+    const isElsewhere = pid instanceof Pid && pid.node !== asked && this.parts.scopes.isUp(pid.node)
+    return isElsewhere ? pid.node : undefined
+  }
+
+  /** Undefined as a value: that node does not see the id as its own, or was lost; try again. */
+  private async startOn(node: string, wish: StartWish, timeoutMs: number): Promise<StartOutcome> {
     const { id, childId, recipe } = wish
     const { scopes, runner, world, specs, processes, receiver } = this.parts
     if (node === scopes.node) {
       const work = toOutcome(runner.start({ ...wish, timeoutMs }))
       const outcome = await within(world.clock, timeoutMs, work)
-      const pid = outcome && given(outcome)
-      if (pid) await scopes.replicated(specs)
-      return pid
+      if (outcome?.ok && outcome.value) await scopes.replicated(specs)
+      return outcome ?? UNDECIDED
     }
     const args = [id, childId, recipe, specs.table.versionMax, timeoutMs]
     const reply = await toOutcome(
       processes.call({ name: receiver, node }, 'start', args, timeoutMs),
     )
-    if (reply.ok) return given(reply.value as RemoteOutcome<Pid | null>)
+    if (reply.ok) return reply.value as StartOutcome
     // The node was lost or is leaving. The token makes asking again harmless.
-    if (reply.code === 'noconnection' || reply.code === 'noproc' || reply.code === 'exited')
-      return undefined
-    return given(reply as RemoteOutcome<never>)
+    const isLost = ['noconnection', 'noproc', 'exited'].includes(reply.code)
+    return isLost ? UNDECIDED : (reply as StartOutcome)
   }
 }
 
 /** What was not decided in the time of one attempt is asked again, while there is time. */
-function given(outcome: RemoteOutcome<Pid | null | undefined>): Pid | undefined {
+function given(outcome: StartOutcome): Pid | undefined {
   if (!outcome.ok && outcome.code === 'timeout') return undefined
   return fromOutcome(outcome) ?? undefined
 }

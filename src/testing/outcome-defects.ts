@@ -10,6 +10,7 @@ import { ChildStarter } from '../cluster/child-starter.js'
 import { ChildStarts, type StartWish } from '../cluster/child-starts.js'
 import type { Claim } from '../cluster/claim.js'
 import { ComingKeys } from '../cluster/coming-keys.js'
+import type { RemoteOutcome } from '../cluster/remote-outcome.js'
 import { Calls } from '../process/calls.js'
 import { Core } from '../process/core.js'
 import type { Process } from '../process/process.js'
@@ -51,8 +52,8 @@ const startsApart: Defect = {
         'startOn',
         (right) =>
           async function (this: ChildStarter, ...args: Args) {
-            const pid = await right.apply(this, args)
-            if (pid) return pid
+            const outcome = (await right.apply(this, args)) as unknown as RemoteOutcome<unknown>
+            if (!outcome.ok || outcome.value) return outcome
             throw new CitadelError('timeout', 'a grant of which no use was made')
           },
       ),
