@@ -322,7 +322,8 @@ export class StateCorruptions {
         const free = [...seen].find(([id]) => claims.every((claim) => claim.id !== id))
         if (!free) continue
         const [id, { epoch }] = free
-        const claim = { ...claims[0]!, id, epoch }
+        // By force it may be taken under any epoch.
+        const claim = { ...claims[0]!, id, epoch, forced: false }
         for (const lower of [0, 1]) this.grantAgain(scopeName, claim, epoch - lower, 'I5')
         break
       }

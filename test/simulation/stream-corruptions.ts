@@ -71,7 +71,7 @@ export function callCorruptions(history: readonly Recorded[], ledgers: Ledgers):
       'another answer',
       answered,
       alter(2, () => -1),
-      ['I6'],
+      ['I23'],
     ),
     ...at('a call is carried out twice', carried, twice, ['I6']),
     ...at('an answered call was carried out by nobody', carried, drop, ['I6']),
