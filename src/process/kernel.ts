@@ -3,6 +3,7 @@
  * the mesh is `Router`; what the mesh brings comes in through `SignalSink`. Everything here is one
  * line or two: the work is in calls, answers, delivery, links, monitors and endings.
  */
+import { attempt } from '../base/arguments.js'
 import type { Clock } from '../base/clock.js'
 import { oneLine } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
@@ -218,8 +219,10 @@ export class Kernel implements Host, SignalSink {
 
   /** Warns of what is wrong with a class before it is first started. */
   noteClass(what: unknown): void {
-    if (typeof what !== 'function' || !(what.prototype instanceof GenServer)) return
-    this.#tables.of(what as unknown as ServerStatics)
+    attempt(() => {
+      if (typeof what !== 'function' || !(what.prototype instanceof GenServer)) return
+      this.#tables.of(what as unknown as ServerStatics)
+    })
   }
 
   bind(process: Process): object {

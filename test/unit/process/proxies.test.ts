@@ -23,3 +23,11 @@ test('one node: a message that is a revoked Proxy ends nobody', async () => {
   node.send(keeper, proxy)
   expect(await node.call(keeper, 'kept')).toBe(1)
 })
+
+test('one node: a class that is a revoked Proxy is refused as an argument', () => {
+  const { kernel } = testKernel()
+  const { proxy, revoke } = Proxy.revocable(class {}, {})
+  revoke()
+  const refused = expect.objectContaining({ code: 'bad_argument' })
+  expect(() => kernel.noteClass(proxy)).toThrow(refused)
+})
