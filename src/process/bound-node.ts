@@ -246,6 +246,7 @@ export class ProcessVerbs {
   /** Gives a process of this node a local name. */
   registerName<T>(name: string, pid: Pid<T>): void {
     checkPid(pid, 'registerName(name, pid)')
+    if (typeof name !== 'string') throw new CitadelError('bad_argument', 'a name is a text')
     this.#process.host.registerName(name, pid as Pid)
   }
 

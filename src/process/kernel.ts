@@ -5,7 +5,7 @@
  */
 import { attempt } from '../base/arguments.js'
 import type { Clock } from '../base/clock.js'
-import { oneLine } from '../base/describe.js'
+import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
 import { type Logger, silent } from '../base/log.js'
@@ -188,7 +188,7 @@ export class Kernel implements Host, SignalSink {
     if (this.#core.table.named(name)?.status === 'moved') this.#core.table.removeName(name)
     const owner = this.#core.table.named(name)
     if (owner === undefined && !this.#core.endpoints.has(name)) return
-    const sentence = `the name '${oneLine(name)}' is taken on this node: choose another`
+    const sentence = `the name '${describe(name)}' is taken on this node: choose another`
     throw new CitadelError('name_taken', sentence, { pid: owner?.pid })
   }
 

@@ -225,3 +225,11 @@ describe('a map from Erlang whose toString is no function', () => {
     expect(kernel.isAlive(pid as Pid)).toBe(false)
   })
 })
+
+test('one node: a name that is no text is refused, the first time and again', () => {
+  const { node } = testKernel()
+  const refused = expect.objectContaining({ code: 'bad_argument' })
+  for (let n = 0; n < 2; n++) {
+    expect(() => node.registerName(1.5 as never, node.self)).toThrow(refused)
+  }
+})
