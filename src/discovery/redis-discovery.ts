@@ -198,7 +198,7 @@ export class RedisDiscovery implements Discovery {
   #warnUnsigned(names: readonly string[]): void {
     if (this.#toldUnsigned) return
     this.#toldUnsigned = true
-    const some = names.slice(0, 3).join(', ')
+    const some = [...names].sort().slice(0, 3).join(', ')
     this.#options.log.warn(
       `${this.#where} lists addresses of ${names.length} nodes (${some}) that nobody with this cookie has ` +
         'signed lately: they are left out, and EPMD is asked. See that the clocks agree, and who writes there',
