@@ -5,7 +5,7 @@
  */
 
 import { constants } from 'node:os'
-import { describe } from './base/describe.js'
+import { describe, messageOf } from './base/describe.js'
 import { CitadelError } from './base/errors.js'
 import { failsLater } from './base/guard.js'
 import { type Rules, readOptions, rule } from './base/options.js'
@@ -67,7 +67,7 @@ export function stopOnSignals(node: Stoppable, given?: StopOnSignalsOptions): ()
     try {
       await node.stop({ budgetMs })
     } catch (error) {
-      say(`stopping failed: ${describe(error)}`)
+      say(`stopping failed: ${messageOf(error)}`)
       await exitWith(1)
     }
     await exitWith(status)

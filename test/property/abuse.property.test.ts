@@ -6,7 +6,8 @@
 import { expect, test } from 'vitest'
 import { faultsOf, runAbuse } from '../support/abuse/run-abuse.js'
 
-const seed = Number(process.env.CITADEL_TEST_SEED ?? Date.now() % 1_000_000)
+/** One for all, so that a change is judged by the same calls; the endurance program takes fresh ones. */
+const seed = Number(process.env.CITADEL_TEST_SEED ?? 1)
 const TIMEOUT_MS = 1_200_000
 /** Functions and properties that are found today; more of them are called as they come. */
 const MEMBERS_LEAST = 150
