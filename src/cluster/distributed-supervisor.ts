@@ -2,6 +2,7 @@
  * The distributed supervisor: children by id, each on the node its id belongs on, kept running
  * wherever there is a member that offers its class. Its name is all that its members share.
  */
+import { attempt } from '../base/arguments.js'
 import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
@@ -230,7 +231,7 @@ export class DistributedSupervisor {
     const { id: childId, timeoutMs = TIMEOUT_MS } = options
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
-      args: Array.isArray(args) ? rowArgs(args) : args,
+      args: attempt(() => Array.isArray(args)) ? rowArgs(args) : args,
       restart: options.restart ?? this.options.restart ?? 'transient',
       shutdownMs: options.shutdownMs ?? 5_000,
       token: this.token(),
