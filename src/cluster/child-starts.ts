@@ -233,8 +233,13 @@ export class ChildStarts {
     const module = modules.get(child.recipe.module)
     if (!module) throw errors.noModule(child.recipe.module)
     const warning = clock.after(SLOW_MS, () => this.parts.slow(child, SLOW_MS))
-    const starting = processes.spawn(module, child.recipe.args, child.identity)
-    const pid = await starting.finally(() => warning.cancel())
+    let pid: Pid
+    // Not by `finally` of the promise: it takes turns in which a process that crashes at once goes unseen.
+    try {
+      pid = await processes.spawn(module, child.recipe.args, child.identity)
+    } finally {
+      warning.cancel()
+    }
     if (child.stopping) {
       processes.exit(pid, 'kill')
       throw errors.stoppedAtStart(child.childId)
