@@ -55,9 +55,6 @@ export interface Arrival {
   readonly lineage: Lineage | undefined
 }
 
-/** A member that is frozen hears of it later. */
-const KNOWN_MS = 200
-
 export class Arrivals {
   /** Those that begin, by id, with what they know of themselves. */
   private readonly arriving = new Map<string, OwnIdentity>()
@@ -162,9 +159,6 @@ export class Arrivals {
     // The row that names the successor goes out first: to the old node, which has not seen it, the
     // keys would be taken by a stranger, and it would end the old process for that.
     await this.parts.scopes.changed()
-    // By the claim of the child others know that its keys have moved along, so they hear of that first.
-    const { clock, scopes, claims } = this.parts
-    await within(clock, KNOWN_MS, scopes.replicated(claims))
     await keys.bring(pid).catch((error: unknown) => {
       this.parts.log.error(`the keys of child ${showKey(child.childId)} did not all come`, error)
     })
