@@ -15,6 +15,13 @@ test('an owner that goes on after its successor has begun is found', () => {
   expect(found).toContain('k: a was at work 5 ms after b had begun')
 })
 
+test('an owner that is granted its key anew may go on, and is found when it goes on with the old epoch', () => {
+  const again = [stamp('a', 10), stamp('b', 20, 2), stamp('a', 30, 3), stamp('a', 40, 3)]
+  expect(overlaps(again)).toEqual([])
+  expect(overlaps([...again, stamp('b', 50, 2)])).not.toEqual([])
+  expect(overlaps([...again, stamp('b', 50, 3)])).not.toEqual([])
+})
+
 test('an epoch that falls is found, another key is another matter', () => {
   expect(overlaps([stamp('a', 10, 5), stamp('b', 20, 4)])).toHaveLength(1)
   expect(overlaps([stamp('a', 10, 5), { ...stamp('b', 20, 4), key: 'other' }])).toEqual([])

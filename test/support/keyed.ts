@@ -27,8 +27,13 @@ export class Keyed extends Carried {
     // The time first: what the process does afterwards it may do late.
     const at = Number(process.hrtime.bigint()) / 1e6
     if (message !== 'stamp' || !journal) return
-    const epoch = this.citadel.registry.lookup(this.#key)?.epoch ?? -1
-    const stamp = { key: this.#key, pid: String(this.self), epoch, at }
-    appendFileSync(stampFile(journal), `${JSON.stringify(stamp)}\n`)
+    const { child, registry } = this.citadel
+    const stamps = [{ key: `child ${String(child!.id)}`, epoch: child!.epoch }]
+    // It goes on without the key when that was not to be had in time, and owns it not until then.
+    const owned = registry.lookup(this.#key)
+    if (owned) stamps.push({ key: this.#key, epoch: owned.epoch })
+    const pid = String(this.self)
+    const lines = stamps.map((stamp) => `${JSON.stringify({ ...stamp, pid, at })}\n`)
+    appendFileSync(stampFile(journal), lines.join(''))
   }
 }

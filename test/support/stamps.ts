@@ -21,7 +21,10 @@ export function readStamps(journal: string): Stamp[] {
   return lines.map((line) => JSON.parse(line) as Stamp)
 }
 
-/** Who was at work although another one was already, in words; also epochs that fell. */
+/**
+ * Who was at work although another one was already, in words; also epochs that fell. Whoever has been
+ * granted the key anew, with a later epoch, may go on: the old side of a move whose new side was cut off.
+ */
 export function overlaps(stamps: readonly Stamp[]): string[] {
   const wrong: string[] = []
   const sorted = [...stamps].sort((a, b) => a.at - b.at)
@@ -33,12 +36,12 @@ export function overlaps(stamps: readonly Stamp[]): string[] {
     const isNew = before !== undefined && before.pid !== pid
     const name = `${key} ${pid}`
     const successor = gone.get(name)
-    if (successor) {
+    if (successor && stamp.epoch <= successor.epoch) {
       const later = Math.round(at - successor.at)
       wrong.push(`${key}: ${pid} was at work ${later} ms after ${successor.pid} had begun`)
     }
     if (isNew) gone.set(`${key} ${before.pid}`, stamp)
-    if (isNew && stamp.epoch < before.epoch) {
+    if (isNew && stamp.epoch <= before.epoch) {
       wrong.push(`${key}: epoch ${stamp.epoch} of ${pid} after ${before.epoch} of ${before.pid}`)
     }
     latest.set(key, stamp)
