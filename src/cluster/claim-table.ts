@@ -4,6 +4,7 @@
  * nodes with the same claims name the same owner. Invariant: `byKey` holds the owner's claim of a key
  * first.
  */
+import { Pid } from '../term/pid.js'
 import type { Claim, Lineage } from './claim.js'
 import { ClaimOrder, type Resolve } from './claim-order.js'
 import { KeyCount } from './key-count.js'
@@ -136,15 +137,17 @@ export class ClaimTable extends PidTable<Claim> {
   }
 
   put(origin: Origin, put: Put, mark: number, reason: ChangeReason): void {
-    const [id, key, pid, epoch, forced, meta, lineage] = put
-    const isValid = this.stamps.isPossible(epoch) && isFlag(forced) && isRowSize(id, key, meta)
+    const [id, key, pid, epoch, how, meta, lineage] = put
+    const isHow = isFlag(how) || how instanceof Pid
+    const isValid = this.stamps.isPossible(epoch) && isHow && isRowSize(id, key, meta)
     checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
     const claim: Claim = {
       id,
       key: unpackKey(id, key),
       pid: pidOfOrigin(pid, origin),
       epoch: epoch as number,
-      forced: forced === true,
+      forced: how === true,
+      from: how instanceof Pid ? how : undefined,
       meta: meta === null ? undefined : meta,
       lineage: lineage as Lineage | undefined,
       origin,
@@ -292,7 +295,7 @@ export class ClaimTable extends PidTable<Claim> {
 
 /** A claim's wire form. A string key that is its own id is not sent twice. */
 export function claimPut(claim: Claim): Put {
-  const { id, key, pid, epoch, forced, meta = null, lineage } = claim
-  const fields = [packKey(id, key), pid ?? null, epoch, forced, meta]
+  const { id, key, pid, epoch, forced, from, meta = null, lineage } = claim
+  const fields = [packKey(id, key), pid ?? null, epoch, from ?? forced, meta]
   return lineage ? [id, ...fields, lineage] : [id, ...fields]
 }

@@ -19,6 +19,8 @@ export interface Claim extends PidRow {
   readonly epoch: number
   /** Took the key from an owner that lives on. */
   readonly forced: boolean
+  /** Of a key in the registry: its process has moved, and took it along from this one. */
+  readonly from?: Pid | undefined
   readonly meta: unknown
   /** Undefined: it took a free key, and begins a line of its own. */
   readonly lineage?: Lineage | undefined

@@ -14,9 +14,15 @@ export interface ComingKeysParts {
   readonly scopes: Scopes
   readonly scope: Scope<'c'>
   /** Writes the claim of a key that `pid` has taken along. False: that one has ended or moved. */
-  write(moving: MovingKey, pid: Pid, epoch: number, known?: Lineage): boolean
+  write(moving: MovingKey, heir: Heir, epoch: number, known?: Lineage): boolean
   /** Takes a key over for a process that has come already. */
-  bring(moving: MovingKey, pid: Pid): Promise<void>
+  bring(moving: MovingKey, heir: Heir): Promise<void>
+}
+
+/** A process that has come, and the one it has come from. */
+export interface Heir {
+  readonly pid: Pid
+  readonly from: Pid
 }
 
 /** The keys of one process. */
@@ -64,7 +70,7 @@ class ComingKey {
   /** The claim that it is to be taken from. */
   private readonly over: number
   private epoch = 0
-  private successor: Pid | undefined
+  private heir: Heir | undefined
   private isWritten = false
   private isOver = false
   private asked: Promise<unknown> | undefined
@@ -116,11 +122,13 @@ class ComingKey {
   }
 
   async bring(pid: Pid): Promise<void> {
-    this.successor = pid
+    const { from } = this
+    const heir = { pid, from }
+    this.heir = heir
     this.decide(true)
     try {
       await this.asked
-      if (!this.isWritten) await this.parts.bring(this.moving, pid)
+      if (!this.isWritten) await this.parts.bring(this.moving, heir)
     } finally {
       this.forget()
     }
@@ -132,9 +140,9 @@ class ComingKey {
   }
 
   private write(epoch: number, known?: Lineage): boolean {
-    const { successor } = this
-    if (!successor || this.isOthers) return false
-    this.isWritten = this.parts.write(this.moving, successor, epoch, known)
+    const { heir } = this
+    if (!heir || this.isOthers) return false
+    this.isWritten = this.parts.write(this.moving, heir, epoch, known)
     return this.isWritten
   }
 

@@ -6,7 +6,7 @@
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim, Lineage } from './claim.js'
-import { ComingKeys } from './coming-keys.js'
+import { ComingKeys, type Heir } from './coming-keys.js'
 import type { MovingKey } from './handoff-offer.js'
 import type { Siblings } from './key-conflicts.js'
 import { latestLineage, lineageAfter, namedLineage, relation } from './lineage.js'
@@ -20,7 +20,9 @@ export interface MovingKeysParts {
   readonly processes: ProcessPort
   readonly siblings: Siblings
   /** Writes a claim of a process of this node. False: that one has ended or moved. */
-  write(claim: Pick<Claim, 'id' | 'key' | 'epoch' | 'lineage' | 'meta'> & { pid: Pid }): boolean
+  write(
+    claim: Pick<Claim, 'id' | 'key' | 'epoch' | 'lineage' | 'from' | 'meta'> & { pid: Pid },
+  ): boolean
   /** The process lives on, and hears who has its key. */
   tellLost(pid: Pid, key: unknown, by: Pid): void
 }
@@ -44,7 +46,7 @@ export class MovingKeys {
       scopes,
       scope,
       write: (...claim) => this.writeMoved(...claim),
-      bring: (moving, pid) => this.bring(moving, pid),
+      bring: (moving, heir) => this.bring(moving, heir),
     })
   }
 
@@ -72,7 +74,8 @@ export class MovingKeys {
    * A process that has come from another node takes over a key of its old self. It asks until that is
    * decided, since the old node keeps the key for it only until this resolves.
    */
-  async bring(moving: MovingKey, pid: Pid): Promise<void> {
+  async bring(moving: MovingKey, heir: Heir): Promise<void> {
+    const { pid } = heir
     const { scopes, processes } = this.parts
     const [key] = moving
     const id = termKey(key)
@@ -80,7 +83,7 @@ export class MovingKeys {
     const since = clock.now()
     let endedSince = since
     while (processes.isAlive(pid)) {
-      const outcome = await this.claim(id, moving, pid)
+      const outcome = await this.claim(id, moving, heir)
       if (outcome.type === 'granted') return
       if (outcome.type !== 'taken') continue
       const now = clock.now()
@@ -130,13 +133,15 @@ export class MovingKeys {
     return isSplit && !scopes.tellsOwnersFirst ? undefined : claim
   }
 
-  private claimAgain({ id, key, epoch: over }: Claim, pid: Pid) {
+  private claimAgain({ id, key, epoch: over, from }: Claim, pid: Pid) {
     const { scopes, scope, write } = this.parts
     const { scope: name } = scope.replica
     const request = { scope: name, id, pid, force: false, over, timeoutMs: KEEP_MS }
     return scopes.claim(request, (epoch, lineage) => {
       const claim = this.kept(id, pid)
-      return claim?.epoch === over && write({ id, key, pid, epoch, lineage, meta: claim.meta })
+      return (
+        claim?.epoch === over && write({ id, key, pid, epoch, lineage, from, meta: claim.meta })
+      )
     })
   }
 
@@ -145,7 +150,8 @@ export class MovingKeys {
     this.parts.tellLost(pid, key, by)
   }
 
-  private claim(id: string, moving: MovingKey, pid: Pid) {
+  private claim(id: string, moving: MovingKey, heir: Heir) {
+    const { pid } = heir
     const { scopes, scope } = this.parts
     const [, epoch] = moving
     // Its old node may have written it again since it gave it along.
@@ -153,13 +159,13 @@ export class MovingKeys {
     const { scope: name } = scope.replica
     const request = { scope: name, id, pid, force: false, over, timeoutMs: CLAIM_MS }
     return scopes.claim(request, (granted, known?: Lineage) =>
-      this.writeMoved(moving, pid, granted, known),
+      this.writeMoved(moving, heir, granted, known),
     )
   }
 
   private writeMoved(
     [key, , meta, lineage]: MovingKey,
-    pid: Pid,
+    { pid, from }: Heir,
     epoch: number,
     known?: Lineage,
   ): boolean {
@@ -167,7 +173,7 @@ export class MovingKeys {
     const before = this.claimBefore(id, pid)
     const latest = before ? before.meta : (meta ?? undefined)
     const after = latestLineage(known, namedLineage(lineage))
-    return this.parts.write({ id, key, pid, epoch, lineage: after, meta: latest })
+    return this.parts.write({ id, key, pid, epoch, lineage: after, from, meta: latest })
   }
 
   /**

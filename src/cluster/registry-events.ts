@@ -110,7 +110,7 @@ export class ChangeReader {
   private taken(before: Owned, after: Owned, reason: ChangeReason): RegistryReason {
     // What had lost is left, because the winner went.
     if (beats(before, after) && !isThere(before)) return removed(reason)
-    if (this.hasMoved(before.pid, after.pid)) {
+    if (this.hasMoved(before.pid, after)) {
       this.left.add(before)
       return 'moved'
     }
@@ -124,7 +124,9 @@ export class ChangeReader {
     return after.forced ? 'replaced' : 'registered'
   }
 
-  private hasMoved(from: Pid, to: Pid): boolean {
+  private hasMoved(from: Pid, { pid: to, from: old }: Owned): boolean {
+    // The claim of the child, a row of another scope, may come later than those of its keys.
+    if (old?.equals(from)) return true
     const now = this.successor(from)
     // Perhaps it has moved on since.
     return now !== undefined && (now.equals(to) || this.successor(to)?.equals(now) === true)

@@ -15,7 +15,7 @@ import { ChildClaims } from './child-claims.js'
 import type { Claim, Lineage } from './claim.js'
 import type { Registration, Resolve } from './claim-order.js'
 import type { ClaimChange } from './claim-table.js'
-import type { Coming } from './coming-keys.js'
+import type { Coming, Heir } from './coming-keys.js'
 import type { MovingKey } from './handoff-offer.js'
 import { KeyConflicts } from './key-conflicts.js'
 import { KeyWaits } from './key-waits.js'
@@ -353,7 +353,7 @@ export class Registry {
     id: string,
     key: unknown,
     pid: Pid,
-    { epoch, lineage: known }: Pick<Claim, 'epoch' | 'lineage'>,
+    { epoch, lineage: known, from }: Pick<Claim, 'epoch' | 'lineage' | 'from'>,
     force: boolean,
     meta: unknown,
   ): boolean {
@@ -362,7 +362,8 @@ export class Registry {
     const before = table.find(id)
     const mine = origin.rows.get(id) as Claim | undefined
     const lineage = lineageAt(epoch, before, known)
-    const claim = { id, key, pid, epoch, forced: force, meta, lineage, origin, mark: 0, place: 0 }
+    const granted = { epoch, forced: force, from, lineage }
+    const claim = { id, key, pid, ...granted, meta, origin, mark: 0, place: 0 }
     this.scopes.putClaim(this.scope, claim, force ? 'forced' : 'normal')
     this.watchExit(pid)
     if (mine?.pid && !mine.pid.equals(pid)) this.outlived(mine, mine === before, pid)
@@ -458,8 +459,8 @@ export class Registry {
   }
 
   /** A process that has come from another node takes over a key of its old self. */
-  bring(key: MovingKey, pid: Pid): Promise<void> {
-    return this.moving.bring(key, pid)
+  bring(key: MovingKey, heir: Heir): Promise<void> {
+    return this.moving.bring(key, heir)
   }
 
   /** A process of this node that was to move stays: its keys are asked for again. */

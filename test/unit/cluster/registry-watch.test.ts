@@ -258,7 +258,7 @@ describe('registry.watch', () => {
     const heard = [...three.nodes.values()].map((node) => listen(node))
     const came = b.processes.make()
     for (const { processes } of three.nodes.values()) processes.moved.set(old.toString(), came)
-    await done(three, b.registry.bring(a.registry.keysOf(old)[0]!, came))
+    await done(three, b.registry.bring(a.registry.keysOf(old)[0]!, { pid: came, from: old }))
     for (const one of heard) {
       expect(told(one)).toEqual(['registered x a1 present', 'registered x b1 moved (a1)'])
     }
@@ -276,6 +276,21 @@ describe('registry.watch', () => {
     for (const one of heard) expect(told(one)).toEqual(['registered x b2 registered'])
   })
 
+  it('3 nodes: a node that has not heard of the move yet is told of it by the key', async () => {
+    const three = await cluster('a', 'b', 'c')
+    const [a, b, c] = [three.node('a'), three.node('b'), three.node('c')]
+    const old = a.processes.make()
+    await done(three, a.registry.register('x', old))
+    const heard = [listen(a), listen(b), listen(c)]
+    const came = b.processes.make()
+    for (const { processes } of [a, b]) processes.moved.set(old.toString(), came)
+    await done(three, b.registry.bring(a.registry.keysOf(old)[0]!, { pid: came, from: old }))
+    await three.run(50)
+    for (const one of heard) {
+      expect(told(one)).toEqual(['registered x a1 present', 'registered x b1 moved (a1)'])
+    }
+  })
+
   it('2 nodes: metadata that was updated after the keys were asked for comes along', async () => {
     const two = await cluster('a', 'b')
     const [a, b] = [two.node('a'), two.node('b')]
@@ -285,7 +300,7 @@ describe('registry.watch', () => {
     await done(two, b.registry.update('x', 2))
     const came = b.processes.make()
     for (const { processes } of two.nodes.values()) processes.moved.set(old.toString(), came)
-    await done(two, b.registry.bring(key!, came))
+    await done(two, b.registry.bring(key!, { pid: came, from: old }))
     expect(b.registry.lookup('x')).toMatchObject({ pid: came, meta: 2 })
   })
 

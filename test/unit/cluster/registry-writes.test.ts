@@ -203,7 +203,7 @@ describe('registry.update', () => {
     for (const { processes } of two.nodes.values()) processes.moved.set(old.toString(), came)
     const works = [a.registry.update('x', 1), b.registry.update('x', 1)]
     await two.run(50)
-    await outcome(two, b.registry.bring(key!, came))
+    await outcome(two, b.registry.bring(key!, { pid: came, from: old }))
     for (const work of works) expect(await outcome(two, work)).toEqual(OK)
     for (const { registry } of two.nodes.values()) {
       expect(registry.lookup('x')).toMatchObject({ pid: came, meta: 1 })
@@ -333,7 +333,9 @@ describe('A key of a process that moves', () => {
     three.cut('b', 'c')
     await three.run(20)
     for (const { processes } of three.nodes.values()) processes.moved.set(old.toString(), came)
-    const brought = a.registry.keysOf(old).map((key) => b.registry.bring(key, came))
+    const brought = a.registry
+      .keysOf(old)
+      .map((key) => b.registry.bring(key, { pid: came, from: old }))
     await three.run(8_000)
     const late = names.filter((name) => b.registry.findByKey(name)?.equals(old))
     expect(late.length).toBeGreaterThan(0)
@@ -354,7 +356,7 @@ describe('A key of a process that moves', () => {
       await two.run(wait)
       const keys = a.registry.keysOf(old)
       for (const { processes } of two.nodes.values()) processes.moved.set(old.toString(), came)
-      const brought = keys.map((key) => b.registry.bring(key, came))
+      const brought = keys.map((key) => b.registry.bring(key, { pid: came, from: old }))
       expect((await outcome(two, Promise.all([...works, ...brought]), 500)).end).toBe('ok')
       for (const { registry } of two.nodes.values()) {
         expect([...registry.keys()].sort()).toEqual([0, 1, 2, 3])
@@ -376,7 +378,7 @@ describe('A key of a process that moves', () => {
     await outcome(two, a.registry.register('x', old, { meta: 2, force: true }))
     expect(a.registry.lookup('x')!.epoch).toBeGreaterThan(key![1])
     for (const { processes } of two.nodes.values()) processes.moved.set(old.toString(), came)
-    expect(await outcome(two, b.registry.bring(key!, came), 300)).toEqual(OK)
+    expect(await outcome(two, b.registry.bring(key!, { pid: came, from: old }), 300)).toEqual(OK)
     for (const { registry, processes } of two.nodes.values()) {
       expect(registry.lookup('x')).toMatchObject({ pid: came, meta: 2 })
       expect(processes.sent).toEqual([])
@@ -391,7 +393,7 @@ describe('A key of a process that moves', () => {
     const [key] = a.registry.keysOf(old)
     for (const { processes } of three.nodes.values()) processes.moved.set(old.toString(), came)
     await outcome(three, c.registry.register('x', other, { force: true }))
-    expect(await outcome(three, b.registry.bring(key!, came), 300)).toEqual(OK)
+    expect(await outcome(three, b.registry.bring(key!, { pid: came, from: old }), 300)).toEqual(OK)
     expect(b.processes.sent).toEqual([{ to: came, message: new KeyLost('x', other) }])
     // The old node still has its claim, as not all know of the move.
     expect(a.claims.own.rows.has('x')).toBe(true)
@@ -415,7 +417,7 @@ describe('A key of a process that moves', () => {
         await b.registry.register(key, old)
         await c.registry.whenRegistered(key)
         for (const { processes } of three.nodes.values()) processes.moved.set(old.toString(), came)
-        await c.registry.bring(b.registry.keysOf(old)[0]!, came)
+        await c.registry.bring(b.registry.keysOf(old)[0]!, { pid: came, from: old })
         return c.registry.findByKey(key)?.equals(came) === true
       }
       const works = Promise.all(Array.from({ length: 20 }, (_, key) => follow(key)))
