@@ -21,6 +21,7 @@ import type { ClaimChange } from './claim-table.js'
 import { Conflicts } from './conflicts.js'
 import { Departures } from './departures.js'
 import { type HandoffOffer, type HandoffStep, succession } from './handoff-offer.js'
+import { knownByAll } from './known-by-all.js'
 import { LostChildren } from './lost-children.js'
 import type { MovingRows } from './moving-rows.js'
 import { NodeDeaths } from './node-deaths.js'
@@ -35,7 +36,6 @@ import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
 import { type SpecRow, specPut } from './spec-table.js'
 import type { SupervisorMembers } from './supervisor-members.js'
-import { within } from './within.js'
 
 export interface RunnerOptions extends RestartOptions {
   /**
@@ -70,8 +70,6 @@ export interface RunnerParts {
 
 /** How long nothing more is said of a placement that fails. */
 const SILENT_MS = 10_000
-/** A member that has not acknowledged by then is frozen, or about to be lost. */
-const KNOWN_MS = 5_000
 
 export class ChildRunner {
   private readonly children: ChildTable
@@ -250,9 +248,7 @@ export class ChildRunner {
   async end(id: string, childId: unknown, versionMax = 0): Promise<void> {
     this.terminate(id, childId, versionMax)
     await this.stop(id)
-    const { scopes } = this.parts
-    const known = [scopes.replicated(this.specs, true), scopes.replicated(this.claims, true)]
-    await within(scopes.clock, KNOWN_MS, Promise.all(known))
+    await knownByAll(this.parts.scopes, this.specs, this.claims)
   }
 
   /** Takes nothing new from now on. Resolves when what had begun is through. */

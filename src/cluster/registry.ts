@@ -19,6 +19,7 @@ import type { Coming, Heir } from './coming-keys.js'
 import type { MovingKey } from './handoff-offer.js'
 import { KeyConflicts } from './key-conflicts.js'
 import { KeyWaits } from './key-waits.js'
+import { knownByAll } from './known-by-all.js'
 import { lineageAt } from './lineage.js'
 import { MovingKeys } from './moving-keys.js'
 import type { ProcessPort } from './process-port.js'
@@ -169,7 +170,7 @@ export class Registry {
   }
 
   /**
-   * Frees `key`, whoever owns it.
+   * Frees `key`, whoever owns it. Resolves when all members that can be reached know of it.
    * @throws CitadelError `not_found` when nobody does; `noconnection` when the owner's node is gone.
    */
   async unregister(key: unknown): Promise<void> {
@@ -179,7 +180,7 @@ export class Registry {
     const { origin } = this.owner(id, key)
     if (origin !== this.scope.own) return this.ask(origin.node, 'unregister', [key])
     this.scopes.deleteOwn(this.scope, id, 'normal')
-    return this.scopes.changed()
+    return knownByAll(this.scopes, this.scope)
   }
 
   /**
@@ -330,7 +331,9 @@ export class Registry {
     const { clock } = this.scopes
     const deadline = clock.now() + timeoutMs
     try {
-      if (owner?.pid?.equals(newPid)) return await this.update(key, meta)
+      // One that has been told that it loses its key asks for it anew.
+      const isAsItWas = owner?.pid?.equals(newPid) && !this.yielding.isTold(owner)
+      if (isAsItWas) return await this.update(key, meta)
       if (!owner?.pid) return await this.registerHere(id, key, newPid, false, meta, timeoutMs)
       const { pid: oldPid, epoch } = owner
       await this.replacements.carryOut({ key, oldPid, newPid, epoch, meta: [meta], timeoutMs })

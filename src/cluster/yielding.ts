@@ -62,10 +62,15 @@ export class Yielding {
     this.timers.set(id, timer)
   }
 
-  /** Whether the owner of that claim knows already that it has lost its key; asked once, at its end. */
-  isGivenUp({ id, epoch }: Claim): boolean {
-    if (this.given.get(id) !== epoch) return false
-    this.forget(id)
+  /** Whether the owner of that claim, if it is of this node, knows that it is to lose its key. */
+  isTold({ id, epoch }: Claim): boolean {
+    return this.given.get(id) === epoch
+  }
+
+  /** The same, asked once, at the end of the claim. */
+  isGivenUp(claim: Claim): boolean {
+    if (!this.isTold(claim)) return false
+    this.forget(claim.id)
     return true
   }
 

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { ScopeCluster } from '../../support/scope-cluster.js'
 
-async function three(): Promise<ScopeCluster> {
-  const cluster = new ScopeCluster(7, 5, 100, { size: 3, leaseMs: 6_000 })
+async function three(seed = 7): Promise<ScopeCluster> {
+  const cluster = new ScopeCluster(seed, 5, 100, { size: 3, leaseMs: 6_000 })
   cluster.start('a', 'b', 'c')
   cluster.connectAll()
   await cluster.run(2_000)
@@ -48,5 +48,22 @@ describe('the registry in quorum mode', () => {
     expect(cluster.node('c').registry.lookup('key')!.epoch).toBeGreaterThan(epoch)
     expect(a.processes.sent).toMatchObject([{ to: old, message: { key: 'key' } }])
     expect(a.processes.isAlive(old)).toBe(true)
+  })
+
+  test('three nodes: a process that was robbed of its key a moment ago gets it back by force', async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const cluster = await three(seed)
+      const [a, b] = [cluster.node('a'), cluster.node('b')]
+      const [old, taker] = [a.processes.make(), b.processes.make()]
+      expect(await done(cluster, a.registry.register('key', old))).toBe('ok')
+      // The row of the taker is still on its way to the old owner's node.
+      const back = b.registry
+        .register('key', taker, { force: true })
+        .then(() => a.registry.register('key', old, { force: true }))
+      expect(await done(cluster, back)).toBe('ok')
+      for (const { registry } of cluster.nodes.values()) {
+        expect(registry.findByKey('key')).toEqual(old)
+      }
+    }
   })
 })

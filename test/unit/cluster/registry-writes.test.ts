@@ -145,6 +145,41 @@ describe('registry.register', () => {
   })
 })
 
+describe('registry.unregister', () => {
+  it('3 nodes: once it has resolved nobody replaces the owner any more, and any node can register the key', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const three = new ScopeCluster(seed, 40)
+      three.start('a', 'b', 'c')
+      three.connectAll()
+      await three.run(500)
+      const [a, b, c] = [three.node('a'), three.node('b'), three.node('c')]
+      const old = a.processes.make()
+      for (const [key, by] of [a, b].entries()) {
+        expect(await outcome(three, a.registry.register(key, old), 2_000)).toEqual(OK)
+        const replaced = by.registry.unregister(key).then(() => {
+          expect([a, b, c].map(({ registry }) => registry.lookup(key))).toEqual(Array(3))
+          return c.registry.replace(key, old, c.processes.make())
+        })
+        expect(await outcome(three, replaced, 2_000)).toEqual({ end: 'not_found' })
+        expect(await outcome(three, b.registry.register(key, b.processes.make()), 2_000)).toEqual(
+          OK,
+        )
+      }
+    }
+  })
+
+  it('2 nodes: a member that stands still is waited for until it is held for dead, or five seconds', async () => {
+    const two = await cluster('a', 'b')
+    const { registry, processes } = two.node('a')
+    await outcome(two, registry.register('x', processes.make()))
+    two.node('b').stalledUntil = Number.POSITIVE_INFINITY
+    const work = registry.unregister('x')
+    expect(await outcome(two, work, 4_900)).toEqual({ end: 'open' })
+    expect(await outcome(two, work, 200)).toEqual(OK)
+    expect(registry.findByKey('x')).toBeUndefined()
+  })
+})
+
 describe('registry.update', () => {
   it('3 nodes: changes the metadata of the owner from any node, and leaves owner and epoch', async () => {
     const three = await cluster('a', 'b', 'c')
