@@ -49,6 +49,9 @@ const nothingToMove = ({ workers }: LocalNode): Promise<boolean> =>
   eventually(async () => (await workers.plan()).length === 0, LONG)
 
 const crash = async ({ workers }: LocalNode, id: unknown): Promise<void> => {
+  // Else a child that has just moved here may pass for one that has been started again.
+  const at = await workers.child<Tally>(id).call('where')
+  await eventually(() => workers.lookup(id)?.node === at)
   const before = String(workers.lookup(id))
   workers.child<Tally>(id).cast('crash')
   await eventually(() => ![before, 'undefined'].includes(String(workers.lookup(id))), LONG)
