@@ -26,6 +26,8 @@ export class Conflicts {
   /** Keys to look at again when the view or the rows of a member have changed, and each second. */
   private readonly open = new Set<string>()
   private readonly renewing = new Set<string>()
+  /** The epochs of later owners to whom it was too early to give way. */
+  private readonly later = new Map<string, number>()
   private readonly unsubscribe: () => void
 
   constructor(private readonly parts: ConflictsParts) {
@@ -44,6 +46,7 @@ export class Conflicts {
   close(): void {
     this.unsubscribe()
     this.open.clear()
+    this.later.clear()
   }
 
   private look(id: string): void {
@@ -52,16 +55,29 @@ export class Conflicts {
     const owner = own && table.find(id)
     const isOpen = own !== undefined && owner !== undefined && this.judge(own, owner)
     if (isOpen) this.open.add(id)
-    else this.open.delete(id)
+    else this.settle(id)
+  }
+
+  private settle(id: string): void {
+    this.open.delete(id)
+    this.later.delete(id)
   }
 
   /** Whether the key stays in dispute. */
   private judge(own: Claim, owner: Claim): boolean {
-    if (owner !== own) return owner.epoch <= own.epoch || !this.parts.lost(own, owner)
+    if (owner !== own) return owner.epoch <= own.epoch || this.staysFor(own, owner)
     const rivals = this.parts.scope.table.rivals(own.id, own)
     const isFollowing = this.follows(own, rivals)
-    if (rivals.every(({ epoch }) => epoch < own.epoch)) return isFollowing
+    // Also over a later owner that has gone meanwhile: its epoch may be known outside.
+    const isLatest = own.epoch > (this.later.get(own.id) ?? 0)
+    if (isLatest && rivals.every(({ epoch }) => epoch < own.epoch)) return isFollowing
     if (!this.renewing.has(own.id)) void this.renew(own)
+    return true
+  }
+
+  private staysFor(own: Claim, owner: Claim): boolean {
+    if (this.parts.lost(own, owner)) return false
+    this.later.set(own.id, Math.max(owner.epoch, this.later.get(own.id) ?? 0))
     return true
   }
 

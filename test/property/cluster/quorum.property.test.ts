@@ -12,6 +12,8 @@ import { ScopeCluster, type ScopeNode } from '../../support/scope-cluster.js'
 
 const KEYS = ['k0', 'k1', 'k2']
 const LEASE_MS = 3_000
+/** How long the steps `forget` and `isolate` go on. */
+const EPISODE_MS = 800
 
 /** Looks at all nodes after everything that happens. */
 class Witness {
@@ -68,6 +70,8 @@ const step = fc.record({
     { weight: 1, arbitrary: fc.constant('bury' as const) },
     { weight: 1, arbitrary: fc.constant('stall' as const) },
     { weight: 1, arbitrary: fc.constant('restart' as const) },
+    { weight: 1, arbitrary: fc.constant('forget' as const) },
+    { weight: 1, arbitrary: fc.constant('isolate' as const) },
   ),
   a: fc.nat(20),
   b: fc.nat(20),
@@ -87,6 +91,12 @@ function replace(node: ScopeNode, key: string, witness: Witness): void {
   if (!owner) return
   const pid = node.processes.make()
   note(witness, 'replace', node.registry.replace(key, owner, pid, { timeoutMs: 4_000 }))
+}
+
+/** Ends the owner if it is here. */
+function giveUp(node: ScopeNode, key: string): void {
+  const pid = node.claims.table.find(key)?.pid
+  if (pid?.node === node.name) node.processes.end(pid)
 }
 
 function note({ ends }: Witness, kind: string, work: Promise<void>): void {
@@ -110,10 +120,8 @@ function take(cluster: ScopeCluster, witness: Witness, { what, a, b, key }: Step
   const node = cluster.node(one)
   if (what === 'claim' || what === 'force') claim(node, key, witness, what === 'force')
   else if (what === 'replace') replace(node, key, witness)
-  else if (what === 'end') {
-    const pid = node.claims.table.find(key)?.pid
-    if (pid?.node === one) node.processes.end(pid)
-  } else if (what === 'cut') {
+  else if (what === 'end') giveUp(node, key)
+  else if (what === 'cut') {
     if (one !== other) cluster.cut(one, other)
   } else if (what === 'split') {
     const side = (name: string): boolean => (names.indexOf(name) + a) % names.length <= b % 3
@@ -122,15 +130,78 @@ function take(cluster: ScopeCluster, witness: Witness, { what, a, b, key }: Step
   else if (what === 'bury') {
     for (const x of names) for (const y of names) if (x !== y) cluster.bury(x, y)
   } else if (what === 'stall') cluster.stall(one, 500 + b * 400)
-  else {
-    cluster.crash(one)
-    cluster.at(cluster.now + b * 40, () => {
-      if (cluster.nodes.has(one)) return
-      cluster.start(one)
-      witness.watch(cluster.node(one))
-      for (const name of cluster.nodes.keys()) if (name !== one) cluster.connect(one, name)
-    })
-  }
+  else if (what === 'forget') forget(cluster, witness, { owner: one, key, shift: b })
+  else if (what === 'isolate') isolate(cluster, witness, one, key)
+  else restart(cluster, witness, one, b * 40)
+}
+
+/** A node crashes, and its next start sees all others but `without`. */
+function restart(
+  cluster: ScopeCluster,
+  witness: Witness,
+  one: string,
+  afterMs: number,
+  without?: string,
+): void {
+  cluster.crash(one)
+  cluster.at(cluster.now + afterMs, () => {
+    if (cluster.nodes.has(one)) return
+    cluster.start(one)
+    witness.watch(cluster.node(one))
+    for (const name of cluster.nodes.keys())
+      if (name !== one && name !== without) cluster.connect(one, name)
+  })
+}
+
+/** Does it later at each of them that is alive then. */
+function after(
+  cluster: ScopeCluster,
+  ms: number,
+  names: readonly string[],
+  act: (name: string) => void,
+): void {
+  cluster.at(cluster.now + ms, () => {
+    for (const name of names) if (cluster.nodes.has(name)) act(name)
+  })
+}
+
+const namesBut = (cluster: ScopeCluster, one: string): string[] =>
+  [...cluster.nodes.keys()].filter((name) => name !== one)
+
+/**
+ * A node gets a key by the votes of a bare majority, of which the others know nothing. Then all of
+ * that majority but the owner are started anew, on the side of the others, who want the key as well.
+ */
+function forget(
+  cluster: ScopeCluster,
+  witness: Witness,
+  { owner, key, shift }: { owner: string; key: string; shift: number },
+): void {
+  const others = namesBut(cluster, owner)
+  const turned = others.map((_, index) => others[(index + shift) % others.length]!)
+  const voters = turned.slice(0, Math.floor(turned.length / 2))
+  const rest = turned.slice(voters.length)
+  for (const node of cluster.nodes.values()) giveUp(node, key)
+  after(cluster, 100, [owner, ...voters], (name) => {
+    for (const other of rest) cluster.cut(name, other)
+  })
+  after(cluster, 200, [owner], (name) => claim(cluster.node(name), key, witness))
+  after(cluster, 500, voters, (name) => {
+    cluster.cut(owner, name)
+    restart(cluster, witness, name, 100, owner)
+  })
+  after(cluster, EPISODE_MS, rest, (name) => claim(cluster.node(name), key, witness))
+}
+
+/** An owner is cut off, and all others hold it for dead and want its key while its lease lasts. */
+function isolate(cluster: ScopeCluster, witness: Witness, owner: string, key: string): void {
+  const others = namesBut(cluster, owner)
+  claim(cluster.node(owner), key, witness)
+  after(cluster, 400, others, (name) => cluster.cut(owner, name))
+  after(cluster, 500, others, (name) => {
+    if (cluster.nodes.has(owner)) cluster.bury(name, owner)
+    claim(cluster.node(name), key, witness)
+  })
 }
 
 async function start(seed: number, size: number): Promise<[ScopeCluster, Witness]> {
@@ -145,14 +216,25 @@ async function start(seed: number, size: number): Promise<[ScopeCluster, Witness
 
 const total: Record<string, number> = {}
 
-async function runSteps(seed: number, size: number, steps: readonly Step[]): Promise<void> {
+async function play(
+  seed: number,
+  size: number,
+  steps: readonly Step[],
+): Promise<[ScopeCluster, Witness]> {
   const [cluster, witness] = await start(seed, size)
   for (const one of steps) {
     take(cluster, witness, one)
     await cluster.run(one.waitMs)
   }
+  // What a step still has to cut is cut first.
+  await cluster.run(EPISODE_MS)
   cluster.connectAll()
   await cluster.run(12_000)
+  return [cluster, witness]
+}
+
+async function runSteps(seed: number, size: number, steps: readonly Step[]): Promise<void> {
+  const [cluster, witness] = await play(seed, size, steps)
   expect(witness.violations).toEqual([])
   for (const [end, count] of Object.entries({ ...witness.ends, grants: witness.grants }))
     total[end] = (total[end] ?? 0) + count
@@ -202,7 +284,10 @@ describe('quorum mode', () => {
         const property = fc.asyncProperty(
           fc.integer(),
           fc.array(step, { minLength: 40, maxLength: 80 }),
-          (seed, steps) => runSteps(seed, 5, steps),
+          async (seed, steps) => {
+            const [, { violations }] = await play(seed, 5, steps)
+            expect(violations).toEqual([])
+          },
         )
         const found = await fc.check(property, { numRuns: 400, endOnFailure: true })
         expect(found.failed).toBe(true)
