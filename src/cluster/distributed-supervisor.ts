@@ -351,7 +351,7 @@ export class DistributedSupervisor {
     return this.ask(from, 'move', [key, to], MOVES_MS)
   }
 
-  /** Which children `rebalance()` would move now, in the whole cluster. */
+  /** Which children, in the whole cluster, `rebalance()` would move now, or are on their way. */
   async plan(): Promise<Move[]> {
     const plans = await this.onEachMember<Move[]>('plan', () => this.rebalancer.plan(), TIMEOUT_MS)
     return plans.flat()

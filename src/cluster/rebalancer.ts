@@ -108,10 +108,17 @@ export class Rebalancer {
     })
   }
 
-  /** What would move from this node now. */
+  /** What would move from this node now, and what is on its way. */
   async plan(): Promise<Move[]> {
-    const { node: from } = this.parts.scopes
-    return (await this.misplaced()).map(({ child, to }) => ({ id: child.childId, from, to }))
+    const { runner, scopes } = this.parts
+    const planned = await this.misplaced()
+    const targets = new Map(planned.map(({ child, to }) => [child, to]))
+    const moves: Move[] = []
+    for (const child of runner.local()) {
+      const to = child.moving?.to ?? targets.get(child)
+      if (to !== undefined) moves.push({ id: child.childId, from: scopes.node, to })
+    }
+    return moves
   }
 
   /** Begins when the one before is through. */

@@ -54,6 +54,29 @@ describe('two nodes, the second joins later', () => {
     expect(of(first, 'stayed')).toEqual([])
   })
 
+  test('two nodes: plan() names a child until it has come', async () => {
+    const taking: (() => void)[] = []
+    class Slow extends Tally {
+      override takeover(): Promise<void> {
+        return new Promise((resolve) => taking.push(resolve))
+      }
+    }
+    cluster = await LocalCluster.start(2, { modules: { Slow }, rebalance: 'manual' })
+    const [first, second] = cluster.nodes as [LocalNode, LocalNode]
+    await first.workers.startChild(Slow, ['x', {}], { id: 'x' })
+    await cluster.known('x')
+    const from = cluster.place('x')
+    const to = [first, second].find(({ name }) => name !== from)!.name
+    const move = first.workers.moveChild('x', to)
+    await eventually(() => taking.length === 1)
+    for (const { workers } of cluster.nodes)
+      expect(await workers.plan()).toEqual([{ id: 'x', from, to }])
+    taking[0]!()
+    expect(await move).toBe(true)
+    const back = { id: 'x', from: to, to: from }
+    for (const { workers } of cluster.nodes) expect(await workers.plan()).toEqual([back])
+  })
+
   test('two nodes: manual: nothing moves by itself, plan() says what would, and rebalance() does it', async () => {
     cluster = await LocalCluster.start(1, { modules, rebalance: 'manual', settleMs: 0 })
     const [first] = cluster.nodes as [LocalNode]
