@@ -45,10 +45,15 @@ export class NodeDeaths {
     return this.seriousMost === 1
   }
 
-  /** A node has got a child. */
-  began(id: string, now: number): void {
+  /** A node that has just been met has a child, since nobody here knows when. */
+  found(id: string): void {
     this.clear(id)
     this.since.delete(id)
+  }
+
+  /** A node has got a child. */
+  began(id: string, now: number): void {
+    this.found(id)
     this.since.set(id, now)
     for (const [old, at] of this.since) {
       if (now - at <= this.windowMs) break

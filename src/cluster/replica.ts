@@ -153,6 +153,11 @@ export class Replica {
     return stream?.exact ? stream.applied : 0
   }
 
+  /** Whether rows of `node` come as it writes them: no earlier ones, from before it was met, are still to come. */
+  isExact(node: string): boolean {
+    return this.ins.get(node)?.exact === true
+  }
+
   /** Whether everything that `node` had written at its last heads is here. */
   caughtUp(node: string): boolean {
     return this.ins.get(node)?.behind === false

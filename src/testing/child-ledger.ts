@@ -27,10 +27,18 @@ interface ChildRecord {
   /** Until when an earlier operation may still have effects. */
   echoUntil: number
   readonly pids: Pid[]
+  readonly bornAt: Map<Pid, number>
+  /** The starts of nodes that died soon after they had got it, and when somebody saw that. */
+  readonly diedSoon: Map<string, number>
 }
 
 /** How long an operation with an unknown outcome may still have effects. */
 const ECHO_MS = 60_000
+/** A node that dies so soon after it has got a child may be held to have died of it, news being slow. */
+const SOON_MS = 8_000
+/** So many nodes must have died like that in the last time before a child is given up. */
+const DEATHS_MIN = 2
+const LATELY_MS = 60_000
 
 export class ChildLedger {
   started = 0
@@ -43,7 +51,9 @@ export class ChildLedger {
 
   /** Its `init` runs. */
   born(id: number, pid: Pid): void {
-    this.record(id).pids.push(pid)
+    const { pids, bornAt } = this.record(id)
+    pids.push(pid)
+    bornAt.set(pid, this.oracle.now)
     this.oracle.tell(`child ${id} begins as ${pid}`)
   }
 
@@ -73,6 +83,27 @@ export class ChildLedger {
     record.expect = 'either'
     record.echoUntil = this.oracle.now + ECHO_MS
     for (const operation of record.running) operation.trusted = false
+  }
+
+  /** Somebody holds a node for dead, rightly or not. */
+  nodeDied(node: string, creation: number): void {
+    const { now } = this.oracle
+    for (const { bornAt, diedSoon } of this.records.values()) {
+      for (const [pid, at] of bornAt) {
+        if (pid.node !== node || pid.creation !== creation) continue
+        if (now - at <= SOON_MS) diedSoon.set(`${node} ${creation}`, now)
+      }
+    }
+  }
+
+  /** It is held for the reason why nodes died: not without a cause. */
+  givenUp(id: number): void {
+    const { now } = this.oracle
+    const lately = [...this.record(id).diedSoon.values()].filter((at) => now - at <= LATELY_MS)
+    if (lately.length < DEATHS_MIN) {
+      this.oracle.breaks('I4', `child ${id} is given up, and ${lately.length} nodes died of it`)
+    }
+    this.disturb(id)
   }
 
   begin(id: number, kind: ChildOperation['kind'], member: ClusterMember): ChildOperation {
@@ -149,7 +180,15 @@ export class ChildLedger {
   private record(id: number): ChildRecord {
     const known = this.records.get(id)
     if (known) return known
-    const fresh: ChildRecord = { id, expect: 'either', running: new Set(), echoUntil: 0, pids: [] }
+    const fresh: ChildRecord = {
+      id,
+      expect: 'either',
+      running: new Set(),
+      echoUntil: 0,
+      pids: [],
+      bornAt: new Map(),
+      diedSoon: new Map(),
+    }
     this.records.set(id, fresh)
     return fresh
   }

@@ -20,6 +20,8 @@ interface Excuse {
 
 export class DeathWatch {
   deaths = 0
+  /** Told of each start of a node that somebody holds for dead. */
+  onDeath: (node: string, creation: number) => void = () => {}
   /** When a start of a node was last held for dead, by any other. */
   private readonly held = new Map<string, number>()
   private excuses: Excuse[] = []
@@ -61,6 +63,7 @@ export class DeathWatch {
     this.oracle.tell(`${by.name}: ${event.node} is ${event.type} (${event.creation})`)
     if (event.type !== 'dead') return
     this.deaths++
+    this.onDeath(event.node, event.creation)
     this.held.set(`${event.node} ${event.creation}`, this.oracle.now)
     const victim = this.oracle.cluster.memberNamed(event.node)
     if (victim?.creation !== event.creation || victim.leaving) return

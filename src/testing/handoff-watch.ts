@@ -26,6 +26,8 @@ export class HandoffWatch {
   onStep: (step: HandoffStep, handoff: Handoff) => void = () => {}
   /** Told when the old process is about to pass on what comes. */
   onForwarding: (pid: Pid, on: ClusterMember) => void = () => {}
+  /** Told of a child that is held for the reason why nodes died. */
+  onGivenUp: (id: unknown) => void = () => {}
   /** When children were last told to go to some node, wherever they belong. */
   readonly movedByHand = new Map<unknown, number>()
   /** When a member last came or went. */
@@ -52,6 +54,7 @@ export class HandoffWatch {
     const tell = events.tell.bind(events)
     events.tell = (event: ChildEvent) => {
       if (event.type === 'stayed') this.stayed++
+      if (event.type === 'gave_up' && event.reason === 'node_deaths') this.onGivenUp(event.id)
       tell(event)
     }
   }

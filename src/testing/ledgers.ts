@@ -55,6 +55,8 @@ export class Ledgers {
     this.ties = new TieLedger(oracle, this.lives)
     this.calls = new CallLedger(oracle)
     this.names = new NameLedger(oracle)
+    this.handoffs.onGivenUp = (id) => this.children.givenUp(id as number)
+    this.deaths.onDeath = (node, creation) => this.children.nodeDied(node, creation)
     this.handoffs.onForwarding = (pid, on) => {
       this.lives.forwards(pid, on)
       this.names.passesOn(pid)

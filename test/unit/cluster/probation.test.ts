@@ -122,3 +122,15 @@ test('one node: after two deaths for another reason all are back within five sec
   expect(story.running.size).toBe(1_000)
   expect(story.gaveUp).toEqual([])
 })
+
+test('two nodes: a child of which nobody knows since when its node had it has seen no death by the end of that', () => {
+  const deaths = new NodeDeaths(WINDOW_MS, 2)
+  const trial = { deaths: 1, forMs: WINDOW_MS, alone: false }
+  deaths.began('x', 0)
+  deaths.found('x')
+  deaths.died(claim('x', trial), 100)
+  expect(deaths.of('x')).toBeUndefined()
+  deaths.began('x', 200)
+  deaths.died(claim('x', trial), 300)
+  expect(deaths.of('x')?.deaths).toBe(2)
+})
