@@ -18,6 +18,7 @@ import type { Claiming, GoOn, Refusal } from './arbiter.js'
 import type { Claim, ClaimTable } from './claim-table.js'
 import { claimKey, type EtcdOwner, markKey, ownerOf, ownerText, withEpoch } from './etcd-keys.js'
 import { type Answer, batchAnswers, batchBody, type Found, restoreBody } from './etcd-operations.js'
+import { EtcdPace } from './etcd-pace.js'
 import {
   type Attempt,
   type Drop,
@@ -32,6 +33,7 @@ export interface ClaimsCall {
   readonly body: object
   readonly timeoutMs: number
   readonly works: readonly Work[]
+  readonly sentAt: number
   readonly terms: LeaseTerms
 }
 
@@ -45,7 +47,6 @@ export interface EtcdClaimsParts {
   readonly reachable: (node: string) => boolean
 }
 
-const BATCH_MAX = 100
 const BATCH_BYTES_MAX = 256 * 1024
 const CALLS_MAX = 4
 const CALL_MS = 700
@@ -54,8 +55,6 @@ const RETRY_FIRST_MS = 8
 const RETRY_MAX_MS = 500
 /** After a request that failed. */
 const PAUSE_MS = 50
-/** How long a claim waits for an etcd that does not answer. */
-const PATIENCE_MS = 1_200
 /** How long an owner that etcd names may still be on its way to this node. */
 const DOUBT_MS = 500
 const LOOK_MS = 50
@@ -69,7 +68,7 @@ export class EtcdClaims {
   private readonly underWay = new Set<ClaimsCall>()
   private readonly mark: string
   private lastNonce = 0
-  private isFailing = false
+  private readonly pace = new EtcdPace()
   /** How often the lease has ended. */
   private endings = 0
   /** Undefined: requests may be made. */
@@ -131,6 +130,7 @@ export class EtcdClaims {
 
   /** Ends what has waited for too long, and carries on with what waits for its next try. */
   tick(now: number): void {
+    this.pace.marked(this.parts.nodeLease.terms?.mark, now)
     if (this.pausedUntil !== undefined && now >= this.pausedUntil) this.pausedUntil = undefined
     if (this.attempts.size > 0 && now >= this.lookAt) this.endLate(now)
     if (now < this.earliestRetry) return
@@ -160,7 +160,7 @@ export class EtcdClaims {
     if (!this.parts.lease.check(now)) return undefined
     const works = this.nextWorks()
     if (works.length === 0) return undefined
-    const call = { body: this.body(works, terms), timeoutMs: CALL_MS, works, terms }
+    const call = { body: this.body(works, terms), timeoutMs: CALL_MS, works, sentAt: now, terms }
     this.underWay.add(call)
     return call
   }
@@ -169,7 +169,7 @@ export class EtcdClaims {
   private nextWorks(): Work[] {
     const works: Work[] = []
     let bytes = 0
-    while (works.length < BATCH_MAX && bytes < BATCH_BYTES_MAX) {
+    while (works.length < this.pace.keys && bytes < BATCH_BYTES_MAX) {
       if (works.length > 0 && this.queue.first?.type === 'restore') break
       const work = this.nextWork()
       if (!work) break
@@ -204,7 +204,7 @@ export class EtcdClaims {
     this.parts.lease.check(now)
     if (!this.underWay.delete(call)) return
     if (!reply.ok) return this.failed(call, reply.failure, now)
-    this.isFailing = false
+    this.pace.answered(call.sentAt, now)
     const revision = revisionOf(reply.body)
     this.parts.nodeLease.saw(revision)
     const [first] = call.works
@@ -229,7 +229,7 @@ export class EtcdClaims {
       for (const work of call.works) this.queue.again(work)
       return this.parts.nodeLease.gone(call.terms.id, now)
     }
-    this.isFailing = true
+    this.pace.failed()
     this.pausedUntil = now + PAUSE_MS
     if (!mayBeDone(failure)) {
       for (const work of call.works) this.queue.again(work)
@@ -406,10 +406,10 @@ export class EtcdClaims {
 
   private endLate(now: number): void {
     this.lookAt = now + LOOK_MS
-    const isOut = this.isFailing || this.parts.nodeLease.terms === undefined
+    const hasTerms = this.parts.nodeLease.terms !== undefined
     for (const attempt of [...this.attempts]) {
       if (now >= attempt.claim.deadline) this.end(attempt, outcomeOfLate(attempt))
-      else if (isOut && now - attempt.since >= PATIENCE_MS)
+      else if (this.pace.isSilent(attempt.since, now, hasTerms))
         this.end(attempt, { type: 'unavailable' })
     }
   }

@@ -22,8 +22,8 @@ async function add(name: string, options: Partial<EtcdNodeOptions> = {}): Promis
   return node.ready()
 }
 
-const three = (): Promise<[EtcdNode, EtcdNode, EtcdNode]> =>
-  Promise.all([add('a@h'), add('b@h'), add('c@h')])
+const three = (options?: Partial<EtcdNodeOptions>): Promise<[EtcdNode, EtcdNode, EtcdNode]> =>
+  Promise.all([add('a@h', options), add('b@h', options), add('c@h', options)])
 
 /** The keys of the claims that etcd has, without prefix and scope. */
 async function stored(prefix = 'test/'): Promise<string[]> {
@@ -48,10 +48,12 @@ describe.skipIf(etcdMissing())('one etcd server', () => {
   })
 
   test('three nodes: of those that want the same key at once, one gets it, and the others its pid', async () => {
-    const all = await three()
+    // No lease ends, and no claim is out of time, while the machine is slow.
+    const all = await three({ ttlSeconds: 60 })
     const keys = numbers(300)
     const races = keys.map(async (id) => {
-      const outcomes = await Promise.all(all.map((node) => node.claim(id, { pid: node.newPid() })))
+      const claim = (node: EtcdNode) => node.claim(id, { pid: node.newPid(), timeoutMs: 45_000 })
+      const outcomes = await Promise.all(all.map(claim))
       const granted = outcomes.filter(({ type }) => type === 'granted')
       const owner = all.flatMap((node) => [...node.rows()]).find((row) => row.id === id)
       expect(granted).toHaveLength(1)

@@ -63,17 +63,21 @@ function machine(known: () => Claim | undefined = () => undefined) {
   const table = { find: known, own: { rows: new Map() } } as unknown as ClaimTable
   const parts = { node: 'a@h', creation: 1, prefix: 'p/', lease, nodeLease }
   const claims = new EtcdClaims({ ...parts, tables: () => table, reachable: () => true })
-  for (const kind of ['grant', 'mark']) {
-    const call = nodeLease.due(0).find((one) => one.kind === kind)!
-    nodeLease.replied(call, ok({ ID: '7', TTL: '60', header: { revision: '5' } }), 0)
+  let revision = 5
+  const hold = (kind: 'grant' | 'mark', now: number): void => {
+    const call = nodeLease.due(now).find((one) => one.kind === kind)!
+    nodeLease.replied(call, ok({ ID: '7', TTL: '60', header: { revision: `${revision++}` } }), now)
   }
+  hold('grant', 0)
+  hold('mark', 0)
+  const mark = (now: number): void => hold('mark', now)
   const outcomes: ClaimOutcome[] = []
   const start = (over?: number, deadline = 9_000): void => {
     const done = (outcome: ClaimOutcome): boolean => outcomes.push(outcome) > 0
     const claim = { scope: 'c:x', id: 'k', pid: undefined, force: false, deadline, done }
     claims.start(over === undefined ? claim : { ...claim, over }, 0)
   }
-  return { claims, outcomes, start }
+  return { claims, outcomes, start, mark }
 }
 
 const batch = (revision: number, response: object): EtcdReply =>
@@ -123,6 +127,21 @@ test('two nodes: a claim that ends while nobody knows whether it was written say
   underWay.claims.take(1_999)
   underWay.claims.tick(2_000)
   expect(underWay.outcomes).toEqual([{ type: 'timeout', mayStand: true }])
+})
+
+test('one node: a claim goes on while etcd writes the mark of the node, though other requests get no answer in time', () => {
+  const { claims, outcomes, start, mark } = machine()
+  const lost: EtcdReply = { ok: false, failure: 'unreachable', message: 'no answer' }
+  start()
+  for (let now = 700; now < 8_000; now += 900) {
+    claims.replied(claims.take(now - 700)!, lost, now)
+    claims.tick(now)
+    mark(now + 100)
+    claims.tick(now + 200)
+  }
+  expect(outcomes).toEqual([])
+  claims.tick(9_000)
+  expect(outcomes).toEqual([{ type: 'timeout', mayStand: true }])
 })
 
 test('two nodes: a key that was let go while another node had written over it is deleted when it comes back', () => {
