@@ -10,6 +10,8 @@ import type { LeaseTerms } from '../etcd/node-lease.js'
 /** A key as etcd has it. */
 export interface Found {
   readonly revision: number
+  /** The revision at which it was last free. */
+  readonly created: number
   readonly lease: string | undefined
   /** As base64. */
   readonly value: string
@@ -44,10 +46,21 @@ export function batchAnswers(body: EtcdBody): Answer[] | undefined {
   return list(body.responses).map((response) => answer(object(response).response_txn))
 }
 
-/** Gives a key, while it has the value `of`, back to whose it was before, under the lease of then. */
-export const restoreBody = (key: string, of: string, { value, lease }: Found): object => ({
-  compare: [hasValue(key, of)],
+/**
+ * Gives a key, while it has the value `of`, back to whose it was before, under the lease of then. If it was
+ * free in between, its owner had let it go: then it is free again.
+ */
+export const restoreBody = (key: string, of: string, { created, value, lease }: Found): object => ({
+  compare: [hasValue(key, of), wasCreated(key, created)],
   success: [{ request_put: { key, value, ...(lease === undefined ? {} : { lease }) } }],
+  failure: [
+    {
+      request_txn: {
+        compare: [hasValue(key, of)],
+        success: [{ request_delete_range: { key } }],
+      },
+    },
+  ],
 })
 
 function transaction(operation: Operation, lease: string): object {
@@ -63,11 +76,19 @@ function transaction(operation: Operation, lease: string): object {
   const success = [{ request_put: { key, value: operation.value, lease } }]
   const over = { compare: [hasRevision(key, operation.over)], success, failure }
   return {
-    compare: [{ key, target: 'CREATE', create_revision: '0', result: 'EQUAL' }],
+    compare: [wasCreated(key, 0)],
     success,
     failure: operation.over > 0 ? [{ request_txn: over }] : failure,
   }
 }
+
+/** At 0: it is free. */
+const wasCreated = (key: string, revision: number): object => ({
+  key,
+  target: 'CREATE',
+  create_revision: String(revision),
+  result: 'EQUAL',
+})
 
 const hasRevision = (key: string, revision: number): object => ({
   key,
@@ -96,5 +117,5 @@ function found(field: unknown): Found | undefined {
   const revision = count(kv.mod_revision)
   if (revision === 0) return undefined
   const value = typeof kv.value === 'string' ? kv.value : ''
-  return { revision, lease: identifier(kv.lease), value }
+  return { revision, created: count(kv.create_revision), lease: identifier(kv.lease), value }
 }

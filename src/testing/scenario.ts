@@ -74,8 +74,6 @@ const WITH_LEASE: ReadonlySet<InvariantId> = new Set<InvariantId>([
   ...(['I1', 'I2', 'I3', 'I5', 'I7', 'I8', 'I10', 'I11'] as const),
   ...(['I13', 'I15', 'I16', 'I17', 'I18', 'I20', 'I21', 'I22', 'I23', 'I24', 'I25'] as const),
 ])
-/** A key that was unregistered while others took it by force may be nobody's and taken: I20, I21 fail. */
-const WITH_ETCD = new Set([...WITH_LEASE].filter((id) => id !== 'I20' && id !== 'I21'))
 const READY_MS = 60_000
 const QUIET_MS = 60_000
 /** From the last fault until nodes are replaced one after the other. */
@@ -150,7 +148,7 @@ class Scenario {
     const { random } = this.cluster.simulation
     this.oracle = new Oracle(this.cluster)
     this.oracle.listen = options.listen
-    if (arbiter !== 'mesh') this.oracle.counts = arbiter === 'etcd' ? WITH_ETCD : WITH_LEASE
+    if (arbiter !== 'mesh') this.oracle.counts = WITH_LEASE
     this.ledgers = new Ledgers(this.oracle)
     this.whims = new Whims(random.fork('whims'))
     Object.assign(

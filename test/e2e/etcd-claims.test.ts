@@ -126,6 +126,27 @@ describe.skipIf(etcdMissing())('one etcd server', () => {
     await c.token('other', { timeoutMs: 2_000 })
   })
 
+  test('two nodes: a claim over an owner that lets go meanwhile, granted and not used, leaves the key to others', async () => {
+    const a = await add('a@h')
+    let txns = 0
+    const through = (port: EtcdPort): EtcdPort => ({
+      async call(path, body, timeoutMs) {
+        if (path === '/v3/kv/txn' && ++txns === 2) {
+          // It has been told who has the key, and is about to write over that.
+          a.free('k')
+          await eventually(async () => (await stored()).length === 0, { what: 'the key is free' })
+        }
+        return port.call(path, body, timeoutMs)
+      },
+      close: () => port.close(),
+    })
+    const b = await add('b@h', { through })
+    const first = await a.token('k')
+    expect((await b.claim('k', { over: first, use: false })).type).toBe('granted')
+    await eventually(async () => (await stored()).length === 0, { what: 'the key is free again' })
+    await a.token('k', { timeoutMs: 2_000 })
+  })
+
   test('one node: the same process asks again and has it, another one of the node does not', async () => {
     const a = await add('a@h')
     const pid = a.newPid()
