@@ -375,11 +375,11 @@ export class EtcdClaims {
     this.queue.done(drop)
   }
 
-  /** What makes a write undone that nobody uses. */
+  /** What makes a write undone that nobody uses. What this node had left there is not wanted back. */
   private giveBack(attempt: Attempt): Work {
     const { name, key, value, claim, over } = attempt
-    if (claim.over === undefined || !over) return dropOf(attempt)
-    return { type: 'restore', name, key, value, before: over }
+    const isOwners = over && claim.over !== undefined && ownerOf(over.value)?.epoch === claim.over
+    return isOwners ? { type: 'restore', name, key, value, before: over } : dropOf(attempt)
   }
 
   // --- waiting and ends

@@ -72,8 +72,8 @@ function machine(known: () => Claim | undefined = () => undefined) {
   hold('mark', 0)
   const mark = (now: number): void => hold('mark', now)
   const outcomes: ClaimOutcome[] = []
-  const start = (over?: number, deadline = 9_000): void => {
-    const done = (outcome: ClaimOutcome): boolean => outcomes.push(outcome) > 0
+  const start = (over?: number, deadline = 9_000, isUsed = true): void => {
+    const done = (outcome: ClaimOutcome): boolean => outcomes.push(outcome) > 0 && isUsed
     const claim = { scope: 'c:x', id: 'k', pid: undefined, force: false, deadline, done }
     claims.start(over === undefined ? claim : { ...claim, over }, 0)
   }
@@ -142,6 +142,19 @@ test('one node: a claim goes on while etcd writes the mark of the node, though o
   expect(outcomes).toEqual([])
   claims.tick(9_000)
   expect(outcomes).toEqual([{ type: 'timeout', mayStand: true }])
+})
+
+test('two nodes: a claim over another owner that wrote over a rest of its own node, and is not used, leaves nothing', () => {
+  const { claims, start } = machine()
+  // Of an owner of this node, which has let the key go: that is to be told to etcd after this.
+  start(3, 9_000, false)
+  claims.freed('c:x', 'k', 6)
+  claims.replied(claims.take(0)!, batch(8, found(6, 'a@h')), 1)
+  const over = { responses: [{ response_txn: { succeeded: true } }] }
+  claims.replied(claims.take(1)!, batch(9, over), 2)
+  const back = claims.take(2)
+  expect(doesWhat(back)).toContain('request_delete_range')
+  expect(doesWhat(back)).not.toContain('request_put')
 })
 
 test('two nodes: a key that was let go while another node had written over it is deleted when it comes back', () => {
