@@ -1,6 +1,6 @@
 /** A move that fails: the child goes on where it is, with its state and all that waited for it. */
 import { afterEach, describe, expect, test } from 'vitest'
-import type { ChildEvent } from '../../src/index.js'
+import type { ChildEvent, Pid } from '../../src/index.js'
 import { eventually } from '../support/eventually.js'
 import { LocalCluster, type LocalNode } from '../support/local-cluster.js'
 import { Tally, type Trouble, Troubled } from '../support/tally.js'
@@ -95,7 +95,8 @@ describe('a child that cannot move', () => {
   test('two nodes: one whose handler does not end in time stays, and is not asked for its state', async () => {
     const [first, second] = await troubled()
     const child = first.workers.child<Tally>('x')
-    const resting = child.call('rest', HANDOFF_MS * 10)
+    const resting = child.call('rest', HANDOFF_MS * 10, first.citadel.self as Pid)
+    expect(await first.citadel.receive()).toBe('rests')
     expect(await first.workers.moveChild('x', second.name)).toBe(false)
     expect(await resting).toBe(first.name)
     expect(await child.call('story')).toEqual({ cameFrom: undefined, aborted: 0 })

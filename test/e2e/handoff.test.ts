@@ -157,7 +157,8 @@ describe('a child that moves', () => {
     await cluster.known('x')
     const to = other('x')
     const from = cluster.nodes.find((node) => node !== to)!
-    const busy = from.workers.child<Tally>('x').call('rest', 50)
+    const busy = from.workers.child<Tally>('x').call('rest', 50, from.citadel.self as Pid)
+    expect(await from.citadel.receive()).toBe('rests')
     const waiting = cluster.nodes.map(({ workers }) => workers.child<Tally>('x').call('where'))
     expect(await first.workers.moveChild('x', to.name)).toBe(true)
     expect(await busy).toBe(from.name)
