@@ -167,7 +167,7 @@ export class Node {
       sink: this.kernel,
       // Whom a majority does not hear has no lease, even if a few others still hear it.
       buriers: this.arbiter.type === 'quorum' ? majorityOf(this.arbiter.size) : undefined,
-      beforeTraffic: this.lease && ((now) => void this.lease?.check(now)),
+      beforeTraffic: this.lease && ((now) => this.beforeTraffic(now)),
       epmd: this.epmd,
       listen,
       refusal: (node, capability) => this.refusal(node, capability),
@@ -394,6 +394,11 @@ export class Node {
     if (this.decidesAlike(capability)) return undefined
     this.disconnected.add(node)
     return `${node} has another arbiter, or other settings of it, and was disconnected: give all nodes of a cluster the same.`
+  }
+
+  private beforeTraffic(now: number): void {
+    this.lease?.check(now)
+    this.leaseWatch?.goesOut(now)
   }
 
   /** To be made first of all that listens to the lease. */

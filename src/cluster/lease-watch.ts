@@ -18,6 +18,8 @@ export interface LeaseWatchParts {
 
 export class LeaseWatch {
   private readonly timer: LeaseTimer
+  /** Until when what was queued as the lease ended may go out; undefined: it has. */
+  private queuedUntil: number | undefined
   private readonly unsubscribe: () => void
 
   /** Made before all else that listens to the lease, so that nothing is sent in between. */
@@ -25,7 +27,7 @@ export class LeaseWatch {
     lease: Lease,
     private readonly parts: LeaseWatchParts,
   ) {
-    this.unsubscribe = lease.onEnd((now, until) => this.ended(now - until))
+    this.unsubscribe = lease.onEnd((now, until) => this.ended(now, until))
     this.timer = new LeaseTimer(lease, parts.clock)
   }
 
@@ -35,13 +37,26 @@ export class LeaseWatch {
     this.timer.stop()
   }
 
-  private ended(lateMs: number): void {
-    const { log, marginMs } = this.parts
+  /** Called before anything goes out. */
+  goesOut(now: number): void {
+    if (this.queuedUntil === undefined || now <= this.queuedUntil) return
+    this.queuedUntil = undefined
+    this.parts.cutPending()
+  }
+
+  private ended(now: number, until: number): void {
+    const { clock, log, marginMs } = this.parts
+    const lateMs = now - until
     const late = lateMs > marginMs ? lateness(lateMs) : ''
     log.warn(
       `the lease of this node has ended${late}: its processes that own keys, and its supervised children, end; other nodes take over`,
     )
-    if (lateMs > marginMs) this.parts.cutPending()
+    if (lateMs > marginMs) return this.parts.cutPending()
+    // What is queued goes out in this turn of the loop. A handler that holds it up, or a freeze, may make it late.
+    this.queuedUntil = until + marginMs
+    clock.soon(() => {
+      this.queuedUntil = undefined
+    })
   }
 }
 

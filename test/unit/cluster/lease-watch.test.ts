@@ -34,6 +34,24 @@ test('one node: a lease that ends on time cuts nothing, one that is found out la
   expect(cuts()).toBe(1)
 })
 
+test('one node: what was queued when the lease ended on time is cut if it is held up, and only then', async () => {
+  const { clock, lease, watch, cuts } = watched()
+  clock.jump(1_000)
+  lease.check(clock.now())
+  watch.goesOut(clock.now() + 100)
+  expect(cuts()).toBe(0)
+  // The handler that said it was frozen.
+  watch.goesOut(clock.now() + 101)
+  watch.goesOut(clock.now() + 5_000)
+  expect(cuts()).toBe(1)
+  lease.move(clock.now() + 1_000, clock.now())
+  clock.jump(1_000)
+  lease.check(clock.now())
+  await clock.settle()
+  watch.goesOut(clock.now() + 5_000)
+  expect(cuts()).toBe(1)
+})
+
 test('one node: a lease that was taken away has ended before its time, and what waits is cut', () => {
   const { clock, lease, lines, cuts } = watched()
   lease.move(Number.NEGATIVE_INFINITY, clock.now())
