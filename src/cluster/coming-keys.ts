@@ -13,7 +13,7 @@ import type { Scopes } from './scopes.js'
 export interface ComingKeysParts {
   readonly scopes: Scopes
   readonly scope: Scope<'c'>
-  /** Writes the claim of a key that `pid` has taken along. False: that one has ended or moved. */
+  /** Writes the claim of a key that `heir` takes along. False: that one has ended or moved. */
   write(moving: MovingKey, heir: Heir, epoch: number, known?: Lineage): boolean
   /** Takes a key over for a process that has come already. */
   bring(moving: MovingKey, heir: Heir): Promise<void>
@@ -122,8 +122,7 @@ class ComingKey {
   }
 
   async bring(pid: Pid): Promise<void> {
-    const { from } = this
-    const heir = { pid, from }
+    const heir = { pid, from: this.from }
     this.heir = heir
     this.decide(true)
     try {

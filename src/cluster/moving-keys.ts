@@ -133,15 +133,13 @@ export class MovingKeys {
     return isSplit && !scopes.tellsOwnersFirst ? undefined : claim
   }
 
-  private claimAgain({ id, key, epoch: over, from }: Claim, pid: Pid) {
+  private claimAgain({ id, epoch: over }: Claim, pid: Pid) {
     const { scopes, scope, write } = this.parts
     const { scope: name } = scope.replica
     const request = { scope: name, id, pid, force: false, over, timeoutMs: KEEP_MS }
     return scopes.claim(request, (epoch, lineage) => {
       const claim = this.kept(id, pid)
-      return (
-        claim?.epoch === over && write({ id, key, pid, epoch, lineage, from, meta: claim.meta })
-      )
+      return claim?.epoch === over && write({ ...claim, pid, epoch, lineage })
     })
   }
 

@@ -170,7 +170,7 @@ export class Registry {
   }
 
   /**
-   * Frees `key`, whoever owns it. Resolves when all members that can be reached know of it.
+   * Frees `key`, also if a process of another node owns it. Resolves when all members that can be reached know of it.
    * @throws CitadelError `not_found` when nobody does; `noconnection` when the owner's node is gone.
    */
   async unregister(key: unknown): Promise<void> {

@@ -22,8 +22,8 @@ export function readStamps(journal: string): Stamp[] {
 }
 
 /**
- * Who was at work although another one was already, in words; also epochs that fell. Whoever has been
- * granted the key anew, with a later epoch, may go on: the old side of a move whose new side was cut off.
+ * Who was at work although another one was already, in words; also epochs that fell. A process that
+ * has been granted the key anew, with a later epoch, may go on: the old side of a move whose new side was cut off.
  */
 export function overlaps(stamps: readonly Stamp[]): string[] {
   const wrong: string[] = []

@@ -31,7 +31,7 @@ function starter(up: readonly string[]) {
   return { asked, stale, alive, refusal: starts.start(wish).catch((error: unknown) => error) }
 }
 
-test('three nodes: whoever is refused a child for what a third node runs hears which process from that node', async () => {
+test('three nodes: a start that is refused for what a third node runs hears which process from that node', async () => {
   const { asked, alive, refusal } = starter(['n2', 'n3'])
   const error = (await refusal) as CitadelError
   expect(error).toBeInstanceOf(CitadelError)

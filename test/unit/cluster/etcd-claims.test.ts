@@ -146,7 +146,7 @@ test('one node: a claim goes on while etcd writes the mark of the node, though o
 
 test('two nodes: a claim over another owner that wrote over a rest of its own node, and is not used, leaves nothing', () => {
   const { claims, start } = machine()
-  // Of an owner of this node, which has let the key go: that is to be told to etcd after this.
+  // Of an owner of this node, which has let the key go: etcd is told of that after this.
   start(3, 9_000, false)
   claims.freed('c:x', 'k', 6)
   claims.replied(claims.take(0)!, batch(8, found(6, 'a@h')), 1)
