@@ -11,6 +11,7 @@ import type { Pid } from '../../src/term/pid.js'
 import { eventually } from '../support/eventually.js'
 import { fate } from '../support/fenced-node.js'
 import { freePort } from '../support/free-port.js'
+import { freezeProgram } from '../support/freeze.js'
 import { type LeaseReport, monotonic, type Round, type State } from '../support/lease-clock.js'
 import { LeasedNode } from '../support/leased-nodes.js'
 
@@ -67,7 +68,7 @@ class Subject {
     const guard = spawn('sh', ['-c', script, 'guard', String(pid)], {
       stdio: ['pipe', 'ignore', 'ignore'],
     })
-    this.#child.kill('SIGSTOP')
+    freezeProgram(pid!)
     return () => {
       this.#child.kill('SIGCONT')
       guard.stdin.end('done\n')

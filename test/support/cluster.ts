@@ -12,6 +12,7 @@ import { CitadelError, type ErrorCode } from '../../src/base/errors.js'
 import { decodeTerm, encodeTerm } from '../../src/term/codec.js'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
+import { freezeProgram } from './freeze.js'
 import type { Command, NodeContext, Report, StartCommand } from './node-program.js'
 import { type Scratch, scratch } from './scratch.js'
 import type { JournalLine } from './workers.js'
@@ -102,7 +103,7 @@ export class TestNode {
     this.#guard = spawn('sh', ['-c', script, 'guard', String(this.pid)], {
       stdio: ['pipe', 'ignore', 'ignore'],
     })
-    this.#child.kill('SIGSTOP')
+    freezeProgram(this.pid)
   }
 
   /** SIGCONT. */

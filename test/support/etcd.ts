@@ -8,6 +8,7 @@ import { systemClock } from '../../src/base/system-clock.js'
 import { HttpEtcd, type HttpEtcdOptions } from '../../src/etcd/http-port.js'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
+import { freezeProgram } from './freeze.js'
 import { type GuardedChild, startGuarded } from './guarded-child.js'
 import { scratch } from './scratch.js'
 
@@ -112,7 +113,9 @@ function serverAt({ client }: Place, flags: () => readonly string[]): EtcdServer
   }
   return {
     endpoint: client,
-    freeze: () => child?.signal('SIGSTOP'),
+    freeze: () => {
+      if (child) freezeProgram(child.pid)
+    },
     thaw: () => child?.signal('SIGCONT'),
     kill,
     restart: async () => {

@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
+import { freezeProgram } from './freeze.js'
 import { type GuardedChild, startGuarded } from './guarded-child.js'
 import { scratch } from './scratch.js'
 
@@ -67,7 +68,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       execFileSync('redis-cli', ['-p', String(port), ...words], {
         encoding: 'utf8',
       }).trimEnd(),
-    freeze: () => child?.signal('SIGSTOP'),
+    freeze: () => {
+      if (child) freezeProgram(child.pid)
+    },
     thaw: () => child?.signal('SIGCONT'),
     kill,
     restart: async () => {
