@@ -179,6 +179,19 @@ describe('a node that is stopped', () => {
     for (const id of ids) expect(await second.workers.child<Tally>(id).call('value')).toBe(5)
   })
 
+  test('two nodes: one that is given all the time in the world hands everything over', async () => {
+    cluster = await LocalCluster.start(1, { modules, rebalance: 'manual' })
+    const [first] = cluster.nodes as [LocalNode]
+    const ids = numbers(10)
+    await start(first, 'Slow', ids)
+    for (const id of ids) await first.workers.child<Tally>(id).call('add', 5)
+    const second = await cluster.add('n2')
+    await cluster.settled()
+    await cluster.leave(first, Number.POSITIVE_INFINITY)
+    await cluster.eachOnce(ids)
+    for (const id of ids) expect(await second.workers.child<Tally>(id).call('value')).toBe(5)
+  })
+
   test('two nodes: one that is given no time at all leaves its children to the other one, all the same', async () => {
     cluster = await LocalCluster.start(2, { modules })
     const [first, second] = cluster.nodes as [LocalNode, LocalNode]
