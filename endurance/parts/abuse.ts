@@ -28,7 +28,10 @@ async function run({ minutes, chance, say }: PartContext): Promise<PartResult> {
     calls += report.calls
     members = Math.max(members, report.members)
     rssMaxMiB = Math.max(rssMaxMiB, report.rssMiB)
-    violations.push(...faultsOf(report))
+    for (const fault of faultsOf(report)) {
+      violations.push(fault)
+      say(`VIOLATED: ${fault}`)
+    }
     say(`${calls} calls, ${violations.length} faults`)
   }
   return {
