@@ -70,10 +70,19 @@ export function readOptions<Options extends object>(
     if (!Object.hasOwn(rules, key)) throw unknownOption(owner, key, Object.keys(rules), elsewhere)
     if (value === undefined) continue
     const [isValid, what] = rules[key as keyof Options]
-    if (!isValid(value)) throw bad(`${key} of ${owner} is ${what}, not ${shown(value)}.`)
+    if (!satisfies(isValid, value)) throw bad(`${key} of ${owner} is ${what}, not ${shown(value)}.`)
     read[key] = value
   }
   return read as Options
+}
+
+/** What throws when it is looked at is nothing that an option may be. */
+function satisfies(isValid: Rule[0], value: unknown): boolean {
+  try {
+    return isValid(value)
+  } catch {
+    return false
+  }
 }
 
 function entriesOf(owner: string, given: unknown): [string, unknown][] {

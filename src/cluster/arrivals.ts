@@ -12,6 +12,7 @@ import { type Child, type OwnIdentity, refused } from './child.js'
 import type { Claim, Lineage } from './claim.js'
 import type { Coming } from './coming-keys.js'
 import { type HandoffOffer, type HandoffStep, MAY_HAVE_WON } from './handoff-offer.js'
+import { copied } from './kept.js'
 import { lineageAt, namedLineage } from './lineage.js'
 import type { MovingRows } from './moving-rows.js'
 import type { ChildPort, ServerModule } from './process-port.js'
@@ -125,7 +126,7 @@ export class Arrivals {
   ): Promise<Pid> {
     const { processes, clock, handoffMs } = this.parts
     this.arriving.set(id, identity)
-    const starting = processes.arrive(module, recipe.args, { state, from }, identity)
+    const starting = processes.arrive(module, recipe.args.map(copied), { state, from }, identity)
     const pid = await within(clock, handoffMs, starting)
     if (pid) return pid
     // Its `init` may still return.

@@ -7,6 +7,7 @@ import type { Pid } from '../term/pid.js'
 import { alreadyStarted, type Child, refused } from './child.js'
 import * as errors from './child-errors.js'
 import type { ChildTable } from './child-table.js'
+import { copied } from './kept.js'
 import type { Trial } from './node-deaths.js'
 import type { ChildPort, ServerModule } from './process-port.js'
 import type { Scope } from './scope.js'
@@ -236,7 +237,7 @@ export class ChildStarts {
     let pid: Pid
     // Not by `finally` of the promise: it takes turns in which a process that crashes at once goes unseen.
     try {
-      pid = await processes.spawn(module, child.recipe.args, child.identity)
+      pid = await processes.spawn(module, child.recipe.args.map(copied), child.identity)
     } finally {
       warning.cancel()
     }

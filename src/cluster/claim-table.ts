@@ -7,6 +7,7 @@
 import { Pid } from '../term/pid.js'
 import type { Claim, Lineage } from './claim.js'
 import { ClaimOrder, type Resolve } from './claim-order.js'
+import { frozen } from './kept.js'
 import { KeyCount } from './key-count.js'
 import { packKey, unpackKey } from './key-field.js'
 import { isLineage, relation } from './lineage.js'
@@ -143,12 +144,12 @@ export class ClaimTable extends PidTable<Claim> {
     checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
     const claim: Claim = {
       id,
-      key: unpackKey(id, key),
+      key: frozen(unpackKey(id, key)),
       pid: pidOfOrigin(pid, origin),
       epoch: epoch as number,
       forced: how === true,
       from: how instanceof Pid ? how : undefined,
-      meta: meta === null ? undefined : meta,
+      meta: meta === null ? undefined : frozen(meta),
       lineage: lineage as Lineage | undefined,
       origin,
       mark,

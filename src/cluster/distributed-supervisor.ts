@@ -228,7 +228,6 @@ export class DistributedSupervisor {
     given: StartChildOptions,
   ): Promise<Pid> {
     const options = readStartOptions(given)
-    const { id: childId, timeoutMs = TIMEOUT_MS } = options
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
       args: attempt(() => Array.isArray(args)) ? rowArgs(args) : args,
@@ -242,7 +241,8 @@ export class DistributedSupervisor {
         'startChild wants a class or its name, a list of arguments, and { id, restart?, shutdownMs? }.',
       )
     }
-    return this.starter.start({ id: rowKey(childId), childId, recipe, timeoutMs })
+    const { id, key: childId } = rowKey(options.id)
+    return this.starter.start({ id, childId, recipe, timeoutMs: options.timeoutMs ?? TIMEOUT_MS })
   }
 
   /** The process that runs the child, or undefined. */

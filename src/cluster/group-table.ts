@@ -4,6 +4,7 @@
  */
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
+import { frozen } from './kept.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type PidRow, PidTable, pidOfOrigin } from './pid-table.js'
@@ -72,10 +73,10 @@ export class GroupTable extends PidTable<Membership> {
     const row = {
       id,
       groupId: groupId as string,
-      group: unpackKey(groupId as string, group),
+      group: frozen(unpackKey(groupId as string, group)),
       pid: memberPid(pid, origin),
       count: count as number,
-      meta: meta === null ? undefined : meta,
+      meta: meta === null ? undefined : frozen(meta),
       origin,
       mark,
       place: 0,

@@ -76,7 +76,7 @@ export class Groups {
    */
   async join(group: unknown, pid: Pid, given?: JoinOptions): Promise<void> {
     const options = readOptions('join', given, JOIN_RULES)
-    const groupId = rowKey(group)
+    const { id: groupId, key: kept } = rowKey(group)
     const meta = rowMeta(options.meta)
     checkPid(pid, 'join(group, pid)')
     const successor = this.processes.successor(pid)
@@ -89,7 +89,7 @@ export class Groups {
     // What it takes over from is a member: the membership comes along.
     if (predecessor && this.has(groupId, predecessor)) return
     const known = this.ownRow(groupId, pid)
-    this.write(group, groupId, pid, (known?.count ?? 0) + 1, meta ?? known?.meta)
+    this.write(kept, groupId, pid, (known?.count ?? 0) + 1, meta ?? known?.meta)
     return this.scopes.changed()
   }
 

@@ -153,20 +153,20 @@ export class Registry {
     this.checkOpen(key)
     const options = readOptions('register', given, REGISTER_RULES)
     const { timeoutMs = TIMEOUT_MS } = options
-    const id = rowKey(key)
+    const { id, key: kept } = rowKey(key)
     const meta = rowMeta(options.meta)
     checkPid(pid, 'register(key, pid)')
     const successor = this.processes.successor(pid)
-    if (successor) return this.register(key, successor, options)
+    if (successor) return this.register(kept, successor, options)
     const force = options.force === true
     const sync = options.sync === true
     if (pid.node !== this.scopes.node) {
-      const args = [key, pid, force, meta ?? null, timeoutMs, sync]
+      const args = [kept, pid, force, meta ?? null, timeoutMs, sync]
       return this.ask(pid.node, 'register', args, timeoutMs)
     }
     const deadline = sync ? this.scopes.clock.now() + timeoutMs : 0
-    await this.registerHere(id, key, pid, force, meta, timeoutMs)
-    if (sync) await this.confirmed(key, deadline)
+    await this.registerHere(id, kept, pid, force, meta, timeoutMs)
+    if (sync) await this.confirmed(kept, deadline)
   }
 
   /**

@@ -53,14 +53,14 @@ export class Replacements {
 
   async carryOut(wanted: Replacement): Promise<void> {
     const { scopes, waits } = this.parts
-    const id = rowKey(wanted.key)
+    const { id, key } = rowKey(wanted.key)
     const meta = wanted.meta.map(rowMeta)
     const deadline = scopes.clock.now() + wanted.timeoutMs
     await this.seen(id, wanted.epoch)
     for (;;) {
       const left = deadline - scopes.clock.now()
-      if ((await this.attempt(id, { ...wanted, meta, timeoutMs: left })) === 'done') return
-      if (left <= 0) throw undecided(wanted.key, 'timeout')
+      if ((await this.attempt(id, { ...wanted, key, meta, timeoutMs: left })) === 'done') return
+      if (left <= 0) throw undecided(key, 'timeout')
       await waits.next(id, RETRY_MS)
     }
   }

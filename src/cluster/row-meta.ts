@@ -9,6 +9,7 @@ import { defaultLimits } from '../term/limits.js'
 import { VERSION } from '../term/tags.js'
 import { TermWriter } from '../term/term-writer.js'
 import { findFault } from '../term/unserializable.js'
+import { copied, frozen } from './kept.js'
 
 const META_KIB_MAX = 32
 const ARGS_KIB_MAX = 64
@@ -21,7 +22,7 @@ const KEY_CHARACTERS_MAX = 8_192
 export function rowMeta(meta: unknown): unknown {
   if (meta === undefined || meta === null) return undefined
   const bytes = encoded(meta)
-  if (bytes.length <= META_KIB_MAX * 1024) return decodeTerm(bytes)
+  if (bytes.length <= META_KIB_MAX * 1024) return frozen(decodeTerm(bytes))
   throw new CitadelError(
     'limit_exceeded',
     `Metadata takes at most ${META_KIB_MAX} KiB, as it is on every node; keep the rest in the process.`,
@@ -33,25 +34,50 @@ export function rowMeta(meta: unknown): unknown {
  * @throws CitadelError `unserializable`, `limit_exceeded`.
  */
 export function rowArgs(args: readonly unknown[], name = 'args'): readonly unknown[] {
-  if (args.length === 0) return []
+  if (isEmpty(args)) return []
   const writer = new TermWriter()
   writer.u8(VERSION)
   writer.term(args, name)
   const bytes = writer.take()
-  if (bytes.length <= ARGS_KIB_MAX * 1024) return decodeTerm(bytes) as unknown[]
+  if (bytes.length <= ARGS_KIB_MAX * 1024) return frozen(decodeTerm(bytes) as unknown[])
   throw new CitadelError(
     'limit_exceeded',
     `${name} of a child take at most ${ARGS_KIB_MAX} KiB, as they are on every node; let init load the rest.`,
   )
 }
 
+/** What refuses to say how long it is is told where it is read as a whole. */
+function isEmpty(args: readonly unknown[]): boolean {
+  try {
+    return args.length === 0
+  } catch {
+    return false
+  }
+}
+
+/** A key, a group or the id of a child, as all nodes will have it. */
+export interface RowKey {
+  /** Its canonical string. */
+  readonly id: string
+  /** A copy. */
+  readonly key: unknown
+}
+
 /**
- * The canonical string of a key or group that is to be kept.
- * @throws CitadelError `bad_argument`, `limit_exceeded`.
+ * A key, a group or an id of a child that is to be kept.
+ * @throws CitadelError `bad_argument`, `unserializable`, `limit_exceeded`.
  */
-export function rowKey(key: unknown): string {
-  const id = keyOf(key)
-  if (id.length <= KEY_CHARACTERS_MAX) return id
+export function rowKey(given: unknown): RowKey {
+  const id = keyOf(given)
+  checkLength(id)
+  if (typeof given !== 'object' || given === null) return { id, key: given }
+  const key = frozen(copyOf(given))
+  // What answers something else each time that it is read is what it was at the last.
+  return { id: keyOf(key), key }
+}
+
+function checkLength(id: string): void {
+  if (id.length <= KEY_CHARACTERS_MAX) return
   throw new CitadelError(
     'limit_exceeded',
     `A key or group takes at most ${KEY_CHARACTERS_MAX} characters, as it is on every node; use a digest of it.`,
@@ -81,6 +107,14 @@ function encoded(meta: unknown): Uint8Array {
     return encodeTerm(meta)
   } catch (error) {
     throw named(error, meta, 'meta', 'cannot cross to another node: keep it in the process')
+  }
+}
+
+function copyOf(key: object): object {
+  try {
+    return copied(key)
+  } catch (error) {
+    throw named(error, key, 'key', 'cannot cross to another node')
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the scopes of a node send to its members: updates, heads, claims; encoded once for all. */
 import type { Encoded } from '../mesh/control-writer.js'
+import type { QuietLog } from '../mesh/quiet-log.js'
 import type { Arbiter } from './arbiter.js'
 import type { Beats } from './beats.js'
 import { ClaimTable } from './claim-table.js'
@@ -23,6 +24,7 @@ export class ScopeSender {
     private readonly scopes: Pick<ScopeSet, 'replicas' | 'told'>,
     /** The members that can be reached. */
     private readonly up: ReadonlySet<string>,
+    private readonly log: QuietLog,
   ) {}
 
   /** What the replicas have written, and what they want to say. */
@@ -69,14 +71,26 @@ export class ScopeSender {
 
   private broadcast(message: ScopeMessage): void {
     if (this.up.size === 0) return
-    const encoded = this.mesh.encode(message)
+    const encoded = this.encoded(message)
+    if (!encoded) return
     for (const node of this.up) this.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
   }
 
   /** How many bytes the message has. */
   send(node: string, message: ScopeMessage): number {
-    const encoded = this.mesh.encode(message)
+    const encoded = this.encoded(message)
+    if (!encoded) return 0
     this.mesh.sendEncoded(node, SCOPES_ENDPOINT, encoded)
     return encoded.bytes.length
+  }
+
+  /** Rows are copies that nobody can change, so all of them can be sent; if one cannot, the others go on. */
+  private encoded(message: ScopeMessage): Encoded | undefined {
+    try {
+      return this.mesh.encode(message)
+    } catch (error) {
+      this.log.failure('rows', `Rows of ${String(message[1])} cannot be sent`, error)
+      return undefined
+    }
   }
 }

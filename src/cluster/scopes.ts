@@ -90,10 +90,11 @@ export class Scopes {
     this.creation = mesh.creation
     this.clock = clock
     this.stamps = new Stamps(() => clock.wallTime())
-    this.odd = new OddInput(new QuietLog(options.log, clock))
+    const log = new QuietLog(options.log, clock)
+    this.odd = new OddInput(log)
     this.scopes = this.scopeSet()
     this.views = new ViewTracker(mesh.name, mesh.creation)
-    this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up)
+    this.sender = new ScopeSender(mesh, this.views, this.scopes, this.up, log)
     this.flushTurns = new FlushTurns(clock, () => this.flush())
     this.retry = new EarliestTimer(clock, () => {
       this.carryOn(this.now())
@@ -273,8 +274,7 @@ export class Scopes {
   async replicated({ replica }: Pick<Scope, 'replica'>, byAll = false): Promise<void> {
     if (this.up.size === 0 || replica.out.seq === 0) return this.changed()
     const seq = replica.wantAck()
-    const members = byAll ? this.up : undefined
-    const acknowledged = this.acknowledgements.wait(replica.scope, seq, members)
+    const acknowledged = this.acknowledgements.wait(replica.scope, seq, byAll ? this.up : undefined)
     await this.changed()
     await acknowledged
   }
@@ -284,8 +284,8 @@ export class Scopes {
   /** A message of another node's driver. Malformed ones throw, which closes that connection. */
   receive(term: unknown, from: Pid): void {
     if (this.members.get(from.node) !== from.creation) return
-    const { isPossible } = this.stamps
-    const message = parseScopeMessage(term, isPossible, (count) => this.odd.parts(from.node, count))
+    const odd = (count: number): void => this.odd.parts(from.node, count)
+    const message = parseScopeMessage(term, this.stamps.isPossible, odd)
     this.dispatch(from.node, message)
     if (this.hasOutput()) this.changed()
   }

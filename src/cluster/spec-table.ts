@@ -5,7 +5,9 @@
  * Tables are compared by digests of the living specs and of all: a tombstone may be forgotten here
  * sooner than there, and where one is still needed, the living specs differ.
  */
+
 import { fingerprint } from './hash.js'
+import { frozen } from './kept.js'
 import { packKey, unpackKey } from './key-field.js'
 import type { Origin } from './origin.js'
 import { type RowBytes, rowBytes } from './row-bytes.js'
@@ -99,8 +101,8 @@ export class SpecTable implements SharedTable {
     checkRow(isValid, 'spec', origin.node)
     const row: SpecRow = {
       id,
-      childId: unpackKey(id, childId),
-      recipe: isEnd ? undefined : (recipe as ChildRecipe),
+      childId: frozen(unpackKey(id, childId)),
+      recipe: isEnd ? undefined : frozen(recipe as ChildRecipe),
       version: version as number,
       author: author as string,
       learnedAt: this.now() - (isEnd ? ((recipe as number | null) ?? 0) : 0),

@@ -123,8 +123,8 @@ function readStaticChild(supervisor: string, given: StaticChild): StaticChild {
   if (child.id === undefined || child.module === undefined) {
     throw new CitadelError('bad_argument', `${owner} needs a module and an id.`)
   }
-  rowKey(child.id)
-  return child.args ? { ...child, args: rowArgs(child.args, `args of ${owner}`) } : child
+  const own = { ...child, id: rowKey(child.id).key }
+  return child.args ? { ...own, args: rowArgs(child.args, `args of ${owner}`) } : own
 }
 
 export function readStartOptions(given: StartChildOptions): StartChildOptions {

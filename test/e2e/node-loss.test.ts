@@ -33,15 +33,17 @@ test('three nodes: of 10,000 registered processes of a killed node no row is lef
     const pids = await Promise.all(
       Array.from({ length: total }, (_, key) => citadel.spawn(Worker, [key])),
     )
-    await Promise.all(pids.map((pid, key) => citadel.registry.register(key, pid)))
+    const patient = { timeoutMs: 60_000 }
+    await Promise.all(pids.map((pid, key) => citadel.registry.register(key, pid, patient)))
     await Promise.all(pids.slice(0, 100).map((pid, key) => citadel.groups.join(key % 10, pid)))
   }, count)
   for (const node of [first, second]) {
     // Keys and groups come in streams of their own.
-    await eventually(async () => {
+    const all = async (): Promise<boolean> => {
       expect(await rowsOf(node, doomed.name)).toEqual([count + 2, count, 10])
       return true
-    })
+    }
+    await eventually(all, { timeoutMs: 60_000, what: 'all rows are here' })
   }
   const gone = [first, second].map((node) =>
     node.run(

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type NodeOptions, numbers, TestCluster, type TestNode } from './cluster.js'
+import { eventually } from './eventually.js'
 import { Network, type NetworkHost } from './namespaces.js'
 import { type Note, noteAll, now, readNotes, type Stall, StallWatch } from './notes.js'
 import { readStamps, type Stamp } from './stamps.js'
@@ -229,6 +230,14 @@ export class NetworkCluster {
     }
     const until = now()
     return { tookMs: until - from, stalledMs: longest(await this.stalls(from, until)) }
+  }
+
+  /** Until no child is on its way, nor will be: each is where it belongs. */
+  async settled(): Promise<void> {
+    const [asked] = this.nodes
+    const isSettled = async (): Promise<boolean> =>
+      (await asked!.run(({ workers }) => workers.plan())).length === 0
+    await eventually(isSettled, { timeoutMs: GIVE_UP_MS, what: 'each child is where it belongs' })
   }
 
   /** Every key is called once through the registry of some node. */

@@ -69,6 +69,8 @@ export class Abuser {
   readonly #timer: NodeJS.Timeout
   /** Whose calls those of a `Caller` are. */
   readonly #owners = new WeakMap<object, object>()
+  /** What `with` was given: how long the calls of what it answered may take. */
+  readonly #ownTimes = new WeakMap<object, readonly unknown[]>()
   #ticks = 0
   #spares = 0
 
@@ -166,7 +168,7 @@ export class Abuser {
       const values = args.map(({ value }) => value)
       const result = member.invoke(target, values)
       if (isPromise(result)) this.#await(result, call, from, values)
-      else this.#kept(result, call)
+      else this.#kept(result, call, values)
     } catch (error) {
       this.#judge(error, call, from, [])
     }
@@ -197,8 +199,9 @@ export class Abuser {
   }
 
   /** What is answered may be a hostile value of ours, that throws when it is asked what it is. */
-  #kept(value: unknown, call: UnderWay): void {
+  #kept(value: unknown, call: UnderWay, args: readonly unknown[] = []): void {
     try {
+      if (call.member.name === 'with') this.#ownTimes.set(value as object, args)
       this.#answered(value, call)
     } catch {}
   }
@@ -228,7 +231,8 @@ export class Abuser {
       return this.fail(`a message of ${String(message).length} characters, ${code}`, call)
     }
     const tookMs = performance.now() - from
-    if (code !== 'timeout' || tookMs >= leastTimeout(args) - TICK_MS) return
+    const stated = [...args, ...(this.#ownTimes.get(call.target) ?? [])]
+    if (code !== 'timeout' || tookMs >= leastTimeout(stated) - TICK_MS) return
     this.fail(`timeout after ${tookMs.toFixed(0)} ms`, call)
   }
 
@@ -260,7 +264,14 @@ export class Abuser {
 const shared = (server: GenServer): object =>
   Object.create(server instanceof Supervisor ? Supervisor.prototype : GenServer.prototype)
 
-const isPromise = (value: unknown): value is Promise<unknown> => value instanceof Promise
+/** What is answered may be a Proxy of the user's own that throws when it is looked at. */
+function isPromise(value: unknown): value is Promise<unknown> {
+  try {
+    return value instanceof Promise
+  } catch {
+    return false
+  }
+}
 
 const isIterator = (value: unknown): value is Iterator<unknown> =>
   value instanceof Object && Symbol.iterator in value && 'next' in value && !('push' in value)

@@ -1,0 +1,59 @@
+/**
+ * What users give to be kept on every node, and are shown again: keys, ids, metadata, arguments. Nobody may
+ * change such a value where it is, neither who gave it nor who was shown it: the nodes would differ
+ * about it, and what has become a cycle could not be sent to the next node that comes.
+ */
+import { decodeTerm, encodeTerm } from '../term/codec.js'
+import { Tuple } from '../term/tuple.js'
+
+/** A copy, as it would come out on another node; what is no object is its own. */
+export const copied = <T>(value: T): T =>
+  isObject(value) ? (decodeTerm(encodeTerm(value)) as T) : value
+
+/** The same value, which throws a TypeError from now on when anybody changes it, to the last part. */
+export function frozen<T>(value: T): T {
+  if (!isObject(value)) return value
+  if (value instanceof Map) freezeMap(value)
+  else if (value instanceof Set) freezeSet(value)
+  else if (value instanceof Tuple) freezeAll(value.elements)
+  else if (Array.isArray(value)) freezeAll(value)
+  else if (isPlain(value)) {
+    freezeAll(Object.values(value))
+    Object.freeze(value)
+  }
+  return value
+}
+
+/** The list itself as well. */
+function freezeAll(parts: readonly unknown[]): void {
+  for (const part of parts) frozen(part)
+  Object.freeze(parts)
+}
+
+function freezeMap(map: Map<unknown, unknown>): void {
+  for (const [key, value] of map) {
+    frozen(key)
+    frozen(value)
+  }
+  refuse(map, ['set', 'delete', 'clear'])
+}
+
+function freezeSet(set: Set<unknown>): void {
+  for (const element of set) frozen(element)
+  refuse(set, ['add', 'delete', 'clear'])
+}
+
+/** To freeze a Map or a Set does nothing to its entries. */
+function refuse(collection: object, methods: readonly string[]): void {
+  const value = (): never => {
+    throw new TypeError('Cannot change what is kept on every node: change a copy of it')
+  }
+  for (const method of methods) Object.defineProperty(collection, method, { value })
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
