@@ -342,6 +342,7 @@ export class Node {
   watchNodes(): AsyncIterableIterator<MeshEvent> {
     const queue = new EventQueue<MeshEvent>(NODE_EVENTS_MAX, () => this.watchers.delete(queue))
     this.watchers.add(queue)
+    if (this.kernel.isStopped) queue.close()
     return queue
   }
 

@@ -44,6 +44,7 @@ export class ChildEvents {
   private readonly group: readonly unknown[]
   /** The process by which this node is found, if somebody here listens. */
   private owner: Pid | undefined
+  private closed = false
 
   constructor(
     supervisor: string,
@@ -76,8 +77,11 @@ export class ChildEvents {
       this.queues.delete(queue)
       if (this.owner && this.queues.size === 0) void this.groups.leave(this.group, this.owner)
     })
-    if (this.queues.size === 0) this.foundBy(owner)
-    this.queues.add(queue)
+    if (this.closed) queue.close()
+    else {
+      if (this.queues.size === 0) this.foundBy(owner)
+      this.queues.add(queue)
+    }
     return queue
   }
 
@@ -91,7 +95,9 @@ export class ChildEvents {
     if (owner) void this.groups.join(this.group, owner)
   }
 
+  /** Ends all loops, also those to come: this node is no member any more. */
   close(): void {
+    this.closed = true
     for (const queue of [...this.queues]) queue.close()
   }
 }

@@ -50,6 +50,7 @@ export class Groups {
   private readonly scope: Scope<'g'>
   private readonly calls: GroupCalls
   private readonly subscribers = new Map<string, Set<EventQueue<GroupEvent>>>()
+  private closed = false
 
   constructor(
     private readonly scopes: Scopes,
@@ -249,11 +250,13 @@ export class Groups {
     const queues = this.subscribers.get(id)
     if (queues) queues.add(queue)
     else this.subscribers.set(id, new Set([queue]))
+    if (this.closed) queue.close()
     return queue
   }
 
-  /** Ends all subscriptions: the node stops. */
+  /** Ends all subscriptions, also those to come: the node stops. */
   close(): void {
+    this.closed = true
     for (const queues of [...this.subscribers.values()])
       for (const queue of [...queues]) queue.close()
   }

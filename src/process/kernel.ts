@@ -229,6 +229,11 @@ export class Kernel implements Host, SignalSink {
     return this.#bind(process)
   }
 
+  /** From the moment when it begins to. */
+  get isStopped(): boolean {
+    return this.#stopped
+  }
+
   /** Ends every process: with `shutdown` first, and by `kill` what has not ended within the time. */
   async stop(timeoutMs = 5_000): Promise<void> {
     if (this.#stopped) return
