@@ -53,12 +53,16 @@ export function mustRestart(restart: Restart, reason: unknown): boolean {
 }
 
 /** The spec with every default filled in; rejects what cannot be one. */
-export function completeSpec(given: ChildSpec, isSupervisor: boolean): Complete {
+export function completeSpec(
+  given: ChildSpec,
+  isSupervisor: (module: ChildSpec['module']) => boolean,
+): Complete {
   const spec = readOptions('a child', given, RULES)
   if (typeof spec.id !== 'string') throw bad('a child needs an id, a string')
   if (typeof spec.module !== 'function') throw bad(`child '${spec.id}' needs a module to start`)
-  const { restart = 'permanent', shutdown = isSupervisor ? 'infinity' : SHUTDOWN_MS } = spec
-  return { ...spec, args: spec.args ?? [], name: spec.name ?? '', restart, shutdown }
+  const { args = [], name = '', restart = 'permanent' } = spec
+  const shutdown = spec.shutdown ?? (isSupervisor(spec.module) ? 'infinity' : SHUTDOWN_MS)
+  return { ...spec, args, name, restart, shutdown }
 }
 
 const bad = (sentence: string): CitadelError => new CitadelError('bad_argument', sentence)

@@ -11,9 +11,11 @@
  */
 
 import { attempt } from '../base/arguments.js'
+import { describeQuoted } from '../base/describe.js'
 import { details } from '../base/error-text.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/options.js'
+import { Refusal } from '../base/refusal.js'
 import type { Pid } from '../term/pid.js'
 import type { BoundNode } from './bound-node.js'
 import {
@@ -117,7 +119,7 @@ export class Supervisor extends GenServer {
       try {
         return await this.#start(child)
       } catch (error) {
-        this.#children.delete(spec.id)
+        this.#children.delete(child.spec.id)
         throw error
       }
     })
@@ -173,33 +175,36 @@ export class Supervisor extends GenServer {
     await this.#stopAll([...this.#children.values()])
   }
 
-  /** What goes wrong for one caller is that caller's error and no reason to end. */
+  /** What goes wrong for one caller is that caller's error and no reason to end; a cast has none. */
   async #answering<R>(work: () => Promise<R>): Promise<R | typeof noReply> {
-    const from = this.from!
+    const { from } = this
     try {
       return await work()
     } catch (error) {
       if (!(error instanceof CitadelError)) throw error
+      if (from === undefined) throw new Refusal(error.code, error.message)
       this.citadel.reject(from, error)
       return noReply
     }
   }
 
-  #add(spec: ChildSpec): Child {
-    const child: Child = { spec: completeSpec(spec, isSupervisor(spec)), pid: undefined }
-    const known = this.#children.get(spec.id)
+  #add(given: ChildSpec): Child {
+    const spec = completeSpec(given, (module) => attempt(() => isSupervisor(module)))
+    const { id } = spec
+    const known = this.#children.get(id)
     if (known !== undefined) {
       const hint = known.pid === undefined ? 'use restartChild, or deleteChild first' : 'it runs'
-      throw failure('already_started', `there is a child '${spec.id}' already: ${hint}`, known.pid)
+      throw failure('already_started', `there is a child '${id}' already: ${hint}`, known.pid)
     }
-    this.#children.set(spec.id, child)
+    const child: Child = { spec, pid: undefined }
+    this.#children.set(id, child)
     return child
   }
 
   #known(id: string): Child {
     const child = this.#children.get(id)
     if (child !== undefined) return child
-    throw failure('not_found', `there is no child '${id}': see whichChildren`)
+    throw failure('not_found', `there is no child ${describeQuoted(id)}: see whichChildren`)
   }
 
   #mustNotRun({ spec, pid }: Child): void {
@@ -279,8 +284,8 @@ export class Supervisor extends GenServer {
   }
 }
 
-const isSupervisor = ({ module }: ChildSpec): boolean =>
-  module === Supervisor || module?.prototype instanceof Supervisor
+const isSupervisor = (module: ChildSpec['module']): boolean =>
+  module === Supervisor || module.prototype instanceof Supervisor
 
 const failure = (code: ErrorCode, sentence: string, pid?: Pid): CitadelError =>
   new CitadelError(code, sentence, pid === undefined ? {} : { pid })
