@@ -3,6 +3,7 @@
  * with what each of them offers. Says which of them may run a child, and asks the placement which of
  * those it belongs on.
  */
+import { attempt } from '../base/arguments.js'
 import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { failsLater } from '../base/guard.js'
@@ -319,6 +320,7 @@ export function offerOf(
   modules: ReadonlyMap<string, ServerModule>,
 ): Pick<MemberOffer, 'modules' | 'handoffs'> {
   const names = [...modules.keys()]
-  const handoffs = names.filter((name) => modules.get(name)!.prototype.handoff !== undefined)
+  const movesItself = (name: string) => modules.get(name)!.prototype?.handoff !== undefined
+  const handoffs = attempt(() => names.filter(movesItself))
   return { modules: names, handoffs }
 }

@@ -3,6 +3,7 @@
  * instance and GenServer. Never getters, instance properties, lifecycle names or names starting
  * with `_`; `static callable` narrows it further. Worked out once per class.
  */
+import { attempt } from '../base/arguments.js'
 import { CitadelError } from '../base/errors.js'
 import { nearMiss } from './near-misses.js'
 
@@ -60,7 +61,7 @@ export class MethodTables {
   of(server: ServerStatics): MethodTable {
     let table = this.#tables.get(server)
     if (table === undefined) {
-      table = this.#build(server)
+      table = attempt(() => this.#build(server))
       this.#tables.set(server, table)
     }
     return table

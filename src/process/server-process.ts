@@ -443,7 +443,12 @@ export class ServerProcess extends Process {
   }
 
   get #hasTerminate(): boolean {
-    return (this.#server as Lifecycle | undefined)?.terminate !== undefined
+    try {
+      return (this.#server as Lifecycle | undefined)?.terminate !== undefined
+    } catch {
+      // A getter that throws does so again in the turn of this process, and is told of there.
+      return true
+    }
   }
 
   #terminate(reason: unknown): number {

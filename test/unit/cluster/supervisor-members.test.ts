@@ -1,12 +1,15 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
+import { CitadelError } from '../../../src/base/errors.js'
 import { leastChildren } from '../../../src/cluster/least-children.js'
 import { pinned } from '../../../src/cluster/pinned.js'
 import { type Placement, rendezvous } from '../../../src/cluster/placement.js'
 import {
   type MemberOffer,
   type MembersOptions,
+  offerOf,
   SupervisorMembers,
 } from '../../../src/cluster/supervisor-members.js'
+import { GenServer } from '../../../src/process/gen-server.js'
 import type { Pid } from '../../../src/term/pid.js'
 import { IDS } from '../../contract/placement.contract.js'
 import { ScopeCluster } from '../../support/scope-cluster.js'
@@ -336,4 +339,18 @@ describe('a sticky placement', () => {
     const rest = IDS.slice(0, 4).map((id) => nodeFor(id, 'Room'))
     expect(rest.sort()).toEqual(['b', 'b', 'c', 'c'])
   })
+})
+
+test('one node: a function is offered as something that has no state to hand over', () => {
+  const modules = new Map([['walk', (() => {}) as never]])
+  expect(offerOf(modules)).toEqual({ modules: ['walk'], handoffs: [] })
+})
+
+test('one node: a class whose handoff cannot be read is refused', () => {
+  class Secret extends GenServer {}
+  const get = () => {
+    throw new Error('not to be read')
+  }
+  Object.defineProperty(Secret.prototype, 'handoff', { get })
+  expect(() => offerOf(new Map([['Secret', Secret]]))).toThrow(CitadelError)
 })
