@@ -199,6 +199,7 @@ export class Node {
       resolve: options.resolve,
       log: this.log,
       neverSplits: this.lease !== undefined,
+      looked: () => this.connector?.looked,
     })
     this.servers = new KeptServers(this.kernel, clock, this.log)
     this.fanOut = new FanOut({

@@ -3,6 +3,7 @@
  * acknowledged is so for everybody: all members that can be reached have heard of it.
  */
 import { CitadelError } from '../base/errors.js'
+import { unknownChild } from './child-errors.js'
 import type { ChildRunner } from './child-runner.js'
 import type { ChildPort } from './process-port.js'
 import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
@@ -11,6 +12,7 @@ import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
 
 export interface EnderParts {
+  readonly supervisor: string
   readonly scopes: Scopes
   readonly processes: ChildPort
   readonly runner: Pick<ChildRunner, 'end'>
@@ -18,6 +20,8 @@ export interface EnderParts {
   readonly specs: Scope<'s'>
   /** The name of the process by which the other members are reached. */
   readonly receiver: string
+  /** Settles when this node has looked for others. */
+  readonly looked?: Promise<void> | undefined
 }
 
 const LOOK_MS = 10
@@ -31,8 +35,10 @@ export class ChildEnder {
   constructor(private readonly parts: EnderParts) {}
 
   async end(id: string, childId: unknown): Promise<void> {
-    const { scopes, claims, specs, runner } = this.parts
+    const { scopes, claims, specs, runner, supervisor, looked } = this.parts
     const { clock } = scopes
+    if (!this.isKnown(id)) await looked
+    if (!this.isKnown(id)) throw unknownChild(supervisor, childId)
     const shutdownMs = specs.table.rows.get(id)?.recipe?.shutdownMs ?? SHUTDOWN_MS
     const deadline = clock.now() + PATIENCE_MS + shutdownMs
     const node = claims.table.find(id)?.origin.node ?? scopes.node
@@ -46,6 +52,11 @@ export class ChildEnder {
       if (clock.now() >= deadline) throw notEnded(childId)
       await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
     }
+  }
+
+  private isKnown(id: string): boolean {
+    const { claims, specs } = this.parts
+    return specs.table.rows.get(id)?.recipe !== undefined || claims.table.find(id) !== undefined
   }
 
   /** It is gone, or begun anew; or out of reach, where it ends as soon as its node hears of it. */

@@ -6,6 +6,12 @@ import { showKey } from './show-key.js'
 export const noModule = (module: string): CitadelError =>
   new CitadelError('no_placement', `This node offers no module ${describe(module)}.`)
 
+export const unknownChild = (supervisor: string, childId: unknown): CitadelError =>
+  new CitadelError(
+    'not_found',
+    `Supervisor "${supervisor}" has no child ${showKey(childId)}; start it with startChild.`,
+  )
+
 export const nodeIsGone = (childId: unknown): CitadelError =>
   new CitadelError('exited', `Child ${showKey(childId)} is temporary and its node is gone.`)
 

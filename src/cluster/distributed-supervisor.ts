@@ -14,6 +14,7 @@ import type { InitArgs } from '../process/typed-call.js'
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import { ChildEnder } from './child-ender.js'
+import { unknownChild } from './child-errors.js'
 import { type ChildEvent, ChildEvents } from './child-events.js'
 import { type ChildFinder, ChildHandle, type HandleVerbs } from './child-handle.js'
 import { ChildRunner } from './child-runner.js'
@@ -33,7 +34,6 @@ import { resolveWarnings } from './resolve-warnings.js'
 import { rowArgs, rowKey } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
-import { showKey } from './show-key.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { StaticChildren } from './static-children.js'
 import { additions } from './supervisor-additions.js'
@@ -72,7 +72,7 @@ export interface SupervisorSeat {
   readonly roles: readonly string[]
   /** `startedAgain` is told each later pid, should the server ever end. */
   startServer(name: string, share: SupervisorShare, startedAgain: (pid: Pid) => void): Promise<Pid>
-  /** Settles when this node has looked for others; what the options want waits for that. */
+  /** Settles when this node has looked for others: what nobody here knows may be known there. */
   readonly looked?: Promise<void> | undefined
   /** This node is no member any more. */
   left(): void
@@ -106,6 +106,7 @@ export class DistributedSupervisor {
   private left: Promise<void> | undefined
   /** The lease of this node has ended, and it has no other one yet. */
   private isFenced = false
+  private isAbandoned = false
   private readonly unfollow: (() => void)[] = []
 
   constructor(
@@ -227,6 +228,7 @@ export class DistributedSupervisor {
     args: readonly unknown[],
     given: StartChildOptions,
   ): Promise<Pid> {
+    this.checkOpen()
     const options = readStartOptions(given)
     const recipe: ChildRecipe = {
       module: this.moduleName(module),
@@ -307,11 +309,8 @@ export class DistributedSupervisor {
    * @throws CitadelError `not_found` when no such child is known.
    */
   async terminateChild(id: unknown): Promise<void> {
-    const key = termKey(id)
-    if (!this.specs.table.rows.get(key)?.recipe && !this.claims.table.find(key)) {
-      throw this.unknown(id)
-    }
-    return this.ender.end(key, id)
+    this.checkOpen()
+    return this.ender.end(termKey(id), id)
   }
 
   /** A handle that follows the child wherever it runs. */
@@ -336,10 +335,12 @@ export class DistributedSupervisor {
    * @throws CitadelError `not_found`; `no_placement` when `to` may not run it.
    */
   async moveChild(id: unknown, to: string): Promise<boolean> {
+    this.checkOpen()
     const key = termKey(id)
+    if (!this.claims.table.find(key)) await this.seat.looked
     const recipe = this.specs.table.rows.get(key)?.recipe
     const from = this.claims.table.find(key)?.origin.node
-    if (!recipe || !from) throw this.unknown(id)
+    if (!recipe || !from) throw unknownChild(this.name, id)
     if (!this.placement.mayRun(to, recipe.module)) {
       throw new CitadelError(
         'no_placement',
@@ -417,7 +418,12 @@ export class DistributedSupervisor {
 
   /** The node stops, ready or not: what still runs here is to run elsewhere, however it ends. */
   abandon(): void {
+    this.isAbandoned = true
     this.runner.abandon()
+  }
+
+  private checkOpen(): void {
+    if (this.isAbandoned) throw new CitadelError('stopped', 'the node has stopped')
   }
 
   // --- the parts
@@ -454,6 +460,7 @@ export class DistributedSupervisor {
   private async awaitChild(id: string): Promise<Pid | undefined> {
     const { clock } = this.seat.world
     const deadline = clock.now() + CHILD_PATIENCE_MS
+    if (!this.specs.table.rows.has(id)) await this.seat.looked
     while (this.specs.table.rows.get(id)?.recipe && this.server && clock.now() < deadline) {
       const pid = this.reachable(id)
       if (pid) return pid
@@ -489,12 +496,5 @@ export class DistributedSupervisor {
 
   private pause(ms: number): Promise<void> {
     return new Promise((resolve) => this.seat.world.clock.after(ms, resolve))
-  }
-
-  private unknown(id: unknown): CitadelError {
-    return new CitadelError(
-      'not_found',
-      `Supervisor "${this.name}" has no child ${showKey(id)}; start it with startChild.`,
-    )
   }
 }

@@ -78,4 +78,6 @@ export interface RegistryParts {
   readonly log?: Logger
   /** The arbiter leaves no two owners, whatever happens. */
   readonly neverSplits?: boolean
+  /** Settles when this node has looked for others: they may know a key that it does not. */
+  readonly looked?: () => Promise<void> | undefined
 }

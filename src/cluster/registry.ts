@@ -88,7 +88,7 @@ export class Registry {
     private readonly scopes: Scopes,
     private readonly processes: ProcessPort,
     private readonly watchExit: (pid: Pid) => void,
-    parts: RegistryParts = {},
+    private readonly parts: RegistryParts = {},
   ) {
     this.scope = scopes.scope<'c'>(REGISTRY_SCOPE)
     const reader = new ChangeReader(this.scope.own, (pid) => processes.successor(pid))
@@ -410,8 +410,9 @@ export class Registry {
     throw notRegistered(key)
   }
 
-  /** While the owner has moved, and the key is on its way after it, waits for that. */
+  /** Nodes not yet looked for may know the key; one whose owner has moved is on its way after it. Waits for both. */
   private async settled(id: string, timeoutMs = TIMEOUT_MS): Promise<void> {
+    if (!this.scope.table.find(id)) await this.parts.looked?.()
     const { clock } = this.scopes
     const deadline = clock.now() + timeoutMs
     for (;;) {

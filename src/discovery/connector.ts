@@ -62,6 +62,8 @@ export class Connector {
   #stopped = false
   #stopping: Promise<void> | undefined
   #hasLooked = false
+  /** The list was read once. */
+  #hasRead = false
   #endLook: () => void = () => {}
   /** Resolves when the list was read once and the nodes on it were dialled, or that took too long. */
   readonly looked: Promise<void>
@@ -130,8 +132,12 @@ export class Connector {
   async #tick(): Promise<void> {
     const nodes = await this.#list()
     if (this.#stopped) return
-    const dials = this.#missing(nodes).map((node) => this.#dial(node))
-    if (this.#listed && !this.#hasLooked) void Promise.all(dials).then(() => this.#lookIsOver())
+    for (const node of this.#missing(nodes)) void this.#dial(node)
+    this.#hasRead ||= this.#listed
+    if (this.#listed && !this.#hasLooked) {
+      // Those of an earlier round as well, as long as they are under way.
+      void Promise.all(this.#dials.values()).then(() => this.#lookIsOver())
+    }
     const { clock, random, tickMs = TICK_MS } = this.#options
     const pauseMs = this.#listed || this.#hasLooked ? tickMs : Math.min(tickMs, LOOK_AGAIN_MS)
     this.#timer = clock.after(pauseMs * (0.8 + random.float() * 0.4), () => void this.#tick())
@@ -156,7 +162,8 @@ export class Connector {
     const names = new Set(nodes.map((node) => node.name))
     for (const name of this.#failures.keys()) if (!names.has(name)) this.#failures.delete(name)
     const now = clock.now()
-    const present = new Set(connected()).add(self)
+    // At first also those that have connected to it: what they know need not be here yet.
+    const present = new Set(this.#hasRead ? connected() : []).add(self)
     return this.#shuffled(
       nodes.filter(({ name }) => {
         if (present.has(name) || this.#dials.has(name) || skip?.(name)) return false

@@ -24,6 +24,8 @@ class Counter extends GenServer {
   }
 }
 
+type Counters = Awaited<ReturnType<Citadel['supervisor']>>
+
 const counts = (node: TestNode): Promise<unknown[]> =>
   node.run(
     ({ workers }, ids) => Promise.all(ids.map((id) => workers.child<never>(id).call('next'))),
@@ -72,6 +74,41 @@ describe.skipIf(redisMissing())('the first look around', () => {
       .filter(({ what, id }) => what === 'init' && id.startsWith('plain'))
     expect(begun.length).toBe(2)
   }, 600_000)
+
+  test('two nodes: one that has just started finds the children and keys of the other', async () => {
+    const start = async (name: string) => {
+      const node = await Citadel.start({ ...options, name: `${name}@127.0.0.1` })
+      open.push(node)
+      return node
+    }
+    const options = { cookie: 'look', epmdPort: await freePort(), discovery: redis.url }
+    const modules = { Counter }
+    const n1 = await start('n1')
+    const there = await n1.supervisor('counters', { modules })
+    for (const id of ['kept', 'ended', 'moved']) await there.startChild(Counter, [], { id })
+    const counter = await n1.spawn(Counter)
+    for (const key of ['kept', 'freed', 'replaced']) await n1.registry.register(key, counter)
+
+    const requests = [
+      (_: Citadel, counters: Counters) => counters.child<Counter>('kept').call('next'),
+      (node: Citadel, counters: Counters) => node.call(counters.child<Counter>('kept'), 'next'),
+      (_: Citadel, counters: Counters) => counters.terminateChild('ended'),
+      (node: Citadel, counters: Counters) => counters.moveChild('moved', node.name),
+      (node: Citadel) => node.registry.unregister('freed'),
+      (node: Citadel) => node.registry.update('kept', { known: true }),
+      (node: Citadel) => node.registry.replace('replaced', counter, counter),
+    ]
+    const outcomes: unknown[] = []
+    for (const [index, request] of requests.entries()) {
+      const node = await start(`s${index}`)
+      const counters = await node.supervisor('counters', { modules, rebalance: 'manual' })
+      outcomes.push(await request(node, counters))
+    }
+    expect(outcomes).toEqual([1, 2, undefined, true, undefined, undefined, undefined])
+    expect(n1.registry.lookup('kept')?.meta).toEqual({ known: true })
+    expect(n1.registry.findByKey('freed')).toBeUndefined()
+    expect(there.lookup('ended')).toBeUndefined()
+  })
 
   test('one node: a discovery that is down holds its static children up for a few seconds only', async () => {
     await redis.kill()

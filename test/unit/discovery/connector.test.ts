@@ -111,6 +111,33 @@ describe('connector', () => {
     expect(dialled.sort()).toEqual(['a@h', 'b@h', 'z@h'])
   })
 
+  it('has not looked around while a dial of its first look is under way, however often it looks', async () => {
+    const slow = connector(['a@h', 'b@h'], {
+      connect: async (name) => {
+        await simulation.sleep(name === 'a@h' ? 2_000 : 10)
+        return true
+      },
+    })
+    void slow.start({ name: SELF })
+    await simulation.runFor(1_900)
+    expect(slow.hasLooked).toBe(false)
+    await simulation.runFor(200)
+    expect(slow.hasLooked).toBe(true)
+    expect(log.lines).toEqual([])
+  })
+
+  it('has not looked around before it has what those know that have connected to it', async () => {
+    connected.add('a@h')
+    const machine = connector(['a@h'])
+    void machine.start({ name: SELF })
+    await simulation.runFor(50)
+    expect(machine.hasLooked).toBe(false)
+    await simulation.runFor(100)
+    expect(machine.hasLooked).toBe(true)
+    await simulation.runFor(5_000)
+    expect(dialled).toEqual(['a@h'])
+  })
+
   it('goes on when dialling throws, and says why', async () => {
     const failing = async (): Promise<boolean> => {
       throw new CitadelError('bad_argument', 'no such place')
