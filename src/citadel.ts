@@ -3,6 +3,7 @@
  * process; `this.citadel` in a GenServer and `self` in a function process are the same face with
  * the verbs of that process. What is behind it is put together in node.ts.
  */
+import { CitadelError } from './base/errors.js'
 import { ChildHandle } from './cluster/child-handle.js'
 import type { DistributedSupervisor, SupervisorOptions } from './cluster/distributed-supervisor.js'
 import { GroupCaller, type Groups } from './cluster/groups.js'
@@ -27,6 +28,9 @@ export class Citadel extends ProcessVerbs {
   /** For the runtime: use `Citadel.start()`. */
   constructor(process: Process, node: Node) {
     super(process)
+    if (!(node instanceof Node)) {
+      throw new CitadelError('bad_argument', 'A node starts with `await Citadel.start(options)`.')
+    }
     this.#process = process
     this.#node = node
     this.#faces = node.hasLease ? new Map() : undefined

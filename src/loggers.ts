@@ -85,6 +85,15 @@ export function pinoLogger(pino: PinoLike): Logger {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
+/** What all pino loggers have, whatever their release. */
+const PINO = Symbol.for('pino.serializers')
+
+/** The logger of a node. One of pino, which would take an error for something to format, is spoken to as it expects. */
+export function loggerOf(given: Logger | undefined): Logger {
+  if (given === undefined) return stderrLogger
+  return attempt(() => PINO in given) ? pinoLogger(given as unknown as PinoLike) : given
+}
+
 function pinoFields(details: unknown): object {
   if (details === undefined) return {}
   return isError(details) ? { err: details } : { details }

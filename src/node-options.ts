@@ -104,7 +104,7 @@ const RULES: Rules<CitadelOptions> = {
   domain: rule.text,
   resolve: [rule.callback[0], 'a function (key, a, b) => a or b'],
   logger: [isLogger, 'an object with debug, info, warn and error'],
-  listen: rule.object,
+  listen: [rule.object[0], 'an object, { host, port }'],
   insecure: rule.flag,
   epmdPort: [(value) => value !== 0 && rule.port[0](value), 'a port, 1 to 65535'],
   strictMessages: rule.flag,

@@ -45,7 +45,7 @@ import { Connector } from './discovery/connector.js'
 import type { Discovery } from './discovery/discovery.js'
 import { createDiscovery } from './discovery/discovery-options.js'
 import { systemEnvironment } from './environment.js'
-import { stderrLogger } from './loggers.js'
+import { loggerOf, stderrLogger } from './loggers.js'
 import { type Capability, PROTOCOL_VERSION } from './mesh/capability.js'
 import { Epmd } from './mesh/epmd.js'
 import { Mesh } from './mesh/mesh.js'
@@ -122,7 +122,7 @@ export class Node {
     // The cookie stays in an object that shows nothing of it.
     this.options = { ...options, cookie: undefined }
     const environment = options.environment ?? systemEnvironment()
-    const logger = options.logger ?? stderrLogger
+    const logger = loggerOf(options.logger)
     const logFailed = once((error) => stderrLogger.error('the logger of this node', error))
     this.log = safeLog(logger, logFailed)
     const world = options.world ?? systemWorld()

@@ -5,6 +5,7 @@
  */
 
 import { constants } from 'node:os'
+import { attempt } from './base/arguments.js'
 import { describe, messageOf } from './base/describe.js'
 import { CitadelError } from './base/errors.js'
 import { failsLater } from './base/guard.js'
@@ -51,6 +52,7 @@ const QUIET_MS = 500
  *     stopOnSignals({ stop: (options) => Promise.all([closeServer(), citadel.stop(options)]) })
  */
 export function stopOnSignals(node: Stoppable, given?: StopOnSignalsOptions): () => void {
+  checkStoppable(node)
   const options = readOptions('stopOnSignals', given, RULES)
   const { budgetMs = BUDGET_MS, signals = ['SIGTERM', 'SIGINT'] } = options
   const say = safely(options.say ?? warn)
@@ -112,6 +114,12 @@ const safely =
   }
 
 const warn = (line: string): void => void process.stderr.write(`[citadel] ${line}\n`)
+
+function checkStoppable(node: unknown): void {
+  if (attempt(() => typeof (node as Stoppable | undefined)?.stop === 'function')) return
+  const sentence = `stopOnSignals wants a node, or an object with stop(options), not ${describe(node)}.`
+  throw new CitadelError('bad_argument', sentence)
+}
 
 function check(signals: readonly unknown[]): void {
   const known: readonly unknown[] = STOP_SIGNALS

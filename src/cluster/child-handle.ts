@@ -5,6 +5,7 @@ import { type Resolvable, resolvePid } from '../process/destination.js'
 import { CALL_RULES, type CallOptions } from '../process/process.js'
 import type { MethodArgs, MethodName, MethodResult } from '../process/typed-call.js'
 import type { Pid } from '../term/pid.js'
+import { showKey } from './show-key.js'
 
 /** The verbs a handle passes on; the node gives them. */
 export interface HandleVerbs {
@@ -87,6 +88,10 @@ export class ChildHandle<T = unknown> implements Resolvable<T> {
   /** Sends a message to the child. False: not sent. */
   send(message: unknown): boolean {
     return this.verbs.send(this, message)
+  }
+
+  toString(): string {
+    return `child ${showKey(this.id)}`
   }
 
   [resolvePid](): Pid<T> | undefined | Promise<Pid<T> | undefined> {

@@ -4,7 +4,7 @@
  * there is none; what one of them answers spoils nothing of the others.
  */
 import { CitadelError } from '../base/errors.js'
-import { decodeTerm, encodeTerm } from '../term/codec.js'
+import { decodeTerm, encodeTerm, TermCodec } from '../term/codec.js'
 import { Pid } from '../term/pid.js'
 import type { ProcessPort } from './process-port.js'
 import { fromOutcome, type RemoteOutcome } from './remote-outcome.js'
@@ -44,7 +44,7 @@ export class GroupCalls {
     timeoutMs: number,
   ): Promise<MultiCallResult> {
     // What cannot cross is refused here, also while no member is elsewhere.
-    encodeTerm(args)
+    new TermCodec().encode(args, 'args')
     const result: MultiCallResult = { replies: [], failures: [] }
     await Promise.all(
       Array.from(byNode(pids), async ([node, there]) => {
@@ -132,7 +132,7 @@ const asError = (value: unknown): Error =>
 /** A reply that cannot cross is a failure of that one member. */
 function packed(isReply: boolean, value: unknown, bytesMax: number): PackedEnd {
   try {
-    const bytes = encodeTerm(value)
+    const bytes = new TermCodec().encode(value, 'answer')
     if (bytes.length <= bytesMax) return [isReply, bytes]
     const sentence = 'The replies of one node to a call of a group take more than 48 MiB.'
     return [false, encodeTerm(new CitadelError('limit_exceeded', sentence))]

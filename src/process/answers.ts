@@ -14,6 +14,7 @@ import {
   refusalToWire,
   saidNoToErlang,
   saidNoToWire,
+  what,
 } from './call-errors.js'
 import type { Calls } from './calls.js'
 import type { Core } from './core.js'
@@ -63,7 +64,8 @@ export class Answers {
       if (!this.#sendReply(call, value, by)) return
     } catch (error) {
       const refusal = asRefusal(error)
-      this.#core.log.warn(`an answer to ${call.pid} cannot cross: ${refusal.message}`)
+      const sentence = `the answer to ${what(call)} by ${call.pid} cannot cross`
+      this.#core.log.warn(`${sentence}: ${refusal.message}`)
       this.refuse(call, refusal)
       return
     }

@@ -6,8 +6,10 @@ import { Atom } from '../term/atom.js'
 import { Pid } from '../term/pid.js'
 import { Tuple } from '../term/tuple.js'
 import { type ChainLink, readLinks } from './call-chain.js'
+import { describeTarget } from './destination.js'
 import { describeReason, reasonToWire } from './exit-reason.js'
 import type { Call, CallOwner, Envelope, PendingCall } from './request.js'
+import type { Target } from './signal.js'
 
 const SENTENCE_MAX = 1_500
 const REFUSED = new Atom('refused')
@@ -19,11 +21,14 @@ export const what = (call: Envelope): string =>
 export const timedOut = (call: PendingCall): CitadelError =>
   new CitadelError(
     'timeout',
-    `${what(call)} had no answer within ${call.timeoutMs} ms; the other side may still do the work`,
+    `${what(call)} had no answer within ${Math.round(call.timeoutMs)} ms; the other side may still do the work`,
   )
 
 export const noSuchProcess = (call: PendingCall, target: string): CitadelError =>
-  new CitadelError('noproc', `${what(call)} reached nobody: ${target} is no living process`)
+  new CitadelError(
+    'noproc',
+    `${what(call)} reached nobody: ${target} is no living process; look it up again, or start it`,
+  )
 
 export const notConnected = (node: string): CitadelError =>
   new CitadelError('noconnection', `${node} is not connected: connect to it, or wait for it`)
@@ -97,9 +102,9 @@ export function cannotRefuse({ code }: Refusal, error: unknown): CitadelError {
 export function refusalFromWire(
   call: PendingCall,
   reason: unknown,
-  node: string,
+  { node, target }: { readonly node: string; readonly target: Target },
 ): CitadelError | Refusal {
-  if (reason === 'noproc') return noSuchProcess(call, `the destination on ${node}`)
+  if (reason === 'noproc') return noSuchProcess(call, describeTarget(target))
   if (reason === 'noconnection') return lostUnderWay(call, node)
   return refused(reason) ?? saidNo(reason) ?? endedBeforeAnswer(call, reason)
 }

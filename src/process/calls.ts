@@ -14,8 +14,8 @@ import { CALL_CHAIN } from './call-chain.js'
 import { chainTerm, ringOf } from './call-cycle.js'
 import { CallDeadlines } from './call-deadlines.js'
 import * as errors from './call-errors.js'
-import { type Core, describeTarget } from './core.js'
-import type { Destination } from './destination.js'
+import type { Core } from './core.js'
+import { type Destination, describeTarget } from './destination.js'
 import { reasonFromWire } from './exit-reason.js'
 import { aliasTag, callTerm, parseRequest } from './gen-protocol.js'
 import type { CallOptions, Process, ProcessStatus } from './process.js'
@@ -136,14 +136,15 @@ export class Calls {
       this.fail(call, errors.noSuchProcess(call, describeTarget(to)))
     } else if ('process' in route) this.#toLocal(call, route.process)
     else if ('node' in route) this.#toRemote(call, route.node, route.target)
-    else this.#whenKnown(call, route.later)
+    else this.#whenKnown(call, to, route.later)
   }
 
-  #whenKnown(call: PendingCall, later: Promise<Pid | undefined>): void {
+  #whenKnown(call: PendingCall, to: Destination, later: Promise<Pid | undefined>): void {
+    const target = describeTarget(to)
     later.then(
       (pid) => {
         if (call.answered || this.#isAbandoned(call)) return
-        if (pid === undefined) this.fail(call, errors.noSuchProcess(call, 'what the handle means'))
+        if (pid === undefined) this.fail(call, errors.noSuchProcess(call, target))
         else this.#dispatch(call, pid)
       },
       (error: unknown) => this.fail(call, asCitadelError(error)),
@@ -352,7 +353,7 @@ export class Calls {
     const sent = this.#awaited(ref, by)
     if (sent === undefined) return false
     sent.monitored = false
-    this.fail(sent.call, errors.refusalFromWire(sent.call, reasonFromWire(reason), sent.node))
+    this.fail(sent.call, errors.refusalFromWire(sent.call, reasonFromWire(reason), sent))
     return true
   }
 

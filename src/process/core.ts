@@ -3,7 +3,7 @@
  * Here is also the answer to "which process is meant": pid, name, key or handle.
  */
 import type { Clock } from '../base/clock.js'
-import { describe, oneLine } from '../base/describe.js'
+import { describe } from '../base/describe.js'
 import { thrown } from '../base/error-text.js'
 import { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
@@ -21,7 +21,7 @@ import { ProcessTable } from './process-table.js'
 import { Redirects } from './redirects.js'
 import type { Router, Source } from './router.js'
 import { type Runnable, Scheduler } from './scheduler.js'
-import type { RemoteName, Target } from './signal.js'
+import type { Target } from './signal.js'
 
 export interface CoreOptions {
   name: string
@@ -252,11 +252,4 @@ function label(process: unknown): string {
 function notADestination(to: unknown): CitadelError {
   const sentence = `a destination is a pid, a name, { name, node }, { key } or a handle, not ${typeof to}`
   return new CitadelError('bad_argument', sentence)
-}
-
-export const describeTarget = (target: Target | Destination): string => {
-  if (target instanceof Pid) return target.toString()
-  if (typeof target === 'string') return `'${oneLine(target)}'`
-  const { name, node } = target as RemoteName
-  return name === undefined ? 'the destination' : `'${describe(name)}' on ${describe(node)}`
 }

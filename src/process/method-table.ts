@@ -5,6 +5,7 @@
  */
 import { attempt } from '../base/arguments.js'
 import { CitadelError } from '../base/errors.js'
+import { nearest } from '../base/options.js'
 import { nearMiss } from './near-misses.js'
 
 export type Method = (...args: unknown[]) => unknown
@@ -25,6 +26,8 @@ const NOT_MESSAGES: ReadonlySet<string> = new Set([
 ])
 
 const TERMINATE_TIMEOUT_MS = 5_000
+/** How many messages an error names. */
+const SHOWN_MAX = 20
 
 /** What a server class may say about itself, as static fields. */
 export interface ServerStatics {
@@ -122,4 +125,15 @@ function narrowed(server: ServerStatics, methods: Map<string, Method>): Map<stri
     chosen.set(name, method)
   }
   return chosen
+}
+
+/** The answer to who calls what is no message. */
+export function noSuchMessage(table: MethodTable, method: string | undefined): CitadelError {
+  const names = [...table.methods.keys()]
+  const asked = method === undefined ? 'for such a request' : `'${method}'`
+  const near = method === undefined ? undefined : nearest(method, names)
+  const who = near === undefined ? 'it' : `did you mean '${near}'? It`
+  const has = names.slice(0, SHOWN_MAX).join(', ') || 'none'
+  const sentence = `${table.className} has no message ${asked}; ${who} has: ${has}`
+  return new CitadelError('undefined_method', sentence)
 }

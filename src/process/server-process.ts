@@ -11,7 +11,7 @@ import { fromOfTerm, refOfTag, requestTerm } from './gen-protocol.js'
 import { attach, GenServer } from './gen-server.js'
 import { isEnvelope, isExit, isMarker, isMerge } from './item-kinds.js'
 import type { Merge } from './merge.js'
-import type { Method, MethodTable } from './method-table.js'
+import { type Method, type MethodTable, noSuchMessage } from './method-table.js'
 import { type Detour, type Host, isThenable, Process } from './process.js'
 import { replaceParts } from './replace-parts.js'
 import { Call, type Cast, type Envelope, noReply } from './request.js'
@@ -50,6 +50,13 @@ export interface Holder {
 /** In the mailbox of nobody: the turn in which a process hears that it does not move after all. */
 const aborted = Symbol('handoffAborted')
 
+/** The method that had it; nothing for a request that names none. */
+function handlerOf(item: unknown): string {
+  if (isEnvelope(item)) return item.method ?? ''
+  if (item === aborted) return 'handoffAborted'
+  return isMerge(item) ? 'mergeConflict' : 'handleInfo'
+}
+
 /** Made once for a process that ever parks, so that parking makes no closures. */
 interface Wakers {
   done(result: unknown): void
@@ -64,6 +71,8 @@ export class ServerProcess extends Process {
   #birth: Birth | undefined
   #holder: Holder | undefined = undefined
   #hearsAborted = false
+  /** What its handler waits with. */
+  #parked: unknown = undefined
   /** Being heard just now. */
   #merge: Merge | undefined = undefined
   /** Who waits for an answer of the process that it takes over from. */
@@ -119,11 +128,11 @@ export class ServerProcess extends Process {
       else if (isMerge(item)) result = this.#mergeConflict(item)
       else result = this.#info(item)
       if (isThenable(result)) {
-        this.#park(result)
+        this.#park(result, item)
         return
       }
     } catch (error) {
-      this.#crashed(error)
+      this.#crashed(error, item)
       return
     }
     this.#handled(result)
@@ -145,10 +154,7 @@ export class ServerProcess extends Process {
     const method = this.#methodOf(envelope)
     if (method !== undefined) return method.apply(server, envelope.args as unknown[])
     this.current = undefined
-    this.host.refuse(
-      envelope,
-      new CitadelError('undefined_method', this.#unknownSentence(envelope)),
-    )
+    this.host.refuse(envelope, noSuchMessage(this.#table, envelope.method))
     return undefined
   }
 
@@ -187,12 +193,6 @@ export class ServerProcess extends Process {
 
   #methodOf(envelope: Envelope): Method | undefined {
     return envelope.method === undefined ? undefined : this.#table.methods.get(envelope.method)
-  }
-
-  #unknownSentence(call: Call): string {
-    const asked = call.method === undefined ? 'such a request' : `message '${call.method}'`
-    const names = [...this.#table.methods.keys()].slice(0, 20).join(', ')
-    return `${this.kind} has no ${asked}; it has: ${names || 'none'}`
   }
 
   /** A handler returned, or its promise was fulfilled. */
@@ -290,12 +290,13 @@ export class ServerProcess extends Process {
     return taken
   }
 
-  #park(promise: PromiseLike<unknown>): void {
+  #park(promise: PromiseLike<unknown>, item: unknown): void {
     if (this.host.isOver(this)) {
       promise.then(undefined, (error: unknown) => this.#failedLate(error))
       return
     }
     this.status = 'parked'
+    this.#parked = item
     this.#wakers ??= {
       done: (result) => this.#woken(result),
       failed: (error) => this.#wokenByError(error),
@@ -306,6 +307,7 @@ export class ServerProcess extends Process {
 
   #woken(result: unknown): void {
     if (this.status !== 'parked') return
+    this.#parked = undefined
     this.#handled(result)
     if (this.runnable) this.host.enqueue(this)
   }
@@ -315,12 +317,12 @@ export class ServerProcess extends Process {
       this.#failedLate(error)
       return
     }
-    this.#crashed(error)
+    this.#crashed(error, this.#parked)
     if (this.runnable) this.host.enqueue(this)
   }
 
   /** An error of a handler, or of its promise. */
-  #crashed(error: unknown): void {
+  #crashed(error: unknown, item: unknown): void {
     if (this.host.isOver(this)) {
       this.#failedLate(error)
       return
@@ -329,9 +331,8 @@ export class ServerProcess extends Process {
       this.#saidNo(error)
       return
     }
-    const method = this.current?.method
-    const where = method === undefined ? this.kind : `${this.kind}.${method}`
-    logFailure(this.host.log, `${this.pid} ${where}`, error)
+    const where = handlerOf(item)
+    logFailure(this.host.log, `${this.pid} ${this.kind}${where && `.${where}`}`, error)
     this.#terminate({ error })
   }
 

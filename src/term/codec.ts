@@ -22,12 +22,12 @@ export class TermCodec {
     this.#reader = new TermReader(nothing, 0, 0, limits)
   }
 
-  /** What `term_to_binary` gives. Throws `unserializable` or `limit_exceeded`. */
-  encode(value: unknown): Buffer {
+  /** What `term_to_binary` gives. `name` is what an error calls it. Throws `unserializable` or `limit_exceeded`. */
+  encode(value: unknown, name?: string): Buffer {
     const writer = this.#writer
     writer.rewind(0)
     writer.u8(VERSION)
-    writer.term(value)
+    writer.term(value, name)
     return writer.take()
   }
 

@@ -5,6 +5,7 @@
 import { describe, fieldOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { Atom } from './atom.js'
+import { ImproperList } from './improper-list.js'
 import { known } from './kinds.js'
 import { Tuple } from './tuple.js'
 
@@ -119,6 +120,12 @@ function requestArguments(value: unknown): readonly unknown[] | undefined {
     : undefined
 }
 
+/** The answer inside a reply to another node. */
+function answerOf(value: unknown): readonly [unknown] | undefined {
+  if (!(value instanceof Tuple) || value.length !== 2) return undefined
+  return value.at(0) instanceof ImproperList ? [value.at(1)] : undefined
+}
+
 /** The error for a value with a getter, or a Proxy, that threw. */
 export function threwWhileRead(error: unknown, name: string): CitadelError {
   const sentence = `${name} threw while it was read: ${describe(error)}; send plain data`
@@ -130,7 +137,9 @@ export function unserializable(value: unknown, name: string, depth: number): Cit
   let fault: Fault
   try {
     const args = requestArguments(value)
+    const answer = answerOf(value)
     fault = (args && findFault(args, 'args', depth)) ??
+      (answer && findFault(answer[0], 'answer', depth)) ??
       findFault(value, name, depth) ?? { path: name, problem: 'changed while it was written' }
   } catch (error) {
     return threwWhileRead(error, name)

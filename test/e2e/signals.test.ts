@@ -252,6 +252,7 @@ describe('stopOnSignals', () => {
   test('no node: options that cannot be are refused', () => {
     const node = { stop: async () => {} }
     expect(() => stopOnSignals(node, { budgetMs: -1 })).toThrow(CitadelError)
+    expect(() => stopOnSignals(undefined as never)).toThrow('wants a node, or an object with stop')
     expect(() => stopOnSignals(node, { signals: ['SIGKILL' as never] })).toThrow(/SIGKILL/)
     expect(process.listenerCount('SIGKILL')).toBe(0)
   })

@@ -3,9 +3,9 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { describe, expect, test, vi } from 'vitest'
 import { createLogger, format, transports } from 'winston'
-import type { Logger } from '../../src/base/log.js'
+import { type Logger, silent } from '../../src/base/log.js'
 import { safeLog } from '../../src/base/safe-log.js'
-import { jsonLogger, pinoLogger, stderrLogger } from '../../src/loggers.js'
+import { jsonLogger, loggerOf, pinoLogger, stderrLogger } from '../../src/loggers.js'
 import { GenServer } from '../../src/process/gen-server.js'
 import { oddValues } from '../support/odd-values.js'
 import { rest, testKernel } from '../support/test-kernel.js'
@@ -13,6 +13,15 @@ import { rest, testKernel } from '../support/test-kernel.js'
 class Fragile extends GenServer {
   boom(): void {
     throw new TypeError('boom on purpose')
+  }
+
+  async late(): Promise<void> {
+    await Promise.resolve()
+    throw new TypeError('late on purpose')
+  }
+
+  override handleInfo(message: unknown): unknown {
+    return message === 'late' ? this.late() : this.boom()
   }
 
   throws(make: () => unknown): void {
@@ -79,6 +88,31 @@ describe('a crash in a handler', () => {
       msg: expect.stringMatching(/^<.*> Fragile\.boom failed$/),
       err: { type: 'TypeError', message: 'boom on purpose', stack: expect.stringMatching(FRAME) },
     })
+  })
+
+  test('one node: a pino logger that is given as it is has the same', async () => {
+    const sink = new Sink()
+    await crash(loggerOf(pino({}, sink) as unknown as Logger))
+    expect(sink.json[0]).toMatchObject({ err: { stack: expect.stringMatching(FRAME) } })
+    expect(loggerOf(console)).toBe(console)
+    expect(loggerOf(undefined)).toBe(stderrLogger)
+  })
+
+  test('one node: it names the method of a call, of a cast, and handleInfo, at once or later', async () => {
+    const lines: string[] = []
+    const log = { ...silent, error: (message: string) => lines.push(message) }
+    const { node } = testKernel({ log: log as Logger })
+    const spawn = () => node.spawn(Fragile)
+    await node.call(await spawn(), 'boom').catch(() => {})
+    node.cast(await spawn(), 'boom')
+    await node.call(await spawn(), 'late').catch(() => {})
+    node.cast(await spawn(), 'late')
+    node.send(await spawn(), 'at once')
+    node.send(await spawn(), 'late')
+    await rest()
+    const named = lines.map((line) => line.replace(/^<.*> /, ''))
+    const methods = ['boom', 'boom', 'late', 'late', 'handleInfo', 'handleInfo']
+    expect(named.sort()).toEqual(methods.map((method) => `Fragile.${method} failed`).sort())
   })
 
   test('one node: winston has message and stack', async () => {
