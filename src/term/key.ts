@@ -7,6 +7,7 @@ import { CitadelError } from '../base/errors.js'
 import { type Known, known } from './kinds.js'
 import { defaultLimits, isStackOverflow, overLimit } from './limits.js'
 import { joinWords } from './ref.js'
+import { isKeptTerm } from './skip-term.js'
 
 const RESERVED = '\u0001'
 const RESERVED_CODE = 1
@@ -106,6 +107,7 @@ function knownPart(it: Exclude<Known, { kind: 'error' }>, depth: number, room: R
     case 'bytes':
       return sized('b', latin1(it.value))
     case 'opaque':
+      if (!isKeptTerm(it.value.bytes)) throw refuse('an OpaqueTerm of bytes that are no such term')
       return sized('o', latin1(it.value.bytes))
     case 'date':
       if (Number.isNaN(it.value.getTime())) throw refuse('an invalid date')

@@ -2,12 +2,37 @@
  * Moves a reader over terms without making values of them, however deep they nest: the terms still
  * to come are counted, not recursed into.
  */
-import { type ByteReader, malformed } from './byte-reader.js'
+import { types } from 'node:util'
+import { ByteReader, malformed } from './byte-reader.js'
 import * as tags from './tags.js'
 
 /** Moves over one term. */
 export function skipTerm(reader: ByteReader): void {
   for (let pending = 1; pending > 0; pending--) pending += skipHead(reader)
+}
+
+/** What is kept as it came. A map is, when its keys were chosen to collide. */
+const KEPT: ReadonlySet<number> = new Set([
+  tags.PORT,
+  tags.NEW_PORT,
+  tags.V4_PORT,
+  tags.FUN,
+  tags.NEW_FUN,
+  tags.EXPORT,
+  tags.BIT_BINARY,
+  tags.MAP,
+])
+
+/** Whether the bytes are one whole term of a kind that is kept as it came: users can make others. */
+export function isKeptTerm(bytes: unknown): bytes is Uint8Array {
+  if (!types.isUint8Array(bytes) || !KEPT.has(bytes[0] ?? 0)) return false
+  const reader = new ByteReader(bytes)
+  try {
+    skipTerm(reader)
+    return reader.atEnd
+  } catch {
+    return false
+  }
 }
 
 /** Each of `count` terms takes a byte at least, so a count beyond the end is a lie. */

@@ -23,6 +23,7 @@ import {
 } from './limits.js'
 import { Pid } from './pid.js'
 import { Ref } from './ref.js'
+import { isKeptTerm } from './skip-term.js'
 import { isKind, JS, type Tagged, tag } from './tagged.js'
 import * as tags from './tags.js'
 import { Tuple } from './tuple.js'
@@ -197,7 +198,7 @@ export class TermWriter extends ByteWriter {
     const it = known(value)
     if (it?.kind === 'object') this.#map(it.value, depth)
     else if (it?.kind === 'improperList') this.#improperList(it.value, depth)
-    else if (it?.kind === 'opaque') this.raw(it.value.bytes)
+    else if (it?.kind === 'opaque' && isKeptTerm(it.value.bytes)) this.raw(it.value.bytes)
     else if (it?.kind === 'bytes' && !isUtf8(it.value)) this.#binary(it.value)
     else if (it?.kind === 'map' && isTermMap(it.value)) this.#entries(it.value, depth)
     else this.#tagged(tag(value), depth)

@@ -7,6 +7,8 @@ import { CitadelError } from '../base/errors.js'
 import { Atom } from './atom.js'
 import { ImproperList } from './improper-list.js'
 import { known } from './kinds.js'
+import { OpaqueTerm } from './opaque.js'
+import { isKeptTerm } from './skip-term.js'
 import { Tuple } from './tuple.js'
 
 export interface Fault {
@@ -34,7 +36,11 @@ const className = (value: object): string => {
 function leafProblem(value: unknown): string | undefined {
   if (typeof value === 'function') return 'is a function'
   if (typeof value === 'symbol') return 'is a symbol'
-  if (typeof value !== 'object' || value === null || known(value) !== undefined) return undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  if (value instanceof OpaqueTerm && !isKeptTerm(value.bytes)) {
+    return 'is an OpaqueTerm of bytes that are no such term'
+  }
+  if (known(value) !== undefined) return undefined
   if (value instanceof Promise) return 'is a promise (await it first)'
   return `is an instance of ${className(value)}`
 }

@@ -191,6 +191,26 @@ describe('what cannot cross is refused at the sender, by its path', () => {
     ],
     ['a class instance', new Tuple(1, new Socket()), 'message[1] is an instance of Socket'],
     ['a cycle', cycle, 'message.me.again leads back to itself'],
+    [
+      'an opaque term of a tag that is none',
+      { fun: new OpaqueTerm('fun', Buffer.of(1, 2, 3)) },
+      'message.fun is an OpaqueTerm of bytes that are no such term',
+    ],
+    [
+      'an opaque term that goes on after its end',
+      [new OpaqueTerm('bitstring', Buffer.of(77, 0, 0, 0, 1, 3, 160, 106))],
+      'message[0] is an OpaqueTerm of bytes that are no such term',
+    ],
+    [
+      'an opaque term of an atom',
+      new OpaqueTerm('fun', Buffer.of(119, 1, 255)),
+      'message is an OpaqueTerm of bytes that are no such term',
+    ],
+    [
+      'an opaque term of nothing',
+      new OpaqueTerm(7 as never, undefined as never),
+      'message is an OpaqueTerm of bytes that are no such term',
+    ],
     ['a value in a Map', new Map([['k', () => 1]]), 'message.get(k) is a function'],
     [
       'a class derived from Map',
