@@ -10,11 +10,13 @@ import { fromOutcome, type RemoteOutcome, toOutcome } from './remote-outcome.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { showKey } from './show-key.js'
+import type { SupervisorMembers } from './supervisor-members.js'
 
 export interface EnderParts {
   readonly supervisor: string
   readonly scopes: Scopes
   readonly processes: ChildPort
+  readonly members: Pick<SupervisorMembers, 'nodes'>
   readonly runner: Pick<ChildRunner, 'end'>
   readonly claims: Scope<'c'>
   readonly specs: Scope<'s'>
@@ -28,6 +30,8 @@ const LOOK_MS = 10
 /** Besides the child's own time to end: for the way there, the end by force, and word of it. */
 const PATIENCE_MS = 6_000
 const SHUTDOWN_MS = 5_000
+/** A member that stands still knows of nothing that others have not heard of. */
+const HEAR_MS = 1_000
 /** Whoever was asked is gone, or leaves. */
 const GONE: ReadonlySet<string> = new Set(['noconnection', 'noproc', 'exited'])
 
@@ -38,6 +42,7 @@ export class ChildEnder {
     const { scopes, claims, specs, runner, supervisor, looked } = this.parts
     const { clock } = scopes
     if (!this.isKnown(id)) await looked
+    if (!this.isKnown(id)) await this.hearOthers()
     if (!this.isKnown(id)) throw unknownChild(supervisor, childId)
     const shutdownMs = specs.table.rows.get(id)?.recipe?.shutdownMs ?? SHUTDOWN_MS
     const deadline = clock.now() + PATIENCE_MS + shutdownMs
@@ -52,6 +57,16 @@ export class ChildEnder {
       if (clock.now() >= deadline) throw notEnded(childId)
       await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve))
     }
+  }
+
+  /** One that others have started a moment ago is on its way here. What they have written comes before their answers. */
+  private async hearOthers(): Promise<void> {
+    const { members, scopes, processes, receiver } = this.parts
+    const others = members.nodes().filter((node) => node !== scopes.node && scopes.isUp(node))
+    const flushed = others.map((node) =>
+      toOutcome(processes.call({ name: receiver, node }, 'flush', [], HEAR_MS)),
+    )
+    await Promise.all(flushed)
   }
 
   private isKnown(id: string): boolean {

@@ -28,6 +28,7 @@ export class SupervisorServer extends MemberServer {
   static readonly callable = [
     'start',
     'terminateChild',
+    'flush',
     'takeOver',
     'released',
     'merge',
@@ -66,6 +67,11 @@ export class SupervisorServer extends MemberServer {
       return this.answer(() => badRequest('terminateChild'))
     }
     return this.answer(() => this.share.runner.end(id, childId, versionMax).then(() => null))
+  }
+
+  /** Who gets the answer has what this node had written when it was asked. */
+  flush(): typeof noReply {
+    return this.answer(() => this.share.flushed().then(() => null))
   }
 
   /** Another node hands a child over. */
