@@ -1,4 +1,5 @@
 /** Who waits for the next change of a key's owner, with a deadline. Costs nothing while nobody does. */
+import { onAbort } from '../base/abort.js'
 import type { Clock } from '../base/clock.js'
 import type { ClaimChange } from './claim-table.js'
 
@@ -27,16 +28,15 @@ export class KeyWaits {
     return new Promise((resolve) => {
       const wake: Wake = (end) => {
         timer?.cancel()
-        signal?.removeEventListener('abort', abort)
+        deaf?.()
         const wakes = this.waiting.get(id)
         wakes?.delete(wake)
         if (wakes?.size === 0) this.waiting.delete(id)
         resolve(end)
       }
-      const abort = (): void => wake('aborted')
+      const deaf = signal && onAbort(signal, () => wake('aborted'))
       const timer =
         ms > TIMER_MS_MAX ? undefined : this.clock.after(Math.max(0, ms), () => wake('timeout'))
-      signal?.addEventListener('abort', abort)
       const wakes = this.waiting.get(id)
       if (wakes) wakes.add(wake)
       else this.waiting.set(id, new Set([wake]))

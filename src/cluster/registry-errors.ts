@@ -1,4 +1,5 @@
 /** The errors of the registry, each with what to do. */
+import { abortReason } from '../base/abort.js'
 import { CitadelError } from '../base/errors.js'
 import type { Pid } from '../term/pid.js'
 import type { WaitEnd } from './key-waits.js'
@@ -76,7 +77,7 @@ export function notRegisteredInTime(
       )
     case 'aborted':
       return new CitadelError('aborted', `The wait for ${showKey(key)} was given up.`, {
-        cause: signal?.reason,
+        cause: signal && abortReason(signal),
       })
     case 'stopped':
       return new CitadelError(

@@ -4,6 +4,7 @@
  * allocates its promise and one object; references are made for calls to other nodes only.
  */
 
+import { abortReason, onAbort } from '../base/abort.js'
 import { asCitadelError } from '../base/arguments.js'
 import { describe } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
@@ -113,14 +114,13 @@ export class Calls {
   #abortable(call: PendingCall, signal: AbortSignal): void {
     const abort = () => {
       const sentence = `${errors.what(call)} was given up by its caller`
-      this.fail(call, new CitadelError('aborted', sentence, { cause: signal.reason }))
+      this.fail(call, new CitadelError('aborted', sentence, { cause: abortReason(signal) }))
     }
     if (signal.aborted) {
       abort()
       return
     }
-    signal.addEventListener('abort', abort, { once: true })
-    whenOver(call, () => signal.removeEventListener('abort', abort))
+    whenOver(call, onAbort(signal, abort))
   }
 
   #dispatch(call: PendingCall, to: Destination): void {
