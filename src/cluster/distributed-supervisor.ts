@@ -36,7 +36,7 @@ import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { StaticChildren } from './static-children.js'
-import { additions } from './supervisor-additions.js'
+import { additions, refuseLeaving } from './supervisor-additions.js'
 import { type MemberOffer, offerOf, SupervisorMembers } from './supervisor-members.js'
 import { readLeaveOptions, readStartOptions, runnerOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
@@ -187,7 +187,8 @@ export class DistributedSupervisor {
 
   /** What a second call of `citadel.supervisor` adds: classes, and children that are always there. */
   async extend(given: SupervisorOptions): Promise<void> {
-    const { modules, children } = additions(this.name, given, this.options, this.modules)
+    const added = this.left ? refuseLeaving(this.name, given) : given
+    const { modules, children } = additions(this.name, added, this.options, this.modules)
     for (const [name, module] of modules) this.modules.set(name, module)
     if (modules.length > 0) await this.offerAgain()
     for (const child of children) void this.always.ensure(child)
@@ -238,10 +239,9 @@ export class DistributedSupervisor {
       token: this.token(),
     }
     if (!isRecipe(recipe)) {
-      throw new CitadelError(
-        'bad_argument',
-        'startChild wants a class or its name, a list of arguments, and { id, restart?, shutdownMs? }.',
-      )
+      const sentence =
+        'startChild wants a class or its name, a list of arguments, and { id, restart?, shutdownMs? }.'
+      throw new CitadelError('bad_argument', sentence)
     }
     const { id, key: childId } = rowKey(options.id)
     return this.starter.start({ id, childId, recipe, timeoutMs: options.timeoutMs ?? TIMEOUT_MS })

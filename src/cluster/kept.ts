@@ -3,12 +3,12 @@
  * change such a value where it is, neither who gave it nor who was shown it: the nodes would differ
  * about it, and what has become a cycle could not be sent to the next node that comes.
  */
-import { decodeTerm, encodeTerm } from '../term/codec.js'
+import { copyTerm } from '../term/codec.js'
 import { Tuple } from '../term/tuple.js'
 
 /** A copy, as it would come out on another node; what is no object is its own. */
 export const copied = <T>(value: T): T =>
-  isObject(value) ? (decodeTerm(encodeTerm(value)) as T) : value
+  isObject(value) ? (copyTerm(value) as T) : value
 
 /** The same value, which throws a TypeError from now on when anybody changes it, to the last part. */
 export function frozen<T>(value: T): T {

@@ -11,6 +11,16 @@ export interface Additions {
   readonly children: readonly StaticChild[]
 }
 
+/**
+ * What a supervisor that is leaving is given: it takes nothing any more, and is only to be asked.
+ * @throws CitadelError `unavailable` for classes or children that it would not run.
+ */
+export function refuseLeaving(supervisor: string, given: SupervisorOptions): SupervisorOptions {
+  if (given.modules === undefined && given.children === undefined) return given
+  const sentence = `This node is leaving supervisor "${supervisor}": join it again when drain() has resolved.`
+  throw new CitadelError('unavailable', sentence)
+}
+
 /** @throws CitadelError `bad_argument` that names the option that contradicts what the first call gave. */
 export function additions(
   supervisor: string,

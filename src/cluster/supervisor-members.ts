@@ -175,12 +175,12 @@ export class SupervisorMembers {
     for (const { node, weight, roles, children } of roster.takers) {
       counted.set(node, { node, weight, roles, children })
     }
-    const lists = new Map<readonly Member[], Counted[]>()
+    const lists = new Map<readonly Member[], readonly Counted[]>()
     return (id, module, options) => {
       const takers = able(roster, module)
       let list = lists.get(takers)
       if (!list) {
-        list = takers.map(({ node }) => counted.get(node)!)
+        list = Object.freeze(takers.map(({ node }) => counted.get(node)!))
         lists.set(takers, list)
       }
       const node = this.choose(list, id, options)
@@ -281,12 +281,14 @@ function makeRoster(rows: readonly Membership[], options: MembersOptions): Roste
       else offering.set(module, [member])
     }
   }
+  // A placement of a user's own is shown these.
+  for (const list of [takers, ...offering.values()]) Object.freeze(list)
   return { rows, nodes, members, takers, offering }
 }
 
 function makeMember(node: string, meta: unknown, options: MembersOptions): Member {
   const { modules, handoffs, weight, roles, draining } = readOffer(meta)
-  return {
+  return Object.freeze({
     node,
     weight,
     roles,
@@ -297,7 +299,7 @@ function makeMember(node: string, meta: unknown, options: MembersOptions): Membe
     get children() {
       return options.childrenOf(node)
     },
-  }
+  })
 }
 
 /** A peer may be of another release, or broken: what makes no sense offers nothing. */

@@ -7,6 +7,7 @@ import { numberFrom, oneOf, type Rules, readOptions, rule } from '../base/option
 import type { World } from '../base/world.js'
 import { QuietLog } from '../mesh/quiet-log.js'
 import { RESTART } from '../process/child-spec.js'
+import { termKey } from '../term/key.js'
 import { isWellFormed } from '../term/kinds.js'
 import type { RunnerOptions } from './child-runner.js'
 import type {
@@ -18,6 +19,7 @@ import type {
 import type { Placement } from './placement.js'
 import type { RebalanceOptions } from './rebalancer.js'
 import { rowArgs, rowKey } from './row-meta.js'
+import { showKey } from './show-key.js'
 
 export type CompleteOptions = RunnerOptions & RebalanceOptions
 
@@ -114,7 +116,20 @@ export function readSupervisorOptions(
   checkName(supervisor)
   const options = readOptions(`supervisor "${supervisor}"`, given, RULES)
   const children = options.children?.map((child) => readStaticChild(supervisor, child))
+  if (children) refuseTwice(supervisor, children)
   return children ? { ...options, children } : options
+}
+
+function refuseTwice(supervisor: string, children: readonly StaticChild[]): void {
+  const ids = new Set<string>()
+  for (const { id } of children) {
+    const key = termKey(id)
+    if (ids.has(key)) {
+      const sentence = `supervisor "${supervisor}" has two children with the id ${showKey(id)}: each needs its own.`
+      throw new CitadelError('bad_argument', sentence)
+    }
+    ids.add(key)
+  }
 }
 
 function readStaticChild(supervisor: string, given: StaticChild): StaticChild {

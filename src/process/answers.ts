@@ -149,8 +149,9 @@ export class Answers {
   }
 
   #sayNoAfar(call: RemoteCall, refusal: Refusal): void {
-    let reason = saidNoToWire(refusal)
+    let reason: Tuple
     try {
+      reason = saidNoToWire(refusal)
       this.#core.codec.encode(reason)
     } catch (error) {
       reason = refusalToWire(cannotRefuse(refusal, error))

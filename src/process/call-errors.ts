@@ -1,5 +1,5 @@
 /** The errors that end a call, each with the sentence that says what happened and what to do. */
-import { describe, messageOf, oneLine } from '../base/describe.js'
+import { describe, fieldOf, messageOf, oneLine } from '../base/describe.js'
 import { CitadelError, type ErrorCode } from '../base/errors.js'
 import { isCode, Refusal } from '../base/refusal.js'
 import { Atom } from '../term/atom.js'
@@ -83,9 +83,14 @@ export function refusalToWire({ code, message, pid, chain }: CitadelError): Tupl
   return pid instanceof Pid ? new Tuple(...head, pid) : new Tuple(...head)
 }
 
-/** What a handler throws, as an exit reason of a shape of its own. */
-export const saidNoToWire = ({ code, message, details }: Refusal): Tuple =>
-  new Tuple(SAID_NO, code, message, details)
+/**
+ * What a handler throws, as an exit reason of a shape of its own.
+ * @throws CitadelError `bad_argument` when somebody has changed its code into what is none.
+ */
+export function saidNoToWire(refusal: Refusal): Tuple {
+  const { code, message, details } = new Refusal(refusal.code, refusal.message, refusal.details)
+  return new Tuple(SAID_NO, code, message, details)
+}
 
 /** The same as the answer to a call of Erlang code: `{error, {Code, Message, Details}}`. */
 export function saidNoToErlang({ code, message, details }: Refusal): Tuple {
@@ -93,8 +98,9 @@ export function saidNoToErlang({ code, message, details }: Refusal): Tuple {
 }
 
 /** The details of a refusal cannot cross to the caller. */
-export function cannotRefuse({ code }: Refusal, error: unknown): CitadelError {
-  const sentence = `the call was refused (${describe(code)}), and the details cannot cross: ${messageOf(error)}`
+export function cannotRefuse(refusal: Refusal, error: unknown): CitadelError {
+  const code = describe(fieldOf(refusal, 'code'))
+  const sentence = `the call was refused (${code}), and the details cannot cross: ${messageOf(error)}`
   return new CitadelError('unserializable', sentence, { cause: error })
 }
 

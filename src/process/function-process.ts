@@ -9,6 +9,7 @@ import { type Rules, rule } from '../base/options.js'
 import type { Pid } from '../term/pid.js'
 import { callTerm, castTerm } from './gen-protocol.js'
 import { isEnvelope } from './item-kinds.js'
+import type { Mailbox } from './mailbox.js'
 import { type Host, isThenable, Process } from './process.js'
 import { Call, Cast } from './request.js'
 import { MESSAGES_PER_TURN } from './scheduler.js'
@@ -38,6 +39,8 @@ export class FunctionProcess extends Process {
   #receiver: Receiver | undefined = undefined
   /** Messages that `receive` may take at once; then it waits for its turn like everybody else. */
   #credit = 0
+  /** A filter is running, and may not take messages itself. */
+  #isFiltering = false
 
   constructor(
     host: Host,
@@ -77,7 +80,7 @@ export class FunctionProcess extends Process {
     if (this.host.isOver(this)) {
       return Promise.reject(new CitadelError('noproc', 'this process has ended'))
     }
-    if (this.#receiver !== undefined) {
+    if (this.#receiver !== undefined || this.#isFiltering) {
       const sentence = 'this process is receiving already: await one receive before the next'
       return Promise.reject(new CitadelError('bad_argument', sentence))
     }
@@ -123,6 +126,15 @@ export class FunctionProcess extends Process {
   #find(receiver: Receiver): { message: unknown } | undefined {
     const { mailbox } = this
     if (mailbox === undefined) return undefined
+    this.#isFiltering = true
+    try {
+      return this.#taken(receiver, mailbox)
+    } finally {
+      this.#isFiltering = false
+    }
+  }
+
+  #taken(receiver: Receiver, mailbox: Mailbox): { message: unknown } | undefined {
     const { filter } = receiver
     for (; receiver.refused < mailbox.size; receiver.refused++) {
       const message = this.#shown(mailbox.at(receiver.refused), receiver.refused)

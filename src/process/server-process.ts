@@ -2,6 +2,7 @@
  * Runs a GenServer: one message at a time, synchronous handlers without a promise, and only a
  * returned thenable parks the process. An error in a handler ends this process and nothing else.
  */
+import { types } from 'node:util'
 import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
@@ -301,7 +302,9 @@ export class ServerProcess extends Process {
       done: (result) => this.#woken(result),
       failed: (error) => this.#wokenByError(error),
     }
-    promise.then(this.#wakers.done, this.#wakers.failed)
+    // What is no promise of Node.js may resolve with another that is none, or call back twice.
+    const settling = types.isPromise(promise) ? promise : Promise.resolve(promise)
+    settling.then(this.#wakers.done, this.#wakers.failed)
     if (this.leaving?.byItself === false) this.stop(this.leaving.reason)
   }
 

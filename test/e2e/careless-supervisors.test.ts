@@ -115,6 +115,35 @@ test('one node: what is no class and no id is bad_argument', async () => {
   })
 })
 
+test('one node: two static children of one id are refused, and the id is named', async () => {
+  cluster = await LocalCluster.start(1, { modules })
+  const child = (args: unknown[]) => ({ id: ['a', 1], module: Room, args })
+  const given = { modules, children: [child([1]), child([2])] }
+  await expect(cluster.node(1).citadel.supervisor('rooms', given)).rejects.toMatchObject({
+    code: 'bad_argument',
+    message: expect.stringMatching(/two children with the id \['a', 1\]/),
+  })
+  expect(await cluster.node(1).citadel.supervisor('rooms', { modules })).toBeDefined()
+})
+
+test('one node: a supervisor that is leaving takes no classes, can be asked, and is joined again later', async () => {
+  cluster = await LocalCluster.start(1, { modules })
+  const { citadel } = cluster.node(1)
+  const first = await citadel.supervisor('rooms', { modules })
+  await first.startChild(Room, [], { id: 1 })
+  const leaving = first.drain()
+  const again = citadel.supervisor('rooms', { modules })
+  await expect(again).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('join it again when drain() has resolved'),
+  })
+  expect(await citadel.supervisor('rooms')).toBe(first)
+  await leaving
+  const next = await citadel.supervisor('rooms', { modules })
+  expect(next).not.toBe(first)
+  await next.startChild(Room, [], { id: 7 })
+})
+
 test('one node: a second call of supervisor adds classes and children, and refuses what contradicts', async () => {
   cluster = await LocalCluster.start(2, { maxRestarts: 3 })
   const { citadel, workers } = cluster.node(1)

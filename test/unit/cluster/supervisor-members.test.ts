@@ -68,6 +68,32 @@ function placed(members: SupervisorMembers, ids: readonly string[] = IDS): Map<s
   return counts
 }
 
+describe('a placement of a user', () => {
+  it('3 nodes: cannot change the members that it is shown', async () => {
+    const cluster = await rooms({ a: room, b: room, c: room })
+    const failures: unknown[] = []
+    const spoil = (work: () => void): void => {
+      try {
+        work()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    const placement: Placement = {
+      choose: (_id, shown) => {
+        const members = shown as unknown as { node: string }[]
+        spoil(() => members.splice(0))
+        spoil(() => Object.assign(members[0]!, { node: 'zzz' }))
+        return members[0]?.node
+      },
+    }
+    const members = cluster.at('a', placement)
+    for (const id of IDS.slice(0, 3)) expect(members.nodeFor(id, 'Room')).toBe(members.nodes()[0])
+    expect(failures).toHaveLength(6)
+    for (const error of failures) expect(error).toBeInstanceOf(TypeError)
+  })
+})
+
 describe('who may run a child', () => {
   it('3 nodes: only those that offer its class', async () => {
     const cluster = await rooms({ a: room, b: { modules: ['Room', 'Hall'], weight: 1 }, c: {} })

@@ -97,6 +97,21 @@ describe('a function process', () => {
     expect(await Promise.all(codes)).toEqual(['exited boom', 'exited boom', 'exited boom'])
   })
 
+  it('receives nothing in the filter of another receive, which gets its message', async () => {
+    const { node } = testKernel()
+    const pid = await node.spawn(async (self) => {
+      const inner: Promise<unknown>[] = []
+      const got = await self.receive((message) => {
+        inner.push(self.receive().catch((error: CitadelError) => error.code))
+        return message === 'c'
+      })
+      self.send(node.self, [got, await Promise.all(inner), await self.receive()])
+    })
+    for (const message of ['a', 'b', 'c']) node.send(pid, message)
+    const codes = ['bad_argument', 'bad_argument', 'bad_argument']
+    expect(await node.receive()).toEqual(['c', codes, 'a'])
+  })
+
   it('receives one at a time', async () => {
     const { node } = testKernel()
     const first = node.receive()

@@ -226,6 +226,33 @@ describe('a map from Erlang whose toString is no function', () => {
   })
 })
 
+type Done = (value: unknown) => void
+
+/** A thenable that is no promise. */
+const thenable = (then: (done: Done) => void): unknown => ({ then })
+
+class Nesting extends GenServer {
+  nested(): unknown {
+    return thenable((done) => done(thenable((last) => last('the last'))))
+  }
+  endless(): unknown {
+    return thenable((done) => done(thenable(() => undefined)))
+  }
+}
+
+test('one node and two: a thenable that resolves with another is answered by the last, or times out', async () => {
+  const wires = new Wires()
+  const { node } = wires.node('n1@127.0.0.1')
+  const other = wires.node('n2@127.0.0.1')
+  const calls = [node, other.node].map(async (caller) => {
+    const pid = await node.spawn(Nesting)
+    expect(await caller.call(pid, 'nested')).toBe('the last')
+    const endless = caller.with({ timeoutMs: 20 }).call(pid, 'endless')
+    await expect(endless).rejects.toMatchObject({ code: 'timeout' })
+  })
+  await Promise.all(calls)
+})
+
 test('one node: a name that is no text is refused, the first time and again', () => {
   const { node } = testKernel()
   const refused = expect.objectContaining({ code: 'bad_argument' })

@@ -46,6 +46,16 @@ class Account extends GenServer {
     return undefined
   }
 
+  tampered(how: string): void {
+    const refusal = new Refusal('once_right')
+    const property = how === 'throws' ? { get: () => expect.fail('read') } : { value: '' }
+    throw Object.defineProperty(refusal, 'code', property)
+  }
+
+  byPrototype(): void {
+    throw Object.create(Refusal.prototype)
+  }
+
   cannotCross(): void {
     throw new Refusal('odd', 'with a function', { give: () => 1 })
   }
@@ -126,6 +136,21 @@ describe('a refusal', () => {
     const { node } = testKernel()
     const error = (await errorOf(node.spawn(Unwilling))) as unknown as CitadelError
     expect(error).toMatchObject({ code: 'init_failed', cause: { code: 'not_today' } })
+  })
+
+  test('two nodes: one without a code is told as an error of the call, and the process lives', async () => {
+    const wires = new Wires()
+    const caller = wires.node('n1@127.0.0.1').node
+    const { node } = wires.node('n2@127.0.0.1')
+    const pid = await node.spawn(Account)
+    for (const call of [
+      caller.call(pid, 'tampered', 'empty'),
+      caller.call(pid, 'tampered', 'throws'),
+      caller.call(pid, 'byPrototype'),
+    ]) {
+      expect(await errorOf(call)).toMatchObject({ code: 'unserializable' })
+    }
+    expect(await caller.call(pid, 'withdraw', 0)).toBe(10)
   })
 
   test('one node, strict, and two nodes: details that cannot cross are named in the error', async () => {
