@@ -7,8 +7,7 @@ import { copyTerm } from '../term/codec.js'
 import { Tuple } from '../term/tuple.js'
 
 /** A copy, as it would come out on another node; what is no object is its own. */
-export const copied = <T>(value: T): T =>
-  isObject(value) ? (copyTerm(value) as T) : value
+export const copied = <T>(value: T): T => (isObject(value) ? (copyTerm(value) as T) : value)
 
 /** The same value, which throws a TypeError from now on when anybody changes it, to the last part. */
 export function frozen<T>(value: T): T {
