@@ -13,7 +13,7 @@ export interface Clock {
   now(): number
   /** Milliseconds since 1970, as the machine believes. */
   wallTime(): number
-  /** Runs `task` once, `delayMs` milliseconds from now or a little later. */
+  /** Runs `task` once, `delayMs` milliseconds from now or a little later, however many; after Infinity never. */
   after(delayMs: number, task: () => void): Timer
   /** Runs `task` in a later turn of the event loop, after sockets had a chance to be served. */
   soon(task: () => void): void

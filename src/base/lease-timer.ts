@@ -5,9 +5,6 @@
 import type { Clock, Timer } from './clock.js'
 import type { Lease } from './lease.js'
 
-/** What timers of the system hold. */
-const DELAY_MS_MAX = 2 ** 31 - 1
-
 export class LeaseTimer {
   private armed: { readonly at: number; readonly timer: Timer } | undefined
   private readonly unsubscribe: () => void
@@ -28,7 +25,7 @@ export class LeaseTimer {
   private arm(until: number): void {
     if (this.armed && this.armed.at <= until) return
     this.armed?.timer.cancel()
-    const delayMs = Math.min(DELAY_MS_MAX, Math.max(0, until - this.clock.now()))
+    const delayMs = Math.max(0, until - this.clock.now())
     this.armed = { at: until, timer: this.clock.after(delayMs, () => this.due()) }
   }
 

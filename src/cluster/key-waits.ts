@@ -6,9 +6,6 @@ import type { ClaimChange } from './claim-table.js'
 /** Why a wait is over, other than by the change. */
 export type WaitEnd = 'timeout' | 'aborted' | 'stopped'
 
-/** A timer cannot be longer: 24 days. Above it, Infinity included, there is no deadline. */
-const TIMER_MS_MAX = 2 ** 31 - 1
-
 type Wake = (end: ClaimChange | WaitEnd) => void
 
 export class KeyWaits {
@@ -27,7 +24,7 @@ export class KeyWaits {
     if (this.closed) return Promise.resolve('stopped')
     return new Promise((resolve) => {
       const wake: Wake = (end) => {
-        timer?.cancel()
+        timer.cancel()
         deaf?.()
         const wakes = this.waiting.get(id)
         wakes?.delete(wake)
@@ -35,8 +32,7 @@ export class KeyWaits {
         resolve(end)
       }
       const deaf = signal && onAbort(signal, () => wake('aborted'))
-      const timer =
-        ms > TIMER_MS_MAX ? undefined : this.clock.after(Math.max(0, ms), () => wake('timeout'))
+      const timer = this.clock.after(Math.max(0, ms), () => wake('timeout'))
       const wakes = this.waiting.get(id)
       if (wakes) wakes.add(wake)
       else this.waiting.set(id, new Set([wake]))

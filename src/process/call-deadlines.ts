@@ -7,7 +7,6 @@ import type { PendingCall } from './request.js'
 
 /** Lists that are empty are kept for reuse up to this number. */
 const LISTS_KEPT = 64
-const TIMER_MS_MAX = 2 ** 31 - 1
 
 interface DeadlineList {
   first: PendingCall | undefined
@@ -71,7 +70,7 @@ export class CallDeadlines {
   #arm(deadline: number): void {
     this.#timer?.cancel()
     this.#timerAt = deadline
-    const delayMs = Math.min(Math.max(deadline - this.#clock.now(), 1), TIMER_MS_MAX)
+    const delayMs = Math.max(deadline - this.#clock.now(), 1)
     this.#timer = this.#clock.after(delayMs, () => this.#sweep())
   }
 
