@@ -144,7 +144,7 @@ export class ClaimTable extends PidTable<Claim> {
     checkRow(isValid && (lineage === undefined || isLineage(lineage)), 'claim', origin.node)
     const claim: Claim = {
       id,
-      key: frozen(unpackKey(id, key)),
+      key: unpackKey(id, key),
       pid: pidOfOrigin(pid, origin),
       epoch: epoch as number,
       forced: how === true,

@@ -73,7 +73,7 @@ export class GroupTable extends PidTable<Membership> {
     const row = {
       id,
       groupId: groupId as string,
-      group: frozen(unpackKey(groupId as string, group)),
+      group: unpackKey(groupId as string, group),
       pid: memberPid(pid, origin),
       count: count as number,
       meta: meta === null ? undefined : frozen(meta),

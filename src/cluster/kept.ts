@@ -4,20 +4,20 @@
  * about it, and what has become a cycle could not be sent to the next node that comes.
  */
 import { copyTerm } from '../term/codec.js'
-import { Tuple } from '../term/tuple.js'
+import { known } from '../term/kinds.js'
 
 /** A copy, as it would come out on another node; what is no object is its own. */
 export const copied = <T>(value: T): T => (isObject(value) ? (copyTerm(value) as T) : value)
 
 /** The same value, which throws a TypeError from now on when anybody changes it, to the last part. */
 export function frozen<T>(value: T): T {
-  if (!isObject(value)) return value
-  if (value instanceof Map) freezeMap(value)
-  else if (value instanceof Set) freezeSet(value)
-  else if (value instanceof Tuple) freezeAll(value.elements)
-  else if (Array.isArray(value)) freezeAll(value)
-  else if (isPlain(value)) {
-    freezeAll(Object.values(value))
+  const it = isObject(value) ? known(value) : undefined
+  if (it?.kind === 'map') freezeMap(it.value)
+  else if (it?.kind === 'set') freezeSet(it.value)
+  else if (it?.kind === 'tuple') freezeAll(it.value.elements)
+  else if (it?.kind === 'array') freezeAll(it.value)
+  else if (it?.kind === 'object') {
+    freezeAll(Object.values(it.value))
     Object.freeze(value)
   }
   return value
@@ -29,7 +29,7 @@ function freezeAll(parts: readonly unknown[]): void {
   Object.freeze(parts)
 }
 
-function freezeMap(map: Map<unknown, unknown>): void {
+function freezeMap(map: ReadonlyMap<unknown, unknown>): void {
   for (const [key, value] of map) {
     frozen(key)
     frozen(value)
@@ -37,7 +37,7 @@ function freezeMap(map: Map<unknown, unknown>): void {
   refuse(map, ['set', 'delete', 'clear'])
 }
 
-function freezeSet(set: Set<unknown>): void {
+function freezeSet(set: ReadonlySet<unknown>): void {
   for (const element of set) frozen(element)
   refuse(set, ['add', 'delete', 'clear'])
 }
@@ -51,8 +51,3 @@ function refuse(collection: object, methods: readonly string[]): void {
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
-}

@@ -3,6 +3,7 @@
  * twice: null stands for it, except where the id says that the key is null itself.
  */
 import { termKey } from '../term/key.js'
+import { frozen } from './kept.js'
 
 const NULL_ID = termKey(null)
 
@@ -11,5 +12,5 @@ export function packKey(id: string, key: unknown): unknown {
 }
 
 export function unpackKey(id: string, field: unknown): unknown {
-  return field === null && id !== NULL_ID ? id : field
+  return field === null && id !== NULL_ID ? id : frozen(field)
 }

@@ -34,7 +34,6 @@ export function rowMeta(meta: unknown): unknown {
  * @throws CitadelError `unserializable`, `limit_exceeded`.
  */
 export function rowArgs(args: readonly unknown[], name = 'args'): readonly unknown[] {
-  if (isEmpty(args)) return []
   const writer = new TermWriter()
   writer.u8(VERSION)
   writer.term(args, name)
@@ -46,15 +45,6 @@ export function rowArgs(args: readonly unknown[], name = 'args'): readonly unkno
   )
 }
 
-/** What refuses to say how long it is is told where it is read as a whole. */
-function isEmpty(args: readonly unknown[]): boolean {
-  try {
-    return args.length === 0
-  } catch {
-    return false
-  }
-}
-
 /** A key, a group or the id of a child, as all nodes will have it. */
 export interface RowKey {
   /** Its canonical string. */
@@ -64,7 +54,7 @@ export interface RowKey {
 }
 
 /**
- * A key, a group or an id of a child that is to be kept.
+ * A key, a group or an id of a child, as it will be kept.
  * @throws CitadelError `bad_argument`, `unserializable`, `limit_exceeded`.
  */
 export function rowKey(given: unknown): RowKey {

@@ -5,7 +5,6 @@
  * Tables are compared by digests of the living specs and of all: a tombstone may be forgotten here
  * sooner than there, and where one is still needed, the living specs differ.
  */
-
 import { fingerprint } from './hash.js'
 import { frozen } from './kept.js'
 import { packKey, unpackKey } from './key-field.js'
@@ -101,7 +100,7 @@ export class SpecTable implements SharedTable {
     checkRow(isValid, 'spec', origin.node)
     const row: SpecRow = {
       id,
-      childId: frozen(unpackKey(id, childId)),
+      childId: unpackKey(id, childId),
       recipe: isEnd ? undefined : frozen(recipe as ChildRecipe),
       version: version as number,
       author: author as string,
