@@ -36,7 +36,7 @@ import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { StaticChildren } from './static-children.js'
-import { additions, refuseLeaving } from './supervisor-additions.js'
+import { additions, refuseJoining } from './supervisor-additions.js'
 import { type MemberOffer, offerOf, SupervisorMembers } from './supervisor-members.js'
 import { readLeaveOptions, readStartOptions, runnerOptions } from './supervisor-options.js'
 import { type SupervisorShare, supervisorServerName } from './supervisor-server.js'
@@ -187,8 +187,8 @@ export class DistributedSupervisor {
 
   /** What a second call of `citadel.supervisor` adds: classes, and children that are always there. */
   async extend(given: SupervisorOptions): Promise<void> {
-    const added = this.left ? refuseLeaving(this.name, given) : given
-    const { modules, children } = additions(this.name, added, this.options, this.modules)
+    if (this.left) refuseJoining(this.name, given)
+    const { modules, children } = additions(this.name, given, this.options, this.modules)
     for (const [name, module] of modules) this.modules.set(name, module)
     if (modules.length > 0) await this.offerAgain()
     for (const child of children) void this.always.ensure(child)

@@ -12,11 +12,11 @@ export interface Additions {
 }
 
 /**
- * What a supervisor that is leaving is given: it takes nothing any more, and is only to be asked.
- * @throws CitadelError `unavailable` for classes or children that it would not run.
+ * A supervisor that is leaving can still be asked, but takes nothing any more.
+ * @throws CitadelError `unavailable` for classes or children, which it would not run.
  */
-export function refuseLeaving(supervisor: string, given: SupervisorOptions): SupervisorOptions {
-  if (given.modules === undefined && given.children === undefined) return given
+export function refuseJoining(supervisor: string, { modules, children }: SupervisorOptions): void {
+  if (modules === undefined && children === undefined) return
   const sentence = `This node is leaving supervisor "${supervisor}": join it again when drain() has resolved.`
   throw new CitadelError('unavailable', sentence)
 }

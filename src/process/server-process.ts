@@ -2,7 +2,6 @@
  * Runs a GenServer: one message at a time, synchronous handlers without a promise, and only a
  * returned thenable parks the process. An error in a handler ends this process and nothing else.
  */
-import { types } from 'node:util'
 import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
@@ -303,8 +302,7 @@ export class ServerProcess extends Process {
       failed: (error) => this.#wokenByError(error),
     }
     // What is no promise of Node.js may resolve with another that is none, or call back twice.
-    const settling = types.isPromise(promise) ? promise : Promise.resolve(promise)
-    settling.then(this.#wakers.done, this.#wakers.failed)
+    Promise.resolve(promise).then(this.#wakers.done, this.#wakers.failed)
     if (this.leaving?.byItself === false) this.stop(this.leaving.reason)
   }
 

@@ -17,7 +17,7 @@ test('one node: a loop over events that begins when the node has stopped ends at
   expect(await rooms.events().next()).toEqual(END)
 })
 
-test('one node: whoever subscribes anew as soon as a loop ends is not left to wait by a stop', async () => {
+test('one node: a loop that subscribes anew as soon as it ends does not wait for ever after a stop', async () => {
   const citadel = await startNode()
   const rooms = await citadel.supervisor('rooms', { modules: { Room } })
   const twice = async (subscribe: () => AsyncIterable<unknown>) => {

@@ -11,7 +11,7 @@ import type { Pid } from '../../src/term/pid.js'
 import { eventually } from '../support/eventually.js'
 import { fate } from '../support/fenced-node.js'
 import { freePort } from '../support/free-port.js'
-import { freezeProgram } from '../support/freeze.js'
+import { freezeUnderGuard } from '../support/freeze.js'
 import { type LeaseReport, monotonic, type Round, type State } from '../support/lease-clock.js'
 import { LeasedNode } from '../support/leased-nodes.js'
 
@@ -63,15 +63,10 @@ class Subject {
 
   /** With a guard that continues it if the test's process ends before. */
   freeze(): () => void {
-    const script = 'read -r word || kill -CONT "$1"'
-    const { pid } = this.#child
-    const guard = spawn('sh', ['-c', script, 'guard', String(pid)], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-    })
-    freezeProgram(pid!)
+    const guard = freezeUnderGuard(this.#child.pid!)
     return () => {
       this.#child.kill('SIGCONT')
-      guard.stdin.end('done\n')
+      guard.stdin!.end('done\n')
     }
   }
 

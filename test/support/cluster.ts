@@ -12,7 +12,7 @@ import { CitadelError, type ErrorCode } from '../../src/base/errors.js'
 import { decodeTerm, encodeTerm } from '../../src/term/codec.js'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
-import { freezeProgram } from './freeze.js'
+import { freezeUnderGuard } from './freeze.js'
 import type { Command, NodeContext, Report, StartCommand } from './node-program.js'
 import { type Scratch, scratch } from './scratch.js'
 import type { JournalLine } from './workers.js'
@@ -99,11 +99,7 @@ export class TestNode {
 
   /** SIGSTOP. */
   freeze(): void {
-    const script = 'read -r word || kill -CONT "$1"'
-    this.#guard = spawn('sh', ['-c', script, 'guard', String(this.pid)], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-    })
-    freezeProgram(this.pid)
+    this.#guard = freezeUnderGuard(this.pid)
   }
 
   /** SIGCONT. */

@@ -2,6 +2,7 @@
  * SIGSTOP of a program, and the certainty that it has stopped: the signal stops a program of
  * several threads a little later than `kill` returns, and until then it still answers.
  */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** Far more than it takes on a busy machine. */
@@ -14,6 +15,16 @@ export function freezeProgram(pid: number): void {
   while (!standsStill(pid)) {
     if (performance.now() > until) throw new Error(`the program ${pid} did not stop`)
   }
+}
+
+/** The same beside a guard, which continues it when its own input ends without a word: with the test's process. */
+export function freezeUnderGuard(pid: number): ChildProcess {
+  const script = 'read -r word || kill -CONT "$1"'
+  const guard = spawn('sh', ['-c', script, 'guard', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  freezeProgram(pid)
+  return guard
 }
 
 function standsStill(pid: number): boolean {
