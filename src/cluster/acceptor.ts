@@ -5,9 +5,9 @@
  * was over, or after that one had given the key up.
  */
 import type { Pid } from '../term/pid.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 import type { ClaimTable, Reservation } from './claim-table.js'
 import type { Quorum } from './quorum.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 
 type Rows = ReadonlyMap<string, { readonly epoch: number }>
 

@@ -4,7 +4,7 @@
  */
 import type { Pid } from '../term/pid.js'
 import type { Lineage } from './claim.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 
 export type ClaimOutcome =
   /** With the lineage of the claim, if whoever decides knows that it comes after another one. */

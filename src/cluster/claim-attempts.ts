@@ -6,8 +6,8 @@
 import type { Pid } from '../term/pid.js'
 import type { Arbiter, Claiming, ClaimOutcome } from './arbiter.js'
 import type { Lineage } from './claim.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 import type { Claim, ClaimTable } from './claim-table.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 
 export interface Attempt {
   readonly claim: Claiming

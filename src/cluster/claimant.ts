@@ -7,11 +7,11 @@
 
 import type { Claim } from './claim.js'
 import { type Attempt, ClaimAttempts, type Self } from './claim-attempts.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 import type { ClaimTable } from './claim-table.js'
 import { fingerprint } from './hash.js'
 import { type Home, homeOf, LEAP } from './home.js'
 import { latestLineage, lineageAfter, lineageUpTo, namedLineage } from './lineage.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { ViewTracker } from './view.js'
 
 interface HomeAttempt extends Attempt {

@@ -6,9 +6,11 @@
 import { termKey } from '../term/key.js'
 import type { Pid } from '../term/pid.js'
 import type { Claim, Lineage } from './claim.js'
-import type { MovingKey } from './handoff-offer.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
+
+/** A name in the registry that the process has. */
+export type MovingKey = readonly [key: unknown, epoch: number, meta: unknown, lineage?: unknown]
 
 export interface ComingKeysParts {
   readonly scopes: Scopes

@@ -12,9 +12,9 @@ import { NodeLease } from '../etcd/node-lease.js'
 import type { Arbiter, Claiming } from './arbiter.js'
 import type { ArbiterSettings } from './arbiter-options.js'
 import type { ArbiterFactory, ArbiterParts } from './arbiters.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 import { EtcdClaims } from './etcd-claims.js'
 import { markKey } from './etcd-keys.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 
 export interface EtcdArbiterOptions {
   readonly port: EtcdPort

@@ -16,7 +16,6 @@ import {
   membershipId,
   membershipPut,
 } from './group-table.js'
-import type { MovingMembership } from './handoff-offer.js'
 import type { ProcessPort } from './process-port.js'
 import { ROW_SERVER } from './registry.js'
 import {
@@ -32,6 +31,9 @@ import { rowKey, rowMeta } from './row-meta.js'
 import type { Scope } from './scope.js'
 import type { Scopes } from './scopes.js'
 import type { ChangeReason } from './table.js'
+
+/** A group that it has joined so often. */
+export type MovingMembership = readonly [group: unknown, count: number, meta: unknown]
 
 export type { BroadcastOptions, GroupCallOptions, JoinOptions, MultiCallResult }
 

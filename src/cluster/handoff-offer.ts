@@ -2,6 +2,8 @@
 import type { ErrorCode } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
 import type { Claim } from './claim-table.js'
+import type { MovingKey } from './coming-keys.js'
+import type { MovingMembership } from './groups.js'
 import { type ChildRecipe, isRecipe } from './spec-table.js'
 import { isAnything, isCount, isText, listOf, tupleOf } from './wire-check.js'
 
@@ -15,11 +17,6 @@ export type HandoffStep =
   | 'committed'
   | 'forwarding'
   | 'released'
-
-/** A name in the registry that the process has. */
-export type MovingKey = readonly [key: unknown, epoch: number, meta: unknown, lineage?: unknown]
-/** A group that it has joined so often. */
-export type MovingMembership = readonly [group: unknown, count: number, meta: unknown]
 
 export interface HandoffOffer {
   readonly id: string

@@ -5,11 +5,11 @@
  */
 import type { Pid } from '../term/pid.js'
 import type { Lineage } from './claim.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 import type { ClaimTable } from './claim-table.js'
 import { latestLineage, lineageAfter, lineageAfterGrant, lineageUpTo } from './lineage.js'
 import { rendezvous } from './placement.js'
 import { RESERVATIONS_MAX } from './reservations.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 import type { View, ViewTracker } from './view.js'
 
 /** The node that decides about a key under a view. */

@@ -4,9 +4,9 @@
  * which a key leads nowhere.
  */
 import type { Pid } from '../term/pid.js'
-import type { Coming } from './coming-keys.js'
-import type { Groups } from './groups.js'
-import type { HandoffOffer, MovingKey, MovingMembership } from './handoff-offer.js'
+import type { Coming, MovingKey } from './coming-keys.js'
+import type { Groups, MovingMembership } from './groups.js'
+import type { HandoffOffer } from './handoff-offer.js'
 import type { Registry } from './registry.js'
 
 export class MovingRows {

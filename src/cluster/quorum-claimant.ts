@@ -6,10 +6,10 @@
 import type { Lease } from '../base/lease.js'
 import type { Acceptor } from './acceptor.js'
 import { type Attempt, ClaimAttempts, type Self } from './claim-attempts.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
 import type { ClaimTable } from './claim-table.js'
 import { type PlacementMember, rendezvous } from './placement.js'
 import type { Quorum } from './quorum.js'
-import type { ClaimAnswer, ClaimRequest } from './scope-message.js'
 
 interface Ballot extends Attempt {
   askedAt: number

@@ -12,15 +12,15 @@ import { InStream } from './in-stream.js'
 import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
+import type { ReplicaMessage } from './replica-message.js'
 import type { RowBytes } from './row-bytes.js'
-import type { ScopeMessage } from './scope-message.js'
 import type { Digests, Op, OwnedTable, Put, SharedTable } from './table.js'
 import { checkRow, isOp } from './wire-check.js'
 
 export interface Outgoing {
   /** A node, or undefined for every member that is up. */
   readonly to: string | undefined
-  readonly message: ScopeMessage
+  readonly message: ReplicaMessage
 }
 
 export interface ReplicaOptions {
@@ -296,12 +296,12 @@ export class Replica {
   }
 
   /** The next part of what is being sent to `node`. */
-  nextChunk(node: string): ScopeMessage | undefined {
+  nextChunk(node: string): ReplicaMessage | undefined {
     const cursor = this.cursors.get(node)
     return cursor ? this.nextOfSnapshot(node, cursor) : this.nextOfOffer(node)
   }
 
-  private nextOfSnapshot(node: string, cursor: Cursor): ScopeMessage {
+  private nextOfSnapshot(node: string, cursor: Cursor): ReplicaMessage {
     if (cursor.index === 0) {
       this.flush()
       cursor.seq = this.out.seq
@@ -315,7 +315,7 @@ export class Replica {
     return ['c', this.scope, cursor.snapshot, this.out.seq]
   }
 
-  private nextOfOffer(node: string): ScopeMessage | undefined {
+  private nextOfOffer(node: string): ReplicaMessage | undefined {
     const offer = this.offers.get(node)
     const puts = offer ? this.take(offer) : []
     if (puts.length > 0) return ['o', this.scope, puts]
@@ -336,7 +336,7 @@ export class Replica {
   }
 
   /** How large a chunk came out, so that the next ones stay under the limit. */
-  chunkWas(message: ScopeMessage, bytes: number): void {
+  chunkWas(message: ReplicaMessage, bytes: number): void {
     const rows = message[0] === 's' ? message[5].length : message[0] === 'o' ? message[2].length : 0
     if (rows > 0) this.bytesPerRow = Math.max(bytes / rows, this.bytesPerRow * 0.9)
   }

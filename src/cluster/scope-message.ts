@@ -5,9 +5,9 @@
  */
 import { CitadelError } from '../base/errors.js'
 import { Pid } from '../term/pid.js'
-import type { Lineage } from './claim.js'
+import type { ClaimAnswer, ClaimRequest } from './claim-message.js'
+import type { ReplicaMessage } from './replica-message.js'
 import { PARTS } from './row-digests.js'
-import type { Op, Put } from './table.js'
 import {
   type Check,
   isClaimScope,
@@ -27,59 +27,13 @@ import {
  */
 export type Head = readonly [scope: string, seq: number, applied: number, mark: number, all: number]
 
-/** One key asked of its home. */
-export type ClaimRequest = readonly [
-  request: number,
-  /** The view under which the receiver is the key's home. */
-  view: number,
-  scope: string,
-  id: string,
-  pid: Pid | null,
-  force: boolean,
-  /** The latest epoch that the claimant knows of: what is granted must be later. */
-  epochMax: number,
-  /** The epoch of a claim that this one may take the key from, and 0 otherwise: a conditional write. */
-  over: number,
-  /** The claim with that epoch is the claimant's own, and has won against those of others. */
-  renews?: boolean,
-]
-
-export type ClaimAnswer =
-  | readonly [request: number, 'granted', epoch: number]
-  /** Over an owner of which the claimant may not have heard. */
-  | readonly [request: number, 'granted', epoch: number, lineage: Lineage]
-  | readonly [request: number, 'taken', pid: Pid]
-  /** Somebody is about to get it, or gets started under it. */
-  | readonly [request: number, 'busy', null]
-  | readonly [request: number, 'wrong_view', null]
-
 export type ScopeMessage =
   /**
    * heads: the sender's view, its scopes, the oldest claim it still waits for from the receiver; in
    * quorum mode their number, and 0 otherwise.
    */
   | readonly ['h', view: number, heads: readonly Head[], oldestClaim: number, beat: number]
-  /** updates, from number `first` on. */
-  | readonly ['u', scope: string, first: number, ops: readonly Op[], wantAck: boolean]
-  /** acknowledgement of updates up to `seq`. */
-  | readonly ['a', scope: string, seq: number]
-  /** need: send updates from this number on, or a snapshot when 0. */
-  | readonly ['n', scope: string, first: number]
-  /** a chunk of a snapshot that began at update `seq`. */
-  | readonly [
-      's',
-      scope: string,
-      snapshot: number,
-      index: number,
-      seq: number,
-      puts: readonly Put[],
-    ]
-  /** commit of a snapshot: it is exact as of update `seq`. */
-  | readonly ['c', scope: string, snapshot: number, seq: number]
-  /** digests of the parts of a shared table, from somebody whose table differs from the receiver's. */
-  | readonly ['d', scope: string, partDigests: readonly number[]]
-  /** rows of the parts that differ. */
-  | readonly ['o', scope: string, puts: readonly Put[]]
+  | ReplicaMessage
   /** claims, and their answers. */
   | readonly ['q', requests: readonly ClaimRequest[]]
   | readonly ['g', answers: readonly ClaimAnswer[]]

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.js'
 import type { Replica } from './replica.js'
-import type { ScopeMessage } from './scope-message.js'
+import type { ReplicaMessage } from './replica-message.js'
 
 export interface SlowWorkParts {
   readonly clock: Clock
@@ -12,7 +12,7 @@ export interface SlowWorkParts {
   /** Bytes on their way to that node which the network did not take yet. */
   pendingBytes(node: string): number
   /** Sends what the replica has ready, then the message; answers the message's size. */
-  send(replica: Replica, node: string, message: ScopeMessage): number
+  send(replica: Replica, node: string, message: ReplicaMessage): number
   /** A slice is over. */
   changed(): void
 }

@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { Lease } from '../../../src/base/lease.js'
 import { Acceptor } from '../../../src/cluster/acceptor.js'
 import type { Claiming, ClaimOutcome } from '../../../src/cluster/arbiter.js'
+import type { ClaimRequest } from '../../../src/cluster/claim-message.js'
 import { ClaimTable } from '../../../src/cluster/claim-table.js'
 import { Origin } from '../../../src/cluster/origin.js'
 import { Quorum } from '../../../src/cluster/quorum.js'
 import { QuorumClaimant } from '../../../src/cluster/quorum-claimant.js'
-import type { ClaimRequest } from '../../../src/cluster/scope-message.js'
 
 const LEASE_MS = 6_000
 const OTHERS = ['b', 'c', 'd', 'e']
