@@ -1,6 +1,7 @@
 /**
  * Makes a fresh clone ready: installs the dependencies when they are missing or package-lock.json
- * has changed and, with --build, compiles src/ to dist/ when a source has changed. Needs nothing
+ * has changed, and compiles what it is asked for when a source of it has changed: the package
+ * (--build), the simulator (--simulator), the programs that tests start (--programs). Needs nothing
  * but Node.js and npm. Does nothing, quickly, when there is nothing to do; two of them at a time
  * take turns. Says what it does on standard error.
  */
@@ -25,7 +26,6 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const at = (...parts) => join(root, ...parts)
 const cache = at('.cache')
 const lockFolder = join(cache, 'prepare.lock')
-const stampFile = join(cache, 'build.json')
 const NODE_MAJOR_MIN = 20
 const LOCK_WAIT_MS = 10 * 60_000
 
@@ -83,7 +83,24 @@ function explainInstall(output) {
   return 'npm ci failed, see above; when that is mended, run the same command again'
 }
 
-// ---- build
+// ---- what is compiled
+
+/** Each thing by its option: where its sources are, and where tsc puts what it makes of them. */
+const PRODUCTS = {
+  build: { what: 'src/', project: 'tsconfig.json', sources: ['src'], output: 'dist' },
+  simulator: {
+    what: 'simulator/',
+    project: 'simulator/tsconfig.json',
+    sources: ['src', 'simulator'],
+    output: '.cache/simulator',
+  },
+  programs: {
+    what: 'the programs that tests start',
+    project: 'test/support/tsconfig.json',
+    sources: ['src', 'test/support'],
+    output: '.cache/programs',
+  },
+}
 
 function filesUnder(folder) {
   if (!existsSync(folder)) return []
@@ -94,9 +111,13 @@ function filesUnder(folder) {
 }
 
 /** Name, size and time of every source: enough to see a change, quick to compute. */
-function sourceStamp() {
+function sourceStamp({ sources, project }) {
   const hash = createHash('sha256')
-  const inputs = [...filesUnder(at('src')), at('tsconfig.json'), at('package-lock.json')]
+  const alone = [...new Set(['tsconfig.json', project, 'package-lock.json'])]
+  const inputs = [
+    ...sources.flatMap((folder) => filesUnder(at(folder))),
+    ...alone.map((f) => at(f)),
+  ]
   for (const path of inputs.sort()) {
     const { size, mtimeMs } = statSync(path)
     hash.update(`${relative(root, path)} ${size} ${mtimeMs}\n`)
@@ -104,26 +125,34 @@ function sourceStamp() {
   return hash.digest('hex')
 }
 
-function isBuilt() {
-  const stamp = readJson(stampFile)
-  if (stamp?.sources !== sourceStamp() || !existsSync(at('dist'))) return false
-  return stamp.outputs === filesUnder(at('dist')).length
+const stampFile = (name) => join(cache, `${name}.json`)
+
+function isCompiled(name) {
+  const product = PRODUCTS[name]
+  const stamp = readJson(stampFile(name))
+  if (stamp?.sources !== sourceStamp(product)) return false
+  return stamp.outputs > 0 && stamp.outputs === filesUnder(at(product.output)).length
 }
 
-async function build() {
-  say('compiling src/ to dist/')
+async function compile(name) {
+  const product = PRODUCTS[name]
+  say(`compiling ${product.what} to ${product.output}/`)
   const started = Date.now()
-  const sources = sourceStamp()
+  const sources = sourceStamp(product)
   const tsc = at('node_modules', 'typescript', 'bin', 'tsc')
-  const { code } = await run(process.execPath, [tsc, '-p', at('tsconfig.json')])
-  if (code !== 0) throw new Failure('src/ does not compile, see above')
+  const { code } = await run(process.execPath, [tsc, '-p', at(product.project)])
+  if (code !== 0) throw new Failure(`${product.what} does not compile, see above`)
+  if (name === 'build') finishPackage()
+  const outputs = filesUnder(at(product.output)).length
+  writeFileSync(stampFile(name), `${JSON.stringify({ sources, outputs })}\n`)
+  say(`compiled in ${seconds(started)}`)
+}
+
+function finishPackage() {
   copyOthers()
   removeStale()
   const main = at('dist', 'shell', 'main.js')
   if (existsSync(main)) chmodSync(main, 0o755)
-  const outputs = filesUnder(at('dist')).length
-  writeFileSync(stampFile, `${JSON.stringify({ sources, outputs })}\n`)
-  say(`compiled in ${seconds(started)}`)
 }
 
 /** Pages, styles and the like go along as they are. */
@@ -209,22 +238,22 @@ async function withLock(work) {
   }
 }
 
-export async function prepare({ wantBuild }) {
+/** `products`: names in PRODUCTS. */
+export async function prepare(products = []) {
   const major = Number(process.versions.node.split('.')[0])
   if (major < NODE_MAJOR_MIN) {
     throw new Failure(`Node.js ${NODE_MAJOR_MIN} or later is needed; this is ${process.version}`)
   }
-  const isReady = () => isInstalled() && (!wantBuild || isBuilt())
-  if (isReady()) return
+  if (isInstalled() && products.every(isCompiled)) return
   await withLock(async () => {
     if (!isInstalled()) await install()
-    if (wantBuild && !isBuilt()) await build()
+    for (const name of products) if (!isCompiled(name)) await compile(name)
   })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    await prepare({ wantBuild: process.argv.includes('--build') })
+    await prepare(Object.keys(PRODUCTS).filter((name) => process.argv.includes(`--${name}`)))
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     say(error.message)

@@ -4,13 +4,13 @@
  * Run `npx tsx scripts/vectors.ts`; the files say which OTP they come from.
  */
 import { writeFileSync } from 'node:fs'
+import { systemWorld } from '../src/base/system-world.js'
 import type { Address, ConnectionHandlers, Transport } from '../src/base/transport.js'
 import type { Citadel } from '../src/citadel.js'
 import type { Pid } from '../src/term/pid.js'
 import type { ErlangNode } from '../test/support/erlang.js'
 import { ErlangCluster, give } from '../test/support/erlang-cluster.js'
 import { eventually } from '../test/support/eventually.js'
-import { systemWorld } from '../test/support/system-world.js'
 
 const CITADEL = 'citadel@127.0.0.1'
 const ERLANG = 'erlang@127.0.0.1'

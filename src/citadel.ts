@@ -4,10 +4,13 @@
  * the verbs of that process. What is behind it is put together in node.ts.
  */
 import { CitadelError } from './base/errors.js'
-import { ChildHandle } from './cluster/child-handle.js'
-import type { DistributedSupervisor, SupervisorOptions } from './cluster/distributed-supervisor.js'
-import { GroupCaller, type Groups } from './cluster/groups.js'
-import type { Registry } from './cluster/registry.js'
+import { ChildHandle } from './cluster/children/child-handle.js'
+import { GroupCaller, type Groups } from './cluster/registry/groups.js'
+import type { Registry } from './cluster/registry/registry.js'
+import type {
+  DistributedSupervisor,
+  SupervisorOptions,
+} from './cluster/supervisor/distributed-supervisor.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
 import { Node } from './node.js'
 import type { CitadelOptions, StopOptions, WhenMembersOptions } from './node-options.js'

@@ -8,16 +8,16 @@ export {
   type StopOptions,
   type WhenMembersOptions,
 } from './citadel.js'
-export type { ChildEvent } from './cluster/child-events.js'
-export type { ChildHandle } from './cluster/child-handle.js'
-export type {
-  ChildCounts,
-  DistributedSupervisor,
-  LeaveOptions,
-  StartChildOptions,
-  StaticChild,
-  SupervisorOptions,
-} from './cluster/distributed-supervisor.js'
+export type { ChildEvent } from './cluster/children/child-events.js'
+export type { ChildHandle } from './cluster/children/child-handle.js'
+export type { HandoffStep } from './cluster/handoff/handoff-offer.js'
+export {
+  type LeastChildren,
+  type LeastChildrenOptions,
+  leastChildren,
+} from './cluster/placement/least-children.js'
+export { type Pins, pinned } from './cluster/placement/pinned.js'
+export { type Placement, type PlacementMember, rendezvous } from './cluster/placement/placement.js'
 export type {
   BroadcastOptions,
   GroupCaller,
@@ -26,17 +26,7 @@ export type {
   Groups,
   JoinOptions,
   MultiCallResult,
-} from './cluster/groups.js'
-export type { HandoffStep } from './cluster/handoff-offer.js'
-export {
-  type LeastChildren,
-  type LeastChildrenOptions,
-  leastChildren,
-} from './cluster/least-children.js'
-export { type Pins, pinned } from './cluster/pinned.js'
-export { type Placement, type PlacementMember, rendezvous } from './cluster/placement.js'
-export type { ServerModule } from './cluster/process-port.js'
-export type { Move, MovesResult } from './cluster/rebalancer.js'
+} from './cluster/registry/groups.js'
 export type {
   RegisterOptions,
   Registration,
@@ -44,11 +34,21 @@ export type {
   ReplaceOptions,
   Resolve,
   WhenRegisteredOptions,
-} from './cluster/registry.js'
-export type { RegistryEvent, RegistryReason } from './cluster/registry-events.js'
-export type { RegistrySelector } from './cluster/registry-watches.js'
+} from './cluster/registry/registry.js'
+export type { RegistryEvent, RegistryReason } from './cluster/registry/registry-events.js'
+export type { RegistrySelector } from './cluster/registry/registry-watches.js'
+export type {
+  ChildCounts,
+  DistributedSupervisor,
+  LeaveOptions,
+  StartChildOptions,
+  StaticChild,
+  SupervisorOptions,
+} from './cluster/supervisor/distributed-supervisor.js'
+export type { Move, MovesResult } from './cluster/supervisor/rebalancer.js'
 export type { DiscoveredNode, Discovery } from './discovery/discovery.js'
 export type { DiscoveryOption } from './discovery/discovery-options.js'
+export type { ServerModule } from './kernel/process-port.js'
 export {
   type JsonLoggerOptions,
   jsonLogger,

@@ -4,11 +4,11 @@ import { CitadelError } from './base/errors.js'
 import type { Logger } from './base/log.js'
 import { numberFrom, type Rules, readOptions, rule } from './base/options.js'
 import type { World } from './base/world.js'
-import type { ArbiterOption } from './cluster/arbiter-options.js'
-import type { ServerModule } from './cluster/process-port.js'
-import type { Resolve } from './cluster/registry.js'
+import type { ArbiterOption } from './cluster/arbiters/arbiter-options.js'
+import type { Resolve } from './cluster/registry/registry.js'
 import type { DiscoveryOption } from './discovery/discovery-options.js'
 import type { Environment } from './environment.js'
+import type { ServerModule } from './kernel/process-port.js'
 
 export interface CitadelOptions {
   /** `name@host`; a free one on 127.0.0.1 unless given. */

@@ -4,55 +4,58 @@
  */
 
 import { Cookie } from './base/cookie.js'
+import { EventQueue } from './base/event-queue.js'
 import { guardedClock } from './base/guard.js'
 import { Lease } from './base/lease.js'
+import { LeaseWatch } from './base/lease-watch.js'
 import type { Logger } from './base/log.js'
+import { parseNodeName } from './base/node-name.js'
+import { QuietLog } from './base/quiet-log.js'
 import { once, safeLog, userLog } from './base/safe-log.js'
-import { systemClock } from './base/system-clock.js'
-import { systemRandom } from './base/system-random.js'
+import { systemWorld } from './base/system-world.js'
+import { within } from './base/within.js'
 import type { World } from './base/world.js'
 import {
   type ArbiterSettings,
   arbiterFeature,
   arbiterSettings,
   leaseLengthMs,
-} from './cluster/arbiter-options.js'
-import { type ArbiterFactory, meshArbiter, quorumArbiter } from './cluster/arbiters.js'
-import type { ClaimChange } from './cluster/claim-table.js'
-import { DistributedSupervisor, type SupervisorOptions } from './cluster/distributed-supervisor.js'
-import { type EtcdArbiter, etcdArbiter } from './cluster/etcd-arbiter.js'
-import { EventQueue } from './cluster/event-queue.js'
-import { FAN_OUT, FAN_OUT_ENDPOINT, FanOut } from './cluster/fan-out.js'
-import { GROUPS_SCOPE, Groups } from './cluster/groups.js'
-import { predecessorOf } from './cluster/handoff-offer.js'
-import { KeptServers } from './cluster/kept-servers.js'
-import { processPort } from './cluster/kernel-port.js'
-import { LeaseWatch } from './cluster/lease-watch.js'
-import { MembersHere } from './cluster/members-here.js'
-import { MovingRows } from './cluster/moving-rows.js'
-import { Ownership } from './cluster/ownership.js'
-import type { ChildPort } from './cluster/process-port.js'
-import { ProcessRows } from './cluster/process-rows.js'
-import { majorityOf } from './cluster/quorum.js'
-import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry.js'
-import { RowServer } from './cluster/row-server.js'
-import { SCOPES_ENDPOINT } from './cluster/scope-sender.js'
-import { Scopes } from './cluster/scopes.js'
-import { readSupervisorOptions } from './cluster/supervisor-options.js'
-import { SupervisorServer, type SupervisorShare } from './cluster/supervisor-server.js'
-import { within } from './cluster/within.js'
+} from './cluster/arbiters/arbiter-options.js'
+import { type ArbiterFactory, meshArbiter, quorumArbiter } from './cluster/arbiters/arbiters.js'
+import { type EtcdArbiter, etcdArbiter } from './cluster/arbiters/etcd-arbiter.js'
+import { MembersHere } from './cluster/arbiters/members-here.js'
+import { Ownership } from './cluster/arbiters/ownership.js'
+import { majorityOf } from './cluster/arbiters/quorum.js'
+import { predecessorOf } from './cluster/handoff/handoff-offer.js'
+import { MovingRows } from './cluster/handoff/moving-rows.js'
+import { FAN_OUT, FAN_OUT_ENDPOINT, FanOut } from './cluster/registry/fan-out.js'
+import { GROUPS_SCOPE, Groups } from './cluster/registry/groups.js'
+import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry/registry.js'
+import { RowServer } from './cluster/registry/row-server.js'
+import { ProcessRows } from './cluster/scopes/process-rows.js'
+import { SCOPES_ENDPOINT } from './cluster/scopes/scope-sender.js'
+import { Scopes } from './cluster/scopes/scopes.js'
+import {
+  DistributedSupervisor,
+  type SupervisorOptions,
+} from './cluster/supervisor/distributed-supervisor.js'
+import { readSupervisorOptions } from './cluster/supervisor/supervisor-options.js'
+import { SupervisorServer, type SupervisorShare } from './cluster/supervisor/supervisor-server.js'
+import type { ClaimChange } from './cluster/tables/claim-table.js'
 import { Connector } from './discovery/connector.js'
 import type { Discovery } from './discovery/discovery.js'
 import { createDiscovery } from './discovery/discovery-options.js'
 import { systemEnvironment } from './environment.js'
+import { Epmd } from './epmd/epmd.js'
+import { KeptServers } from './kernel/kept-servers.js'
+import { Kernel } from './kernel/kernel.js'
+import { processPort } from './kernel/kernel-port.js'
+import type { ChildPort } from './kernel/process-port.js'
+import type { Router } from './kernel/router.js'
 import { loggerOf, stderrLogger } from './loggers.js'
 import { type Capability, PROTOCOL_VERSION } from './mesh/capability.js'
-import { Epmd } from './mesh/epmd.js'
 import { Mesh } from './mesh/mesh.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
-import { parseNodeName } from './mesh/node-name.js'
-import { QuietLog } from './mesh/quiet-log.js'
-import { TcpTransport } from './mesh/tcp-transport.js'
 import {
   type CitadelOptions,
   isLoopback,
@@ -66,9 +69,7 @@ import {
 } from './node-options.js'
 import type { BoundNode } from './process/bound-node.js'
 import { CALL_CHAIN } from './process/call-chain.js'
-import { Kernel } from './process/kernel.js'
 import type { Process } from './process/process.js'
-import type { Router } from './process/router.js'
 import type { Pid } from './term/pid.js'
 
 type Bind = (process: Process, node: Node) => BoundNode
@@ -489,10 +490,6 @@ export class Node {
 
 const SUPERVISORS_SCOPE = 'g:supervisors'
 const SUPERVISOR_CLAIMS = 'c:supervisor/'
-
-function systemWorld(): World {
-  return { clock: systemClock, random: systemRandom(), transport: new TcpTransport() }
-}
 
 /** 0 to 3 are special in Erlang. */
 function makeCreation(random: number): number {

@@ -3,116 +3,66 @@
  * deterministic. Exceptions are listed by name, with a reason.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize, relative } from 'node:path'
+import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const src = join(root, 'src')
 
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
-  .map((file) => ({ file, text: readFileSync(join(src, file), 'utf8') }))
+const files = ['src', 'simulator'].flatMap((top) =>
+  readdirSync(join(root, top), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => `${top}/${file}`)
+    .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') })),
+)
 
-/** A folder may import itself and those after it. Files of `src/` itself are named one by one. */
-const LAYERS: Record<string, string[]> = {
-  base: [],
-  term: ['base'],
-  process: ['term', 'base'],
-  mesh: ['process', 'term', 'base'],
-  discovery: ['mesh', 'base'],
-  etcd: ['base'],
-  cluster: ['etcd', 'mesh', 'process', 'term', 'base'],
-  'environment.ts': ['base'],
-  'node-options.ts': ['environment.ts', 'cluster', 'discovery', 'base'],
-  'node.ts': [
-    'loggers.ts',
-    'node-options.ts',
-    'environment.ts',
-    'cluster',
-    'etcd',
-    'discovery',
-    'mesh',
-    'process',
-    'term',
-    'base',
-  ],
-  'citadel.ts': ['node.ts', 'node-options.ts', 'cluster', 'mesh', 'process', 'base'],
-  'signals.ts': ['base'],
-  'loggers.ts': ['base'],
-  'index.ts': [
-    'loggers.ts',
-    'citadel.ts',
-    'signals.ts',
-    'cluster',
-    'discovery',
-    'mesh',
-    'process',
-    'term',
-    'base',
-  ],
-  shell: [
-    'index.ts',
-    'demo',
-    'loggers.ts',
-    'citadel.ts',
-    'signals.ts',
-    'process',
-    'term',
-    'base',
-    'mesh',
-    'cluster',
-    'environment.ts',
-  ],
-  // `discovery`: the demo takes the row of the node it has killed out of Redis.
-  demo: ['index.ts', 'citadel.ts', 'discovery', 'mesh', 'base'],
-  // Everything, because it simulates and inspects everything; nothing imports it.
-  testing: [
-    'etcd',
-    'index.ts',
-    'node.ts',
-    'citadel.ts',
-    'environment.ts',
-    'cluster',
-    'discovery',
-    'mesh',
-    'process',
-    'term',
-    'base',
-  ],
-}
+const FOLDER_FILES_MAX = 30
+const FILE_LINES_MAX = 500
 
-const layerOf = (file: string): string =>
-  file.includes('/') ? file.slice(0, file.indexOf('/')) : file
+/** The folders, from the top, as docs/architecture.md shows them. */
+const FOLDERS: readonly string[] =
+  readFileSync(join(root, 'docs', 'architecture.md'), 'utf8').match(
+    /(?<=^\| `)(?:src|simulator)\/[\w/]*(?=\/` \|)|(?<=^\| `)(?:src|simulator)(?=\/` \|)/gm,
+  ) ?? []
 
+/** The simulated world is for tests of users, and for the simulator. */
+const mayTest = (folder: string): boolean => /^(simulator|src\/testing)/.test(folder)
+
+/** What a file imports from the project. An augmentation of a module is no import. */
 function importsOf(file: string, text: string): string[] {
+  const code = text.replace(/declare module '[^']+'/g, '')
   const found: string[] = []
-  for (const [, path] of text.matchAll(/(?:from|import|declare module)\s*\(?\s*'(\.[^']+)'/g)) {
-    found.push(relative(src, normalize(join(src, dirname(file), path!))).replace(/\.js$/, '.ts'))
+  for (const [, path] of code.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+    found.push(normalize(join(dirname(file), path!)).replace(/\.js$/, '.ts'))
   }
   return found
 }
 
-/** The augmentation in citadel.ts names the module it adds to; that is no import. */
-const code = (text: string): string => text.replace(/declare module '[^']+'/g, '')
-
 describe('the source tree', () => {
-  test('imports go one way: base, term, process, mesh, cluster, node, face, programs', () => {
+  test('each folder has its place in docs/architecture.md, and imports only from below it', () => {
     const wrong: string[] = []
+    const used = new Set(files.map(({ file }) => dirname(file)))
+    expect([...used].sort()).toEqual([...FOLDERS].sort())
     for (const { file, text } of files) {
-      const layer = layerOf(file)
-      const allowed = LAYERS[layer]
-      if (!allowed) wrong.push(`${file} is in no layer`)
-      for (const target of importsOf(file, code(text))) {
-        const other = layerOf(target)
-        if (other !== layer && !allowed?.includes(other)) wrong.push(`${file} imports ${target}`)
+      const folder = dirname(file)
+      for (const target of importsOf(file, text)) {
+        const other = dirname(target)
+        const isBelow = FOLDERS.indexOf(other) >= FOLDERS.indexOf(folder)
+        const isAllowed = other !== 'src/testing' || mayTest(folder)
+        if (!isBelow || !isAllowed) wrong.push(`${file} imports ${target}`)
       }
     }
     expect(wrong).toEqual([])
   })
 
+  test('no folder has over 30 files', () => {
+    const sizes = new Map<string, number>()
+    for (const { file } of files) sizes.set(dirname(file), (sizes.get(dirname(file)) ?? 0) + 1)
+    expect([...sizes].filter(([, size]) => size > FOLDER_FILES_MAX)).toEqual([])
+  })
+
   test('no import cycle, types included', () => {
-    const graph = new Map(files.map(({ file, text }) => [file, importsOf(file, code(text))]))
+    const graph = new Map(files.map(({ file, text }) => [file, importsOf(file, text)]))
     const done = new Set<string>()
     const cycles: string[] = []
     const visit = (file: string, path: string[]): void => {
@@ -126,7 +76,9 @@ describe('the source tree', () => {
   })
 
   test('no file is over 500 lines, and every one says at its top what it is', () => {
-    const long = files.filter(({ text }) => text.split('\n').length > 501).map(({ file }) => file)
+    const long = files
+      .filter(({ text }) => text.split('\n').length > FILE_LINES_MAX + 1)
+      .map(({ file }) => file)
     const silent = files
       .filter(({ text }) => !/^(#!.*\n)?\/\*\*/.test(text))
       .map(({ file }) => file)
@@ -135,20 +87,20 @@ describe('the source tree', () => {
 
   test('time, chance, sockets and the process are touched by the adapters only', () => {
     const ADAPTERS = [
-      /^base\/system-(clock|random)\.ts$/,
+      /^src\/base\/system-(clock|random)\.ts$/,
       // Loggers write to standard error.
-      /^loggers\.ts$/,
-      /^mesh\/tcp-transport\.ts$/,
-      /^environment\.ts$/,
+      /^src\/loggers\.ts$/,
+      /^src\/base\/tcp-transport\.ts$/,
+      /^src\/environment\.ts$/,
       // Signals are the process's by definition.
-      /^signals\.ts$/,
+      /^src\/signals\.ts$/,
       // Redis, DNS and etcd are the outside world by definition.
-      /^discovery\/(redis-|dns-)/,
-      /^etcd\/http-exchange\.ts$/,
+      /^src\/discovery\/(redis-|dns-)/,
+      /^src\/etcd\/http-exchange\.ts$/,
       // Programs for people.
-      /^(shell|demo)\//,
+      /^src\/(shell|demo)\//,
       // Real turns of the event loop between simulated events, and the program around it.
-      /^testing\//,
+      /^(src\/testing|simulator)\//,
     ]
     const IMPURE =
       /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.(env|hrtime|on|stdout|stderr|nextTick)|from 'node:(net|http|tls|dns|fs|os|child_process|timers))/

@@ -1,6 +1,6 @@
 /** Commands on children that move, given to the first of three nodes; the third comes and goes. */
 import type { Citadel } from '../../src/citadel.js'
-import type { DistributedSupervisor } from '../../src/cluster/distributed-supervisor.js'
+import type { DistributedSupervisor } from '../../src/cluster/supervisor/distributed-supervisor.js'
 import { inParallel, perSecond, runOn, until } from './nodes.js'
 import { Child } from './servers.js'
 

@@ -8,8 +8,8 @@
 import type { Clock, Timer } from '../base/clock.js'
 import { messageOf } from '../base/describe.js'
 import type { Logger } from '../base/log.js'
+import { QuietLog } from '../base/quiet-log.js'
 import type { Random } from '../base/random.js'
-import { QuietLog } from '../mesh/quiet-log.js'
 import type { DiscoveredNode, Discovery } from './discovery.js'
 
 export interface ConnectorOptions {

@@ -4,7 +4,7 @@
  * cluster. Implementations are held to one behaviour by `test/contract/discovery.contract.ts`.
  */
 /** Whether a row of a discovery service can be the name of a node. Others are left out. */
-export { isNodeName } from '../mesh/node-name.js'
+export { isNodeName } from '../base/node-name.js'
 
 export interface DiscoveredNode {
   /** `name@host` */

@@ -7,7 +7,7 @@ import { describe, fieldOf } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
 import type { Logger } from '../base/log.js'
-import { QuietLog } from '../mesh/quiet-log.js'
+import { QuietLog } from '../base/quiet-log.js'
 import { type DiscoveredNode, type Discovery, isNodeName, sortedNodes } from './discovery.js'
 
 /** How long any answer may take. */

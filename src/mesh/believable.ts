@@ -2,9 +2,10 @@
  * What of a peer's capability this node acts upon: addresses that could be those of the node they are told of, a few
  * each, and so many other members. A peer must not send this node to any host and port there is.
  */
+
+import { parseNodeName } from '../base/node-name.js'
 import { couldBeSame, isLinkLocal, isLoopback, isNowhere, parseAddress } from './address.js'
 import type { Capability } from './capability.js'
-import { parseNodeName } from './node-name.js'
 
 /** Of one node. */
 export const ADDRESSES_MAX = 8

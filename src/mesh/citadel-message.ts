@@ -3,8 +3,9 @@
  * disconnect, as plain maps. What arrives is checked field by field; unknown fields and unknown
  * types are ignored, so that releases can differ. Anything malformed is undefined.
  */
+
+import { isNodeName } from '../base/node-name.js'
 import type { Capability, KnownMember } from './capability.js'
-import { isNodeName } from './node-name.js'
 import type { MemberId, Opinion } from './opinions.js'
 
 export type CitadelMessage =

@@ -4,14 +4,14 @@
  * disturbs an established one.
  */
 import type { Cookie } from '../base/cookie.js'
+import { isNodeName } from '../base/node-name.js'
 import type { Address, Connection, ConnectionHandlers, Listener } from '../base/transport.js'
 import type { World } from '../base/world.js'
+import { deaf, type Established, Greeting } from '../distribution/greeting.js'
+import { HANDSHAKE_TIMEOUT_MS, type HandshakeStatus } from '../distribution/handshake.js'
 import { addressUri } from './address.js'
 import { Dial, type DialFailure } from './dial.js'
 import { FailedGuesses } from './failed-guesses.js'
-import { deaf, type Established, Greeting } from './greeting.js'
-import { HANDSHAKE_TIMEOUT_MS, type HandshakeStatus } from './handshake.js'
-import { isNodeName } from './node-name.js'
 import type { Peer } from './peer.js'
 import { Probe, type ProbeAnswer } from './probe.js'
 

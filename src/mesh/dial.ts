@@ -5,9 +5,9 @@
  */
 import { CitadelError } from '../base/errors.js'
 import type { Address, Connection, ConnectionHandlers } from '../base/transport.js'
+import { type Established, Greeting, type GreetingOptions } from '../distribution/greeting.js'
+import type { RefusalReason } from '../distribution/handshake.js'
 import { parseAddress } from './address.js'
-import { type Established, Greeting, type GreetingOptions } from './greeting.js'
-import type { RefusalReason } from './handshake.js'
 
 export interface DialFailure {
   /** Why the last address failed; `refused` there is: nobody listens. */

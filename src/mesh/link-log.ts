@@ -3,8 +3,8 @@ import type { Clock } from '../base/clock.js'
 import { messageOf } from '../base/describe.js'
 import type { CitadelError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
+import { QuietLog } from '../base/quiet-log.js'
 import type { PeerEnd } from './peer.js'
-import { QuietLog } from './quiet-log.js'
 
 /** Of two nodes that dial each other at once one gives way; whoever hangs up knows why itself. */
 const BY_DESIGN: ReadonlySet<string> = new Set(['simultaneous', 'already_connected', 'closed'])

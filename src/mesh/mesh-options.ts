@@ -3,13 +3,13 @@ import type { Cookie } from '../base/cookie.js'
 import type { Logger } from '../base/log.js'
 import type { Address } from '../base/transport.js'
 import type { World } from '../base/world.js'
-import type { SignalSink } from '../process/router.js'
+import { FRAME_LIMIT_BYTES } from '../distribution/frame.js'
+import { defaultLinkTimes, type LinkTimes } from '../distribution/link.js'
+import { defaultOutboxLimits, type OutboxLimits } from '../distribution/outbox.js'
+import type { Epmd } from '../epmd/epmd.js'
+import type { SignalSink } from '../kernel/router.js'
 import type { Capability } from './capability.js'
-import type { Epmd } from './epmd.js'
-import { FRAME_LIMIT_BYTES } from './frame.js'
-import { defaultLinkTimes, type LinkTimes } from './link.js'
 import { defaultMembershipTimes, type MembershipTimes } from './membership.js'
-import { defaultOutboxLimits, type OutboxLimits } from './outbox.js'
 
 /** What this node offers; the mesh adds where it listens and whom it knows. */
 export type Offer = Omit<Capability, 'members' | 'addresses'>

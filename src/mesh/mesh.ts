@@ -5,20 +5,20 @@
  */
 import { Cookie } from '../base/cookie.js'
 import type { CitadelError } from '../base/errors.js'
+import { parseNodeName } from '../base/node-name.js'
 import type { Listener } from '../base/transport.js'
-import type { Router } from '../process/router.js'
+import type { Encoded } from '../distribution/control-writer.js'
+import type { EpmdLease } from '../epmd/epmd.js'
+import type { Router } from '../kernel/router.js'
 import type { Signal, Target } from '../process/signal.js'
 import { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import { addressUri } from './address.js'
 import type { Capability } from './capability.js'
-import type { Encoded } from './control-writer.js'
-import type { EpmdLease } from './epmd.js'
 import type { Member } from './membership.js'
 import type { MeshEvent } from './mesh-event.js'
 import type { MeshOptions } from './mesh-options.js'
 import { isReady, Neighbours } from './neighbours.js'
-import { parseNodeName } from './node-name.js'
 
 /** A node this one knows: connected, or a member that is unreachable. */
 export interface PeerInfo {

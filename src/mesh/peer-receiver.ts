@@ -3,7 +3,7 @@
  * two names that the mesh serves itself, `citadel` and `net_kernel`, and answers to its own pid.
  */
 
-import type { SignalSink } from '../process/router.js'
+import type { SignalSink } from '../kernel/router.js'
 import type { Signal } from '../process/signal.js'
 import { Atom } from '../term/atom.js'
 import { ImproperList } from '../term/improper-list.js'

@@ -5,16 +5,16 @@
  */
 import type { Clock } from '../base/clock.js'
 import type { Connection, ConnectionHandlers } from '../base/transport.js'
+import { ControlReader, type ControlReceiver } from '../distribution/control-reader.js'
+import { ControlWriter, type Encoded } from '../distribution/control-writer.js'
+import type { Flags } from '../distribution/flags.js'
+import { Inbox, type ReadBudget } from '../distribution/inbox.js'
+import { Link, type LinkTimes, type PeerKind } from '../distribution/link.js'
+import { Outbox, type OutboxLimits } from '../distribution/outbox.js'
 import type { Signal } from '../process/signal.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { Capability } from './capability.js'
-import { ControlReader, type ControlReceiver } from './control-reader.js'
-import { ControlWriter, type Encoded } from './control-writer.js'
-import type { Flags } from './flags.js'
-import { Inbox, type ReadBudget } from './inbox.js'
-import { Link, type LinkTimes, type PeerKind } from './link.js'
-import { Outbox, type OutboxLimits } from './outbox.js'
 
 export interface PeerOptions {
   connection: Connection

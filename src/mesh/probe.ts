@@ -6,14 +6,14 @@
 import type { Timer } from '../base/clock.js'
 import type { Address, Connection } from '../base/transport.js'
 import type { World } from '../base/world.js'
-import { parseAddress } from './address.js'
-import { CITADEL_FLAGS } from './flags.js'
+import { CITADEL_FLAGS } from '../distribution/flags.js'
 import {
   decodeChallenge,
   decodeStatus,
   encodeName,
   HANDSHAKE_FRAME_BYTES_MAX,
-} from './handshake-message.js'
+} from '../distribution/handshake-message.js'
+import { parseAddress } from './address.js'
 
 export type ProbeAnswer =
   /** Somebody answers as that node; the creation is missing if it did not get so far. */

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { CitadelError } from '../base/errors.js'
-import type { ServerModule } from '../cluster/process-port.js'
+import type { ServerModule } from '../kernel/process-port.js'
 import { GenServer } from '../process/gen-server.js'
 
 export type Exports = Readonly<Record<string, unknown>>

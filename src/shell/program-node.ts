@@ -6,8 +6,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CitadelError } from '../base/errors.js'
 import { Citadel, type CitadelOptions } from '../citadel.js'
-import { type ArbiterOption, arbiterSettings } from '../cluster/arbiter-options.js'
-import type { ServerModule } from '../cluster/process-port.js'
+import { type ArbiterOption, arbiterSettings } from '../cluster/arbiters/arbiter-options.js'
+import type { ServerModule } from '../kernel/process-port.js'
 import type { Stoppable } from '../signals.js'
 
 type Start = (options?: CitadelOptions) => Promise<Citadel>

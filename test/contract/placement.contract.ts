@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { EvenPlan, type Flow } from '../../src/cluster/even-plan.js'
-import type { Placement, PlacementMember } from '../../src/cluster/placement.js'
+import { EvenPlan, type Flow } from '../../src/cluster/placement/even-plan.js'
+import type { Placement, PlacementMember } from '../../src/cluster/placement/placement.js'
 
 export const IDS: readonly string[] = Array.from({ length: 10_000 }, (_, i) => `child-${i}`)
 

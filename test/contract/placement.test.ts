@@ -1,6 +1,6 @@
-import { leastChildren } from '../../src/cluster/least-children.js'
-import { pinned } from '../../src/cluster/pinned.js'
-import { rendezvous } from '../../src/cluster/placement.js'
+import { leastChildren } from '../../src/cluster/placement/least-children.js'
+import { pinned } from '../../src/cluster/placement/pinned.js'
+import { rendezvous } from '../../src/cluster/placement/placement.js'
 import { placementContract } from './placement.contract.js'
 
 const pins = { 'child-7': 'n2@127.0.0.1', 'child-8': 'nobody@127.0.0.1', lobby: 'a' }

@@ -1,6 +1,6 @@
 /** Messages and calls to all members of a group, most of them on another node. */
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { FanOut } from '../../src/cluster/fan-out.js'
+import { FanOut } from '../../src/cluster/registry/fan-out.js'
 import { CitadelError, GenServer, type Pid } from '../../src/index.js'
 import { eventually } from '../support/eventually.js'
 import { LocalCluster, type LocalNode } from '../support/local-cluster.js'

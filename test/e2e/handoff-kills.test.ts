@@ -4,8 +4,8 @@
  * beside it. Afterwards each runs exactly once, and wherever a node with the state lives, the state.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { HandoffStep } from '../../src/cluster/handoff-offer.js'
-import { rendezvous } from '../../src/cluster/placement.js'
+import type { HandoffStep } from '../../src/cluster/handoff/handoff-offer.js'
+import { rendezvous } from '../../src/cluster/placement/placement.js'
 import { TestCluster, type TestNode } from '../support/cluster.js'
 import { eventually } from '../support/eventually.js'
 

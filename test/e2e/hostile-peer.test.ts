@@ -3,7 +3,7 @@
  * and the node says in its log what was wrong.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { SCOPES_ENDPOINT } from '../../src/cluster/scope-sender.js'
+import { SCOPES_ENDPOINT } from '../../src/cluster/scopes/scope-sender.js'
 import { Atom } from '../../src/term/atom.js'
 import { Pid } from '../../src/term/pid.js'
 import { Ref } from '../../src/term/ref.js'

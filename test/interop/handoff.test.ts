@@ -1,7 +1,7 @@
 /** A child of a Citadel supervisor moves, and an Erlang node that holds its old pid notices nothing. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Citadel } from '../../src/citadel.js'
-import type { DistributedSupervisor } from '../../src/cluster/distributed-supervisor.js'
+import type { DistributedSupervisor } from '../../src/cluster/supervisor/distributed-supervisor.js'
 import type { Pid } from '../../src/term/pid.js'
 import { type ErlangNode, erlangMissing } from '../support/erlang.js'
 import { compact, ErlangCluster, give } from '../support/erlang-cluster.js'

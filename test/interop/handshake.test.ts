@@ -1,8 +1,9 @@
 /** EPMD and the handshake against the real ones: a real `epmd`, a real Erlang node. */
 import { execFile } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { Epmd } from '../../src/mesh/epmd.js'
-import { hasFlag } from '../../src/mesh/flags.js'
+import { systemWorld } from '../../src/base/system-world.js'
+import { hasFlag } from '../../src/distribution/flags.js'
+import { Epmd } from '../../src/epmd/epmd.js'
 import { type BareNodeOptions, dialNode, listenNode } from '../support/dial-node.js'
 import {
   type ErlangNode,
@@ -13,7 +14,6 @@ import {
 } from '../support/erlang.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
-import { systemWorld } from '../support/system-world.js'
 
 const world = systemWorld()
 const host = '127.0.0.1'

@@ -3,17 +3,17 @@
  * are those of real seeds; what is corrupted, and how, is in the two files beside this one.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { CallLedger } from '../../simulator/checks/call-ledger.js'
+import { ChildLedger } from '../../simulator/checks/child-ledger.js'
+import { ChildStreams } from '../../simulator/checks/child-streams.js'
+import { GrantWatch } from '../../simulator/checks/grant-watch.js'
+import type { Ledgers } from '../../simulator/checks/ledgers.js'
+import { LifeLedger } from '../../simulator/checks/life-ledger.js'
+import { NameLedger } from '../../simulator/checks/name-ledger.js'
+import type { Oracle } from '../../simulator/checks/oracle.js'
+import { TieLedger } from '../../simulator/checks/tie-ledger.js'
+import { runScenario } from '../../simulator/scenario.js'
 import type { Pid } from '../../src/term/pid.js'
-import { CallLedger } from '../../src/testing/call-ledger.js'
-import { ChildLedger } from '../../src/testing/child-ledger.js'
-import { ChildStreams } from '../../src/testing/child-streams.js'
-import { GrantWatch } from '../../src/testing/grant-watch.js'
-import type { Ledgers } from '../../src/testing/ledgers.js'
-import { LifeLedger } from '../../src/testing/life-ledger.js'
-import { NameLedger } from '../../src/testing/name-ledger.js'
-import type { Oracle } from '../../src/testing/oracle.js'
-import { runScenario } from '../../src/testing/scenario.js'
-import { TieLedger } from '../../src/testing/tie-ledger.js'
 import {
   type Corruption,
   overhear,

@@ -4,9 +4,9 @@
  * and the same seed must pass without the defect.
  */
 import { describe, expect, test } from 'vitest'
-import type { Defect } from '../../src/testing/defect.js'
-import { DEFECTS } from '../../src/testing/defects.js'
-import { runSeed, SEED_DEFAULTS } from '../../src/testing/seed-run.js'
+import type { Defect } from '../../simulator/defects/defect.js'
+import { DEFECTS } from '../../simulator/defects/defects.js'
+import { runSeed, SEED_DEFAULTS } from '../../simulator/seed-run.js'
 
 const OPTIONS = SEED_DEFAULTS
 const SEEDS_MAX = 200

@@ -3,14 +3,14 @@
  * answer, whoever handles a message is whom etcd names, for the child's id and for its key.
  */
 import { beforeEach, expect, test } from 'vitest'
-import { claimKey, ownerOf } from '../../src/cluster/etcd-keys.js'
-import type { HandoffStep } from '../../src/cluster/handoff-offer.js'
+import { CHILDREN_SCOPE } from '../../simulator/checks/ledgers.js'
+import { Oracle } from '../../simulator/checks/oracle.js'
+import { OwnerWatch } from '../../simulator/checks/owner-watch.js'
+import { ClusterSimulation } from '../../simulator/cluster/cluster-simulation.js'
+import { claimKey, ownerOf } from '../../src/cluster/arbiters/etcd-keys.js'
+import type { HandoffStep } from '../../src/cluster/handoff/handoff-offer.js'
 import { toBase64 } from '../../src/etcd/fields.js'
 import { GenServer } from '../../src/index.js'
-import { ClusterSimulation } from '../../src/testing/cluster-simulation.js'
-import { CHILDREN_SCOPE } from '../../src/testing/ledgers.js'
-import { Oracle } from '../../src/testing/oracle.js'
-import { OwnerWatch } from '../../src/testing/owner-watch.js'
 import type { Program } from '../../src/testing/program.js'
 import type { SimulatedService } from '../../src/testing/simulated-service.js'
 

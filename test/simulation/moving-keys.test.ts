@@ -3,9 +3,9 @@
  * line of the new process on, and what becomes of it when the move fails.
  */
 import { describe, expect, test } from 'vitest'
-import type { ArbiterOption } from '../../src/cluster/arbiter-options.js'
+import { ClusterSimulation } from '../../simulator/cluster/cluster-simulation.js'
+import type { ArbiterOption } from '../../src/cluster/arbiters/arbiter-options.js'
 import { GenServer } from '../../src/index.js'
-import { ClusterSimulation } from '../../src/testing/cluster-simulation.js'
 
 const KEY = 'the key'
 /** Longer than a lease, and than the others take to hold a node for dead. */

@@ -1,8 +1,8 @@
 /** Children whose nodes die soon after they have got them, as seen by a node that was away meanwhile. */
 import { expect, test } from 'vitest'
+import type { ClusterMember } from '../../simulator/cluster/cluster-member.js'
+import { ClusterSimulation } from '../../simulator/cluster/cluster-simulation.js'
 import { GenServer } from '../../src/index.js'
-import type { ClusterMember } from '../../src/testing/cluster-member.js'
-import { ClusterSimulation } from '../../src/testing/cluster-simulation.js'
 
 class Child extends GenServer {}
 

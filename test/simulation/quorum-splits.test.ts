@@ -4,9 +4,9 @@
  * docs/guarantees.md lists these.
  */
 import { describe, expect, test } from 'vitest'
+import type { ClusterMember } from '../../simulator/cluster/cluster-member.js'
+import { ClusterSimulation } from '../../simulator/cluster/cluster-simulation.js'
 import { GenServer } from '../../src/index.js'
-import type { ClusterMember } from '../../src/testing/cluster-member.js'
-import { ClusterSimulation } from '../../src/testing/cluster-simulation.js'
 
 const IDS = Array.from({ length: 12 }, (_, index) => index)
 const LEASE_MS = 6_000

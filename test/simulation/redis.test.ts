@@ -3,9 +3,9 @@
  * back with old rows and full of lies, one after the other: promise S10.
  */
 import { describe, expect, test } from 'vitest'
-import { REDIS_FAULT_KINDS } from '../../src/testing/redis-faults.js'
-import { runSeed, SEED_DEFAULTS } from '../../src/testing/seed-run.js'
-import { failureOf } from '../../src/testing/sim-report.js'
+import { REDIS_FAULT_KINDS } from '../../simulator/faults/redis-faults.js'
+import { failureOf } from '../../simulator/report.js'
+import { runSeed, SEED_DEFAULTS } from '../../simulator/seed-run.js'
 
 const OPTIONS = { ...SEED_DEFAULTS, minutes: 60, only: 'redis' } as const
 

@@ -2,15 +2,15 @@
  * A fixed number of seeds, each twice, and every seed that ever found something. More by hand:
  * `npm run sim -- --from 1 --seeds 200`.
  */
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { HANDOFF_STEPS } from '../../src/testing/handoff-faults.js'
-import { runSeed, SEED_DEFAULTS } from '../../src/testing/seed-run.js'
-import { failureOf } from '../../src/testing/sim-report.js'
+import { HANDOFF_STEPS } from '../../simulator/faults/handoff-faults.js'
+import { failureOf } from '../../simulator/report.js'
+import { runSeed, SEED_DEFAULTS } from '../../simulator/seed-run.js'
 
 const OPTIONS = SEED_DEFAULTS
 const SEEDS = 25
@@ -57,10 +57,11 @@ describe('five simulated nodes under faults for four minutes', () => {
     const root = fileURLToPath(new URL('../..', import.meta.url))
     const folder = mkdtempSync(join(tmpdir(), 'another folder with a longer name '))
     try {
-      cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
+      execFileSync(process.execPath, [join(root, 'scripts/prepare.mjs'), '--simulator'])
+      cpSync(join(root, '.cache/simulator'), folder, { recursive: true })
       cpSync(join(root, 'package.json'), join(folder, 'package.json'))
       symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-      const args = [join(folder, 'dist/testing/sim.js'), '--seed', '2', '--minutes', '1']
+      const args = [join(folder, 'simulator/main.js'), '--seed', '2', '--minutes', '1']
       const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
       const { hash, events } = await runSeed(2, { ...OPTIONS, minutes: 1 }, false)
       expect(stdout).toContain(`seed 2: trace ${hash}, ${events} events`)

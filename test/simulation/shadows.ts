@@ -3,9 +3,9 @@
  * with *shadows* beside the ledgers: each is a fresh ledger that is told the same story, but for one
  * corruption. The run itself is not touched, so its ledgers must find nothing and each shadow must.
  */
-import type { InvariantId } from '../../src/testing/invariants.js'
-import type { Ledgers } from '../../src/testing/ledgers.js'
-import { Oracle } from '../../src/testing/oracle.js'
+import type { InvariantId } from '../../simulator/checks/invariants.js'
+import type { Ledgers } from '../../simulator/checks/ledgers.js'
+import { Oracle } from '../../simulator/checks/oracle.js'
 
 /** Sees the same cluster and tells nobody, so that the trace stays as it is. */
 export class ShadowOracle extends Oracle {

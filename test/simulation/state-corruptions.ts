@@ -2,21 +2,22 @@
  * A settled cluster in which one thing is not as it must be: each corruption changes a row, a list or
  * a counter of a living node, is looked at by the checker it is meant for, and is taken back.
  */
-import type { Claim } from '../../src/cluster/claim-table.js'
-import type { Row } from '../../src/cluster/origin.js'
-import { REGISTRY_SCOPE } from '../../src/cluster/registry.js'
-import type { RowMap } from '../../src/cluster/row-map.js'
+
+import { DeathWatch } from '../../simulator/checks/death-watch.js'
+import type { GrantWatch } from '../../simulator/checks/grant-watch.js'
+import type { InvariantId } from '../../simulator/checks/invariants.js'
+import { CHILDREN_SCOPE, type Ledgers, SPECS_SCOPE } from '../../simulator/checks/ledgers.js'
+import { RowWatch } from '../../simulator/checks/row-watch.js'
+import { Unharmed } from '../../simulator/checks/unharmed.js'
+import type { ClusterMember } from '../../simulator/cluster/cluster-member.js'
+import { checkHeirs, checkSettled } from '../../simulator/final-checks.js'
+import { Liveness } from '../../simulator/liveness.js'
+import type { Manner } from '../../simulator/manner.js'
+import { REGISTRY_SCOPE } from '../../src/cluster/registry/registry.js'
+import type { Row } from '../../src/cluster/replication/origin.js'
+import type { RowMap } from '../../src/cluster/replication/row-map.js'
+import type { Claim } from '../../src/cluster/tables/claim-table.js'
 import { Pid } from '../../src/term/pid.js'
-import type { ClusterMember } from '../../src/testing/cluster-member.js'
-import { DeathWatch } from '../../src/testing/death-watch.js'
-import { checkHeirs, checkSettled } from '../../src/testing/final-checks.js'
-import type { GrantWatch } from '../../src/testing/grant-watch.js'
-import type { InvariantId } from '../../src/testing/invariants.js'
-import { CHILDREN_SCOPE, type Ledgers, SPECS_SCOPE } from '../../src/testing/ledgers.js'
-import { Liveness } from '../../src/testing/liveness.js'
-import type { Manner } from '../../src/testing/manner.js'
-import { RowWatch } from '../../src/testing/row-watch.js'
-import { Unharmed } from '../../src/testing/unharmed.js'
 import { ShadowOracle, type Verdict } from './shadows.js'
 
 type Undo = () => void

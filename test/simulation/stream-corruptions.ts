@@ -1,13 +1,13 @@
 /** What is told wrongly to the ledgers of calls, messages, names, ties and children, and where. */
 
+import type { StreamMessage } from '../../simulator/checks/call-ledger.js'
+import type { ChildMessage } from '../../simulator/checks/child-streams.js'
+import type { InvariantId } from '../../simulator/checks/invariants.js'
+import type { Ledgers } from '../../simulator/checks/ledgers.js'
+import type { Membership } from '../../simulator/checks/name-ledger.js'
+import { pidKey } from '../../simulator/checks/oracle.js'
 import { Pid } from '../../src/term/pid.js'
 import { Ref } from '../../src/term/ref.js'
-import type { StreamMessage } from '../../src/testing/call-ledger.js'
-import type { ChildMessage } from '../../src/testing/child-streams.js'
-import type { InvariantId } from '../../src/testing/invariants.js'
-import type { Ledgers } from '../../src/testing/ledgers.js'
-import type { Membership } from '../../src/testing/name-ledger.js'
-import { pidKey } from '../../src/testing/oracle.js'
 import { type Corruption, type Recorded, spread, type Told } from './shadows.js'
 
 /** Of each corruption so many, at different places. */

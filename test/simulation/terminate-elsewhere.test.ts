@@ -1,7 +1,7 @@
 /** A child is ended from a node that has not heard yet of its start, in simulated time. */
 import { expect, test } from 'vitest'
+import { ClusterSimulation } from '../../simulator/cluster/cluster-simulation.js'
 import { GenServer } from '../../src/index.js'
-import { ClusterSimulation } from '../../src/testing/cluster-simulation.js'
 
 class Room extends GenServer {}
 

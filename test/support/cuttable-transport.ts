@@ -6,6 +6,7 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import type { Server, Socket } from 'node:net'
+import { TcpTransport } from '../../src/base/tcp-transport.js'
 import type {
   Address,
   Connection,
@@ -13,7 +14,6 @@ import type {
   Listener,
   Transport,
 } from '../../src/base/transport.js'
-import { TcpTransport } from '../../src/mesh/tcp-transport.js'
 
 export class CuttableTransport implements Transport {
   /** When the last byte of a host came, by its address; milliseconds of the machine's own clock. */

@@ -1,8 +1,12 @@
 /** A bare node for tests below the mesh: it shakes hands over a real transport, and no more. */
 import type { Address, Connection, ConnectionHandlers, Listener } from '../../src/base/transport.js'
 import type { World } from '../../src/base/world.js'
-import { CITADEL_FLAGS } from '../../src/mesh/flags.js'
-import { Handshake, type HandshakeEffect, type HandshakeStatus } from '../../src/mesh/handshake.js'
+import { CITADEL_FLAGS } from '../../src/distribution/flags.js'
+import {
+  Handshake,
+  type HandshakeEffect,
+  type HandshakeStatus,
+} from '../../src/distribution/handshake.js'
 
 export interface BareNodeOptions {
   world: World

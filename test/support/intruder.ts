@@ -2,15 +2,16 @@
  * Somebody who speaks the protocol by hand, lets itself in with the cookie, and then sends what it
  * likes.
  */
+
+import { systemWorld } from '../../src/base/system-world.js'
 import type { Address } from '../../src/base/transport.js'
+import { ControlWriter } from '../../src/distribution/control-writer.js'
+import { CITADEL_FLAGS } from '../../src/distribution/flags.js'
 import { citadelTerm } from '../../src/mesh/citadel-message.js'
-import { ControlWriter } from '../../src/mesh/control-writer.js'
-import { CITADEL_FLAGS } from '../../src/mesh/flags.js'
 import { Pid } from '../../src/term/pid.js'
 import { TermWriter } from '../../src/term/term-writer.js'
 import { type BareConnection, dialNode } from './dial-node.js'
 import { eventually } from './eventually.js'
-import { systemWorld } from './system-world.js'
 
 const CREATION = 5
 

@@ -5,17 +5,17 @@
 import type { Clock } from '../../src/base/clock.js'
 import type { Lease } from '../../src/base/lease.js'
 import { systemClock } from '../../src/base/system-clock.js'
+import { systemWorld } from '../../src/base/system-world.js'
 import { Citadel } from '../../src/citadel.js'
 import type {
   DistributedSupervisor,
   SupervisorOptions,
-} from '../../src/cluster/distributed-supervisor.js'
-import type { ServerModule } from '../../src/cluster/process-port.js'
+} from '../../src/cluster/supervisor/distributed-supervisor.js'
+import type { ServerModule } from '../../src/kernel/process-port.js'
 import { Node } from '../../src/node.js'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
 import { LogRecorder } from './log-recorder.js'
-import { systemWorld } from './system-world.js'
 
 /** The lease of the nodes' settings: what is said may go out for a hundredth of it longer. */
 export const LEASE_MS = 6_000

@@ -2,6 +2,8 @@
  * A mesh with a sink that records, over a real transport that a test can harm: all connections
  * reset, or the whole node gone as after SIGKILL (sockets closed by the system, not a word said).
  */
+
+import { systemWorld } from '../../src/base/system-world.js'
 import type {
   Address,
   Connection,
@@ -10,16 +12,15 @@ import type {
   Transport,
 } from '../../src/base/transport.js'
 import type { World } from '../../src/base/world.js'
-import { Epmd } from '../../src/mesh/epmd.js'
+import { Epmd } from '../../src/epmd/epmd.js'
+import type { SignalSink } from '../../src/kernel/router.js'
 import { Mesh } from '../../src/mesh/mesh.js'
 import type { MeshEvent } from '../../src/mesh/mesh-event.js'
 import type { MeshOptions } from '../../src/mesh/mesh-options.js'
-import type { SignalSink } from '../../src/process/router.js'
 import type { Signal } from '../../src/process/signal.js'
 import { Pid } from '../../src/term/pid.js'
 import type { Ref } from '../../src/term/ref.js'
 import { LogRecorder } from './log-recorder.js'
-import { systemWorld } from './system-world.js'
 
 /** A transport whose connections a test can close under its owner's feet. */
 export class HarmedTransport implements Transport {

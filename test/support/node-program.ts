@@ -8,11 +8,11 @@ import type { Logger } from '../../src/base/log.js'
 import { systemClock } from '../../src/base/system-clock.js'
 import { systemRandom } from '../../src/base/system-random.js'
 import { Citadel, type CitadelOptions } from '../../src/citadel.js'
+import type { HandoffStep } from '../../src/cluster/handoff/handoff-offer.js'
 import type {
   DistributedSupervisor,
   SupervisorOptions,
-} from '../../src/cluster/distributed-supervisor.js'
-import type { HandoffStep } from '../../src/cluster/handoff-offer.js'
+} from '../../src/cluster/supervisor/distributed-supervisor.js'
 import type { MeshEvent } from '../../src/mesh/mesh-event.js'
 import { Atom } from '../../src/term/atom.js'
 import { decodeTerm, encodeTerm } from '../../src/term/codec.js'

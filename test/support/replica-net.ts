@@ -2,11 +2,12 @@
  * Replicas of one scope wired by hand: every pair of nodes has two ordered links, messages wait on
  * them until the test delivers them, and a cut loses what is on its way. Messages pass the codec.
  */
-import { type Claim, ClaimTable, claimPut } from '../../src/cluster/claim-table.js'
-import { Origin } from '../../src/cluster/origin.js'
-import { Replica } from '../../src/cluster/replica.js'
-import type { ScopeMessage } from '../../src/cluster/scope-message.js'
-import { type ChildRecipe, SpecTable, specPut } from '../../src/cluster/spec-table.js'
+
+import { Origin } from '../../src/cluster/replication/origin.js'
+import { Replica } from '../../src/cluster/replication/replica.js'
+import type { ScopeMessage } from '../../src/cluster/scopes/scope-message.js'
+import { type Claim, ClaimTable, claimPut } from '../../src/cluster/tables/claim-table.js'
+import { type ChildRecipe, SpecTable, specPut } from '../../src/cluster/tables/spec-table.js'
 import { copyTerm } from '../../src/term/codec.js'
 import { Pid } from '../../src/term/pid.js'
 

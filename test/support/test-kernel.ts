@@ -1,7 +1,7 @@
 /** Kernels for unit tests: a log that can be read, and a clock of choice. */
 import { systemClock } from '../../src/base/system-clock.js'
 import { systemRandom } from '../../src/base/system-random.js'
-import { Kernel, type KernelOptions } from '../../src/process/kernel.js'
+import { Kernel, type KernelOptions } from '../../src/kernel/kernel.js'
 
 export class RecordingLog {
   readonly lines: { level: string; message: string; details: unknown }[] = []

@@ -3,8 +3,8 @@
  * the codec and arrive later, in order, as from a connection.
  */
 import { CitadelError } from '../../src/base/errors.js'
-import type { KernelOptions } from '../../src/process/kernel.js'
-import type { Router, Source } from '../../src/process/router.js'
+import type { KernelOptions } from '../../src/kernel/kernel.js'
+import type { Router, Source } from '../../src/kernel/router.js'
 import type { Signal } from '../../src/process/signal.js'
 import { copyTerm } from '../../src/term/codec.js'
 import { Pid } from '../../src/term/pid.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CitadelError } from '../../../src/base/errors.js'
-import type { Claim, ClaimChange } from '../../../src/cluster/claim-table.js'
+import type { Claim, ClaimChange } from '../../../src/cluster/tables/claim-table.js'
 import { ScopeCluster, type ScopeNode } from '../../support/scope-cluster.js'
 
 const KEYS = ['k0', 'k1', 'k2']

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Claim } from '../../../src/cluster/claim.js'
-import type { Resolve } from '../../../src/cluster/claim-order.js'
-import { relation } from '../../../src/cluster/lineage.js'
+import type { Claim } from '../../../src/cluster/tables/claim.js'
+import type { Resolve } from '../../../src/cluster/tables/claim-order.js'
+import { relation } from '../../../src/cluster/tables/lineage.js'
 import { ScopeCluster, type ScopeNode } from '../../support/scope-cluster.js'
 
 const KEYS = ['k0', 'k1', 'k2']

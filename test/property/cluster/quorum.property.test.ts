@@ -6,8 +6,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CitadelError } from '../../../src/base/errors.js'
-import type { Claim } from '../../../src/cluster/claim-table.js'
-import { Quorum } from '../../../src/cluster/quorum.js'
+import { Quorum } from '../../../src/cluster/arbiters/quorum.js'
+import type { Claim } from '../../../src/cluster/tables/claim-table.js'
 import { ScopeCluster, type ScopeNode } from '../../support/scope-cluster.js'
 
 const KEYS = ['k0', 'k1', 'k2']

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CitadelError } from '../../../src/base/errors.js'
-import type { RegistryEvent } from '../../../src/cluster/registry-events.js'
-import type { RegistrySelector } from '../../../src/cluster/registry-watches.js'
+import type { RegistryEvent } from '../../../src/cluster/registry/registry-events.js'
+import type { RegistrySelector } from '../../../src/cluster/registry/registry-watches.js'
 import { ScopeCluster, type ScopeNode } from '../../support/scope-cluster.js'
 
 const KEYS = ['k0', 'k1', 'l0']

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { claimPut } from '../../../src/cluster/claim-table.js'
-import { specPut } from '../../../src/cluster/spec-table.js'
+import { claimPut } from '../../../src/cluster/tables/claim-table.js'
+import { specPut } from '../../../src/cluster/tables/spec-table.js'
 import { ReplicaNet } from '../../support/replica-net.js'
 
 const NAMES = ['a', 'b', 'c', 'd']

@@ -2,10 +2,10 @@
 
 import { createConnection, type Socket } from 'node:net'
 import type { Address } from '../../../src/base/transport.js'
+import { OP } from '../../../src/distribution/control-op.js'
+import { CITADEL_FLAGS } from '../../../src/distribution/flags.js'
+import { Handshake, type HandshakeEffect } from '../../../src/distribution/handshake.js'
 import { citadelTerm } from '../../../src/mesh/citadel-message.js'
-import { OP } from '../../../src/mesh/control-op.js'
-import { CITADEL_FLAGS } from '../../../src/mesh/flags.js'
-import { Handshake, type HandshakeEffect } from '../../../src/mesh/handshake.js'
 import { Atom } from '../../../src/term/atom.js'
 import { Pid } from '../../../src/term/pid.js'
 import { Ref } from '../../../src/term/ref.js'

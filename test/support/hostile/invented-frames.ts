@@ -2,8 +2,8 @@
  * Frames for an authenticated link: what members and Erlang nodes say to each other with parts of it
  * replaced, and what nobody says. Those with changed bytes mostly end the connection.
  */
-import { PARTS } from '../../../src/cluster/row-digests.js'
-import { OP, PASS_THROUGH } from '../../../src/mesh/control-op.js'
+import { PARTS } from '../../../src/cluster/replication/row-digests.js'
+import { OP, PASS_THROUGH } from '../../../src/distribution/control-op.js'
 import { Atom } from '../../../src/term/atom.js'
 import { encodeTerm } from '../../../src/term/codec.js'
 import { ImproperList } from '../../../src/term/improper-list.js'

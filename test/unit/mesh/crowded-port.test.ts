@@ -3,18 +3,18 @@
  * the cluster gets in all the same, and at once.
  */
 import { afterEach, describe, expect, test } from 'vitest'
+import { systemWorld } from '../../../src/base/system-world.js'
 import type { Address, Connection } from '../../../src/base/transport.js'
 import type { World } from '../../../src/base/world.js'
+import { CITADEL_FLAGS } from '../../../src/distribution/flags.js'
+import { Handshake } from '../../../src/distribution/handshake.js'
+import { EpmdClient } from '../../../src/epmd/epmd-client.js'
+import { EpmdServer } from '../../../src/epmd/epmd-server.js'
 import { parseAddress } from '../../../src/mesh/address.js'
-import { EpmdClient } from '../../../src/mesh/epmd-client.js'
-import { EpmdServer } from '../../../src/mesh/epmd-server.js'
-import { CITADEL_FLAGS } from '../../../src/mesh/flags.js'
-import { Handshake } from '../../../src/mesh/handshake.js'
 import { Simulation } from '../../../src/testing/simulation.js'
 import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { MeshNode } from '../../support/mesh-node.js'
-import { systemWorld } from '../../support/system-world.js'
 
 const A = 'a@127.0.0.1'
 const STRANGERS = 600

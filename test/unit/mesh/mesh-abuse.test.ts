@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemWorld } from '../../../src/base/system-world.js'
 import type { Address } from '../../../src/base/transport.js'
 import { parseAddress } from '../../../src/mesh/address.js'
 import { type BareConnection, dialNode } from '../../support/dial-node.js'
 import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { MeshNode, type MeshNodeOptions } from '../../support/mesh-node.js'
-import { systemWorld } from '../../support/system-world.js'
 
 const A = 'a@127.0.0.1'
 const B = 'b@127.0.0.1'

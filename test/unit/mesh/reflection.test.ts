@@ -1,10 +1,9 @@
 /** Somebody without the cookie who gives a node's challenges back to it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemWorld } from '../../../src/base/system-world.js'
 import type { Address, Connection, Listener } from '../../../src/base/transport.js'
-import { parseAddress } from '../../../src/mesh/address.js'
-import { FailedGuesses } from '../../../src/mesh/failed-guesses.js'
-import { CITADEL_FLAGS } from '../../../src/mesh/flags.js'
-import { Handshake } from '../../../src/mesh/handshake.js'
+import { CITADEL_FLAGS } from '../../../src/distribution/flags.js'
+import { Handshake } from '../../../src/distribution/handshake.js'
 import {
   decodeChallenge,
   decodeReply,
@@ -12,12 +11,13 @@ import {
   encodeName,
   encodeReply,
   encodeStatus,
-} from '../../../src/mesh/handshake-message.js'
+} from '../../../src/distribution/handshake-message.js'
+import { parseAddress } from '../../../src/mesh/address.js'
+import { FailedGuesses } from '../../../src/mesh/failed-guesses.js'
 import { dialNode } from '../../support/dial-node.js'
 import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { MeshNode } from '../../support/mesh-node.js'
-import { systemWorld } from '../../support/system-world.js'
 
 const A = 'a@127.0.0.1'
 const EVIL = { name: 'evil@127.0.0.1', creation: 5, flags: CITADEL_FLAGS }

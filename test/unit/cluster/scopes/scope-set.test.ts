@@ -1,0 +1,32 @@
+/** What a member may name of scopes, and what it costs to name more. */
+import { expect, test } from 'vitest'
+import { ScopeSet } from '../../../../src/cluster/scopes/scope-set.js'
+import { anyStamps } from '../../../../src/cluster/tables/stamps.js'
+
+class Named {
+  refusals = 0
+  readonly set = new ScopeSet({
+    node: 'a',
+    creation: 1,
+    now: () => 0,
+    stamps: anyStamps,
+    startedAt: 0,
+    created: () => {},
+    used: () => {},
+    isMember: () => true,
+    skipped: () => {},
+    refused: () => this.refusals++,
+  })
+}
+
+test('two nodes: one message that names 9,000 scopes is refused once, and known ones are found', () => {
+  const named = new Named()
+  const mine = named.set.use('c:mine')
+  const find = named.set.namer('b')
+  const found = Array.from({ length: 9_000 }, (_, n) => find(`c:made up ${n}`))
+  expect(found.filter(Boolean)).toHaveLength(100)
+  expect(named.refusals).toBe(1)
+  expect(find('c:mine')).toBe(mine)
+  expect(find('c:made up 0')).toBe(found[0])
+  expect(named.set.namer('c')('c:of another')).toBeDefined()
+})
