@@ -26,6 +26,8 @@ export class InStream {
 
   /** How often in a row rows of that comparison made no sense here, up to a limit. */
   skips = 0
+  /** The last update that the origin waits to hear of; 0: none. */
+  private ackDue = 0
 
   constructor(readonly origin: Origin) {}
 
@@ -42,6 +44,18 @@ export class InStream {
   advance(count: number): void {
     this.applied += count
     if (!this.behind) this.askedAt = undefined
+  }
+
+  /** The origin waits until update `seq` is here. */
+  wantAck(seq: number): void {
+    this.ackDue = Math.max(this.ackDue, seq)
+  }
+
+  /** Whether the origin can be told now what it waits for; true once. */
+  takeAckDue(): boolean {
+    if (this.ackDue === 0 || !this.exact || this.applied < this.ackDue) return false
+    this.ackDue = 0
+    return true
   }
 
   /** Whether a chunk is the next one of the snapshot that was asked for. */
@@ -86,6 +100,7 @@ export class InStream {
   interrupted(): void {
     this.askedAt = undefined
     this.comparedAt = undefined
+    this.ackDue = 0
     if (this.snapshot !== 0) this.restart()
   }
 }

@@ -197,13 +197,19 @@ export class Replica {
     const stream = this.ins.get(node)
     if (!stream) return
     const known = stream.known(first)
-    stream.head = Math.max(stream.head, first + ops.length - 1)
+    const last = first + ops.length - 1
+    stream.head = Math.max(stream.head, last)
+    if (wantAck) stream.wantAck(last)
     if (known === undefined) return this.ask(stream)
     for (let i = known; i < ops.length; i++) this.apply(stream, ops[i]!)
     stream.advance(Math.max(0, ops.length - known))
-    if (wantAck && stream.exact) {
-      this.outgoing.push({ to: node, message: ['a', this.scope, stream.applied] })
-    }
+    this.acknowledge(node, stream)
+  }
+
+  /** Tells a member that what it waits for is here, be it by its update or by a repair after that. */
+  private acknowledge(node: string, stream: InStream): void {
+    if (!stream.takeAckDue()) return
+    this.outgoing.push({ to: node, message: ['a', this.scope, stream.applied] })
   }
 
   need(node: string, first: number): void {
@@ -237,6 +243,7 @@ export class Replica {
     if (this.table.owned) {
       this.removals.push({ rows: origin.rows.present(), origin, mark: snapshot })
     }
+    this.acknowledge(node, stream)
     if (stream.behind) this.ask(stream)
   }
 

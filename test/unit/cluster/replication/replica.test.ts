@@ -93,6 +93,40 @@ describe('two replicas', () => {
     expect(keys(two, 'b', 'a')).toEqual(['x', 'y'])
   })
 
+  it('2 nodes: what one waits for is acknowledged as soon as the other has it by a repair', () => {
+    const two = net(100, 'a', 'b')
+    two.connect('a', 'b')
+    two.run()
+    two.put('a', 'x')
+    two.flush('a')
+    two.lose('a', 'b')
+    two.put('a', 'y')
+    two.node('a').replica.wantAck()
+    two.flush('a')
+    two.deliver('a', 'b')
+    expect(two.waiting('b', 'a')).toEqual(['n'])
+    two.deliver('b', 'a')
+    two.deliver('a', 'b')
+    expect(two.waiting('b', 'a')).toEqual(['a'])
+  })
+
+  it('2 nodes: what one waits for is acknowledged as soon as the other has it by a snapshot', () => {
+    const two = net(2, 'a', 'b')
+    two.connect('a', 'b')
+    two.run()
+    two.cut('a', 'b')
+    writeMuch(two, 'a')
+    two.connect('a', 'b')
+    two.put('a', 'x')
+    two.node('a').replica.wantAck()
+    two.flush('a')
+    while (two.waiting('a', 'b').length > 0) two.deliver('a', 'b')
+    while (two.waiting('b', 'a').length > 0) two.deliver('b', 'a')
+    while (two.sendChunks('a')) {}
+    while (two.deliver('a', 'b')) {}
+    expect(two.waiting('b', 'a')).toContain('a')
+  })
+
   it('2 nodes: one that missed more than the log holds gets a snapshot', () => {
     const two = net(2, 'a', 'b')
     two.connect('a', 'b')
