@@ -7,6 +7,7 @@ const project = (name: string, include: string[], testTimeout = 10_000, maxWorke
     testTimeout,
     hookTimeout: testTimeout,
     pool: 'forks' as const,
+    globalSetup: './test/support/compiled.ts',
     ...(maxWorkers === undefined ? {} : { maxWorkers }),
   },
 })

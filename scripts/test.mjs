@@ -155,7 +155,7 @@ function failuresOf(project, { name, status, message, assertionResults }) {
 }
 
 async function main(extra) {
-  await prepare(['build', 'simulator'])
+  await prepare(['build', 'simulator', 'programs'])
   provide()
   mkdirSync(join(root, '.cache'), { recursive: true })
   const totals = { passed: 0, failed: 0, skipped: 0, failures: [] }

@@ -3,6 +3,7 @@
  * itself, say what is true, and leave no process, no EPMD and no folder behind, also when it is
  * interrupted or fails.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -11,11 +12,11 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
 import { type RedisServer, redisMissing, startRedis } from '../support/redis.js'
+import { ROOT } from '../support/root.js'
 import { type Scratch, scratch } from '../support/scratch.js'
 
 const ROOMS = 100
 const WIDTH_MAX = 90
-const root = new URL('../..', import.meta.url).pathname
 
 interface Run {
   readonly child: ChildProcess
@@ -48,7 +49,7 @@ afterEach(async () => {
 
 function run(command: string, args: string[], variables: NodeJS.ProcessEnv = {}): Run {
   const env = { ...process.env, CITADEL_REDIS_URL: '', CITADEL_DOMAIN: '', ...variables }
-  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   let errors = ''
   child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part))

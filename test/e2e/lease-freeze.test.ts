@@ -3,11 +3,12 @@
  * of its owner comes to another node, whatever the owner was doing. It is continued before the other
  * node has given it up, so that the connection is still there.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import type { Pid } from '../../src/term/pid.js'
+import { compiled } from '../support/compiled.js'
 import { eventually } from '../support/eventually.js'
 import { fate } from '../support/fenced-node.js'
 import { freePort } from '../support/free-port.js'
@@ -15,7 +16,7 @@ import { freezeUnderGuard } from '../support/freeze.js'
 import { type LeaseReport, monotonic, type Round, type State } from '../support/lease-clock.js'
 import { LeasedNode } from '../support/leased-nodes.js'
 
-const PROGRAM = fileURLToPath(new URL('../support/lease-program.ts', import.meta.url))
+const PROGRAM = compiled(new URL('../support/lease-program.ts', import.meta.url))
 const FROZEN = 'frozen@127.0.0.1'
 const LEASE_MS = 1_500
 /** The frozen node is continued so long after the end of its lease. */
@@ -39,7 +40,7 @@ class Subject {
   readonly #child: ChildProcess
 
   constructor(epmdPort: number, witness: string) {
-    const args = ['--import', 'tsx', PROGRAM, FROZEN, String(epmdPort), witness]
+    const args = [PROGRAM, FROZEN, String(epmdPort), witness]
     this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
     this.#child.on('message', (message: LeaseReport) => this.reports.push(message))
     this.#child.stdout!.on('data', (bytes: Buffer) => {

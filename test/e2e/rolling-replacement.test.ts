@@ -2,16 +2,16 @@
  * The example as a user runs it, with small numbers: every node of a real cluster is replaced under
  * load and one is killed, and nothing is lost. What it prints is all that is looked at.
  */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-
-const root = new URL('../..', import.meta.url).pathname
+import { ROOT } from '../support/root.js'
 
 async function run(script: string, ...args: string[]): Promise<{ text: string; status: unknown }> {
   const env = { ...process.env, CITADEL_REDIS_URL: '', CITADEL_DOMAIN: '' }
   const child = spawn('npm', ['run', script, '--', ...args], {
-    cwd: root,
+    cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,18 +1,18 @@
 /**
  * Signals to real programs: `citadel run`, and programs that use `stopOnSignals` themselves.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CitadelError, stopOnSignals } from '../../src/index.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
+import { ROOT } from '../support/root.js'
 import { type Scratch, scratch } from '../support/scratch.js'
 import { buildOnce, environment } from '../support/shell-program.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = join(ROOT, 'dist/shell/main.js')
 /** Inside the package, so that `import 'citadel'` means what is built here. */
 const FOLDER = join(ROOT, '.cache', `signals-${process.pid}`)

@@ -8,13 +8,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freePort } from '../support/free-port.js'
+import { ROOT } from '../support/root.js'
 import { scratch } from '../support/scratch.js'
 import { buildOnce } from '../support/shell-program.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MINUTES_MS = 170_000
 const { dependencies, exports, version } = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),

@@ -2,15 +2,16 @@
  * A fixed number of seeds, each twice, and every seed that ever found something. More by hand:
  * `npm run sim -- --from 1 --seeds 200`.
  */
+
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { HANDOFF_STEPS } from '../../simulator/faults/handoff-faults.js'
 import { failureOf } from '../../simulator/report.js'
 import { runSeed, SEED_DEFAULTS } from '../../simulator/seed-run.js'
+import { ROOT } from '../support/root.js'
 
 const OPTIONS = SEED_DEFAULTS
 const SEEDS = 25
@@ -54,13 +55,12 @@ describe('five simulated nodes under faults for four minutes', () => {
   })
 
   test('a seed runs the same way in a program of its own, in another folder', async () => {
-    const root = fileURLToPath(new URL('../..', import.meta.url))
     const folder = mkdtempSync(join(tmpdir(), 'another folder with a longer name '))
     try {
-      execFileSync(process.execPath, [join(root, 'scripts/prepare.mjs'), '--simulator'])
-      cpSync(join(root, '.cache/simulator'), folder, { recursive: true })
-      cpSync(join(root, 'package.json'), join(folder, 'package.json'))
-      symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+      execFileSync(process.execPath, [join(ROOT, 'scripts/prepare.mjs'), '--simulator'])
+      cpSync(join(ROOT, '.cache/simulator'), folder, { recursive: true })
+      cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+      symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
       const args = [join(folder, 'simulator/main.js'), '--seed', '2', '--minutes', '1']
       const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
       const { hash, events } = await runSeed(2, { ...OPTIONS, minutes: 1 }, false)

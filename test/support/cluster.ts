@@ -3,13 +3,14 @@
  * share an EPMD port, a cookie and a scratch folder of their own. Nothing outlives the test: a node
  * ends when the test's process does, a frozen one is thawed by a guard for that.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CitadelError, type ErrorCode } from '../../src/base/errors.js'
 import { decodeTerm, encodeTerm } from '../../src/term/codec.js'
+import { compiled } from './compiled.js'
 import { eventually } from './eventually.js'
 import { freePort } from './free-port.js'
 import { freezeUnderGuard } from './freeze.js'
@@ -32,7 +33,7 @@ interface Waiting {
   reject(error: Error): void
 }
 
-const PROGRAM = fileURLToPath(new URL('./node-program.ts', import.meta.url))
+const PROGRAM = compiled(new URL('./node-program.ts', import.meta.url))
 const START_MS = 60_000
 const REPLY_MS = 60_000
 
@@ -51,7 +52,7 @@ export class TestNode {
     env: NodeJS.ProcessEnv,
     through: readonly string[] = [],
   ) {
-    const [program, ...words] = [...through, process.execPath, '--import', 'tsx', PROGRAM]
+    const [program, ...words] = [...through, process.execPath, PROGRAM]
     this.#child = spawn(program!, words, {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced',

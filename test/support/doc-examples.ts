@@ -9,11 +9,10 @@
  *     <!-- needs: redis -->       redis://127.0.0.1:6379 in it becomes a Redis of the test
  *     <!-- needs: etcd -->        http://127.0.0.1:2379 in it becomes an etcd of the test
  */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+import { ROOT } from './root.js'
 
 export interface Example {
   /** `docs/start.md:12` */

@@ -2,17 +2,17 @@
  * The command `citadel` as a program of its own, as a person or a script would use it: with its own
  * home folder and EPMD port. It ends when the test's process does, for its input ends with it.
  */
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { eventually } from './eventually.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const MAIN = `${ROOT}dist/shell/main.js`
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
+import { eventually } from './eventually.js'
+import { ROOT } from './root.js'
+
+const MAIN = `${ROOT}/dist/shell/main.js`
 const PATIENCE_MS = 20_000
 
 /** Compiles src/ when it has changed. */
 export function buildOnce(): void {
-  execFileSync(process.execPath, [`${ROOT}scripts/prepare.mjs`, '--build'], { stdio: 'pipe' })
+  execFileSync(process.execPath, [`${ROOT}/scripts/prepare.mjs`, '--build'], { stdio: 'pipe' })
 }
 
 export interface Surroundings {

@@ -1,12 +1,13 @@
 /** Runs a number of hostile calls in a process of its own, and answers what went wrong. */
+
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { compiled } from '../compiled.js'
 import { scratch } from '../scratch.js'
 import type { Order, Report } from './program.js'
 
-const PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url))
+const PROGRAM = compiled(new URL('./program.ts', import.meta.url))
 /** So long the same call may be the last one before the program counts as hung. */
 const HUNG_MS = 180_000
 const LOOK_MS = 1_000
@@ -16,7 +17,6 @@ export async function runAbuse(order: Order): Promise<Report> {
   const { CITADEL_REDIS_URL: _, CITADEL_COOKIE: __, ...rest } = process.env
   const trail = join(HOME, 'trail')
   const child = fork(PROGRAM, [], {
-    execArgv: ['--import', 'tsx'],
     // What a call writes to standard error is its own; nobody reads it here.
     stdio: ['ignore', 'ignore', process.env.CITADEL_ABUSE_SHOW ? 'inherit' : 'ignore', 'ipc'],
     env: { ...rest, HOME, ERL_EPMD_PORT: '1' },

@@ -3,9 +3,10 @@
  * names of their parameters, and which objects are worth looking at in turn. Nothing is listed here
  * but what is left out, with its reason.
  */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { ROOT } from '../root.js'
 
 export interface Member {
   /** `Registry.register`, `Citadel.prototype.trapExit =`: for people, and to count by. */
@@ -44,7 +45,7 @@ const OPAQUE: ReadonlySet<string> = new Set(['PendingCall', 'RemoteCall'])
 const PRIVATE = privateNames()
 
 function privateNames(): ReadonlyMap<string, ReadonlySet<string>> {
-  const source = fileURLToPath(new URL('../../../src', import.meta.url))
+  const source = join(ROOT, 'src')
   const names = new Map<string, Set<string>>()
   for (const file of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts')) continue

@@ -3,10 +3,11 @@
  * Meanwhile the friend calls a process of the target and looks at its rows there. What is measured is
  * the target's memory and its processor time from one turn of its event loop to the next.
  */
+
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { parseAddress } from '../../../src/mesh/address.js'
 import { TestCluster, type TestNode } from '../cluster.js'
+import { compiled } from '../compiled.js'
 import { eventually } from '../eventually.js'
 import type { Assignment, Tally } from './hostile-program.js'
 import type { Role } from './invented-frames.js'
@@ -21,7 +22,7 @@ export interface AttackResult extends Tally {
   readonly wrong: readonly string[]
 }
 
-const PROGRAM = fileURLToPath(new URL('./hostile-program.ts', import.meta.url))
+const PROGRAM = compiled(new URL('./hostile-program.ts', import.meta.url))
 const KEYS = 50
 
 export interface AttackOptions {
@@ -128,7 +129,6 @@ function send(
   say: AttackOptions['say'],
 ): Promise<{ tally: Tally; ended: string[] }> {
   const child = fork(PROGRAM, [], {
-    execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   child.send(assignment)
