@@ -101,7 +101,7 @@ export class ServerProcess extends Process {
     if (this.status === 'stopping') return this.#terminate(this.leaving?.reason)
     if (this.status === 'held') return this.#handOff()
     if (this.status === 'moved') return this.#passOn()
-    if (this.#hearsAborted) {
+    if (this.#hearsAborted && this.status === 'ready') {
       this.#hearsAborted = false
       this.#take(aborted)
       if (this.isOwner) return 1
@@ -223,7 +223,8 @@ export class ServerProcess extends Process {
     if (this.#holder !== undefined || this.leaving !== undefined) return false
     if (this.ended || HELD.has(this.status)) return false
     this.#holder = holder
-    if (this.status === 'ready') this.#quiet()
+    // One that does not move after all hears of that before it is asked again.
+    if (this.status === 'ready' && !this.#hearsAborted) this.#quiet()
     return true
   }
 

@@ -100,6 +100,43 @@ describe('one node: holding a process', () => {
     expect(await all()).toEqual([1, 'handoff', 'aborted', 2, 3, 4])
   })
 
+  it('lets it hear that it does not move before it is asked again', async () => {
+    const { kernel, scribe, hold, settle } = await setUp()
+    void hold()
+    await settle()
+    kernel.moves.goOn(scribe as Pid)
+    const again = hold()
+    await settle()
+    expect(await again).toEqual(['handoff', 'aborted', 'handoff'])
+  })
+
+  it('tells one that is killed before it hears so nothing any more', async () => {
+    const { kernel, node, settle, log } = await setUp()
+    const heard: string[] = []
+    class Witness extends GenServer {
+      handoff(): void {
+        heard.push('handoff')
+      }
+      handoffAborted(): void {
+        heard.push('aborted')
+      }
+    }
+    const starting = node.spawn(Witness)
+    await settle()
+    const pid = (await starting) as Pid
+    const held = kernel.moves.hold(pid, HOLD_MS)
+    await settle()
+    await held
+    kernel.moves.goOn(pid)
+    node.exit(pid, 'kill')
+    await settle()
+    expect({ heard, isAlive: node.isAlive(pid), log: log.lines }).toEqual({
+      heard: ['handoff'],
+      isAlive: false,
+      log: [],
+    })
+  })
+
   it('waits for the present handler, also an asynchronous one, and takes no message after it', async () => {
     const { node, kernel, scribe, hold, settle, all } = await setUp()
     const busy = gate()
