@@ -6,6 +6,17 @@ import { freeze } from './freeze.js'
 import { hostile } from './hostile.js'
 import { network, quorum } from './network.js'
 import { redis } from './redis.js'
+import { simulator } from './simulator.js'
 import { stalls } from './stalls.js'
 
-export const parts: readonly Part[] = [freeze, stalls, network, quorum, redis, etcd, abuse, hostile]
+export const parts: readonly Part[] = [
+  freeze,
+  stalls,
+  network,
+  quorum,
+  redis,
+  etcd,
+  abuse,
+  hostile,
+  simulator,
+]

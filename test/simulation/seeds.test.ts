@@ -1,34 +1,30 @@
 /**
- * A fixed number of seeds, each twice, and every seed that ever found something. More by hand:
- * `npm run sim -- --from 1 --seeds 200`.
+ * A few seeds, each twice, and the newest of those that found a defect. `npm run endurance -- --only
+ * simulator` runs every seed that ever found one, and fresh ones.
  */
 
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { HANDOFF_STEPS } from '../../simulator/faults/handoff-faults.js'
 import { failureOf } from '../../simulator/report.js'
 import { runSeed, SEED_DEFAULTS } from '../../simulator/seed-run.js'
+import { regressions } from '../support/regressions.js'
 import { ROOT } from '../support/root.js'
 
 const OPTIONS = SEED_DEFAULTS
-const SEEDS = 25
+const SEEDS = 6
+const REGRESSIONS = 8
 const FAULTS_MIN = 10
 /** Not in every seed. */
 const RARE = /^children (lost|left behind)|with a lease$/
-
-const regressions: { seed: number; minutes: number; arbiter?: 'quorum' | 'etcd'; was: string }[] =
-  JSON.parse(readFileSync(new URL('./regressions.json', import.meta.url), 'utf8'))
 
 const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1)
 
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0)
-
-/** Either side of a handoff at each of its steps. */
-const STRUCK = HANDOFF_STEPS.flatMap((step) => [`${step}, old side`, `${step}, new side`])
 
 describe('five simulated nodes under faults for four minutes', () => {
   const strikes = new Map<string, number>()
@@ -49,9 +45,12 @@ describe('five simulated nodes under faults for four minutes', () => {
     },
   )
 
-  test('both sides of a handoff are struck at each of its steps', () => {
+  test('a handoff is struck at each of its steps, on one side or the other', () => {
     if (done < SEEDS) return
-    for (const what of STRUCK) expect(strikes.get(what) ?? 0, what).toBeGreaterThan(0)
+    for (const step of HANDOFF_STEPS) {
+      const sides = [strikes.get(`${step}, old side`), strikes.get(`${step}, new side`)]
+      expect(sides.some(Boolean), step).toBe(true)
+    }
   })
 
   test('a seed runs the same way in a program of its own, in another folder', async () => {
@@ -84,7 +83,7 @@ describe('five simulated nodes under faults for four minutes', () => {
 describe('five simulated nodes that decide about keys with a quorum', () => {
   const options = { ...OPTIONS, arbiter: 'quorum' } as const
 
-  test.each([1, 2, 3, 4])('seed %i: never do two work for one key', async (seed) => {
+  test.each([1, 2])('seed %i: never do two work for one key', async (seed) => {
     const result = await runSeed(seed, options, false)
     expect(failureOf(result, options)).toBeUndefined()
     expect(result.watched['owners followed by others, with a lease']).toBeGreaterThan(10)
@@ -94,7 +93,7 @@ describe('five simulated nodes that decide about keys with a quorum', () => {
 describe('five simulated nodes whose keys a simulated etcd decides', () => {
   const options = { ...OPTIONS, arbiter: 'etcd' } as const
 
-  test.each([1, 2, 3])('seed %i: never do two work for one key', async (seed) => {
+  test.each([1, 2])('seed %i: never do two work for one key', async (seed) => {
     const result = await runSeed(seed, options, seed === 1)
     expect(failureOf(result, options)).toBeUndefined()
     expect(result.watched['owners followed by others, with a lease']).toBeGreaterThan(10)
@@ -104,8 +103,11 @@ describe('five simulated nodes whose keys a simulated etcd decides', () => {
 })
 
 describe('seeds that have found a defect', () => {
-  test.each(regressions)('seed $seed: $was', async ({ seed, minutes, arbiter }) => {
-    const options = { ...OPTIONS, minutes, arbiter }
-    expect(failureOf(await runSeed(seed, options, false), options)).toBeUndefined()
-  })
+  test.each(regressions.slice(-REGRESSIONS))(
+    'seed $seed: $was',
+    async ({ seed, minutes, arbiter }) => {
+      const options = { ...OPTIONS, minutes, arbiter }
+      expect(failureOf(await runSeed(seed, options, false), options)).toBeUndefined()
+    },
+  )
 })
