@@ -51,12 +51,12 @@ export class NodeDeaths {
     this.since.delete(id)
   }
 
-  /** A node has got a child. */
-  began(id: string, now: number): void {
+  /** A node has got a child, at the time `since` or later. */
+  began(id: string, since: number): void {
     this.found(id)
-    this.since.set(id, now)
+    this.since.set(id, since)
     for (const [old, at] of this.since) {
-      if (now - at <= this.windowMs) break
+      if (since - at <= this.windowMs) break
       this.since.delete(old)
     }
   }

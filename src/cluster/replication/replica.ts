@@ -117,12 +117,18 @@ export class Replica {
   memberUp(node: string, creation: number): void {
     this.up.add(node)
     this.dropSending(node)
+    const now = this.options.now()
     const known = this.ins.get(node)
-    if (known?.origin.creation === creation) known.interrupted()
-    else {
+    if (known?.origin.creation === creation) {
+      known.interrupted()
+      known.connected(now)
+    } else {
       if (known) this.memberDead(node, known.origin.creation)
       this.up.add(node)
-      this.ins.set(node, new InStream(new Origin(node, creation, this.options.bytesOf?.(node))))
+      this.ins.set(
+        node,
+        new InStream(new Origin(node, creation, this.options.bytesOf?.(node)), now),
+      )
     }
   }
 
@@ -153,9 +159,13 @@ export class Replica {
     return stream?.exact ? stream.applied : 0
   }
 
-  /** Whether rows of `node` come as it writes them: no earlier ones, from before it was met, are still to come. */
-  isExact(node: string): boolean {
-    return this.ins.get(node)?.exact === true
+  /**
+   * Since when, at the earliest, `node` has a row that comes now; undefined: that cannot be known, as
+   * what it had when it was met is still to come.
+   */
+  hasSince(node: string): number | undefined {
+    const now = this.options.now()
+    return node === this.options.own.node ? now : this.ins.get(node)?.hasSince(now)
   }
 
   /** Whether everything that `node` had written at its last heads is here. */
@@ -174,9 +184,11 @@ export class Replica {
   head(node: string, seq: number, digests: Digests): void {
     const stream = this.ins.get(node)
     if (!stream) return
-    stream.head = Math.max(stream.head, seq)
+    const now = this.options.now()
+    stream.headIs(seq, now)
     // Nothing written means nothing to send, unless it keeps rows of others too.
     if (seq === 0 && this.table.owned) stream.exact = true
+    stream.heard(now)
     if (stream.behind) this.ask(stream)
     else if (!this.table.owned) this.compare(stream, this.table, digests)
   }
@@ -190,7 +202,11 @@ export class Replica {
   /** A member does not know this scope: it has no rows in it. */
   absent(node: string): void {
     const stream = this.ins.get(node)
-    if (stream?.applied === 0 && stream.snapshot === 0) stream.exact = true
+    if (stream?.applied !== 0 || stream.snapshot !== 0) return
+    const now = this.options.now()
+    stream.headIs(0, now)
+    stream.exact = true
+    stream.heard(now)
   }
 
   updates(node: string, first: number, ops: readonly Op[], wantAck: boolean): void {
@@ -203,6 +219,7 @@ export class Replica {
     if (known === undefined) return this.ask(stream)
     for (let i = known; i < ops.length; i++) this.apply(stream, ops[i]!)
     stream.advance(Math.max(0, ops.length - known))
+    stream.heard(this.options.now())
     this.acknowledge(node, stream)
   }
 
@@ -239,6 +256,7 @@ export class Replica {
       return this.ask(stream)
     }
     stream.committed()
+    stream.heard(this.options.now())
     const { origin } = stream
     if (this.table.owned) {
       this.removals.push({ rows: origin.rows.present(), origin, mark: snapshot })

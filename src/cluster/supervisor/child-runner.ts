@@ -415,17 +415,13 @@ export class ChildRunner {
     const { id, before, after } = change
     const now = this.parts.scopes.clock.now()
     if (after && after.origin !== before?.origin) {
-      if (this.isNews(after)) this.deaths.began(id, now)
-      else this.deaths.found(id)
+      const since = this.claims.replica.hasSince(after.origin.node)
+      if (since === undefined) this.deaths.found(id)
+      else this.deaths.began(id, since)
     } else if (!after && before?.origin.dead) this.deaths.died(before, now)
     if (after) this.orphans.delete(id)
     else this.noteOrphan(id)
     if (!this.children.has(id)) this.departures.noticed(change)
-  }
-
-  /** Not what its node may have had for long, before this one met it, or met it again. */
-  private isNews({ origin }: Claim): boolean {
-    return origin === this.claims.own || this.claims.replica.isExact(origin.node)
   }
 
   /** Another node has the id of a child of this one: it has moved there, or lost it after a split. */

@@ -175,11 +175,11 @@ describe('two replicas', () => {
     two.cut('a', 'b')
     expect(two.node('b').replica.caughtUp('a')).toBe(false)
     expect(two.node('b').replica.applied('a')).toBe(0)
-    expect(two.node('b').replica.isExact('a')).toBe(false)
+    expect(two.node('b').replica.hasSince('a')).toBeUndefined()
     two.delete('a', 'k1')
     two.connect('a', 'b')
     two.run()
-    expect(two.node('b').replica.isExact('a')).toBe(true)
+    expect(two.node('b').replica.hasSince('a')).toBeDefined()
     expect(keys(two, 'b', 'a')).toEqual(['k0', 'k2', 'k3', 'k4', 'k5'])
   })
 
