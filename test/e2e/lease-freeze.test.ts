@@ -174,7 +174,7 @@ test('two nodes: one is frozen in the same way while its lease lasts, and what i
     const watchMs = state === 'parked' ? 1_000 : LIVES_MS
     let played = await play(parts, index + 1, state, 3_600_000, watchMs)
     // Frozen before its key was known here, it was not called.
-    for (let again = 10; played.called === undefined && again < 40; again += 10) {
+    for (let again = 10; played.called === undefined && again < 100; again += 10) {
       played = await play(parts, index + 1 + again, state, 3_600_000, watchMs)
     }
     expect(played.reason).toBe('still there')

@@ -1,7 +1,8 @@
 /**
  * A `Map` by string that stays quick to add to however large it is: a `Map` of a million entries
  * that grows moves all of them at once, which takes a tenth of a second. From 4,096 entries on they
- * are spread over 64 maps, which grow one by one. Small ones, as most are, are a single `Map`.
+ * are spread over 64 maps, which grow one by one. Small ones, as most are, are a single `Map`; empty
+ * ones, of which a node has one for each member and scope, share one.
  */
 const WHOLE_MAX = 4_096
 /** 2 ** 6. */
@@ -9,9 +10,11 @@ const PARTS = 64
 const SHIFT = 26
 /** Of a long key every second, third, ... character counts. */
 const SAMPLE = 64
+/** Of all that are empty: nothing is ever put into it. */
+const EMPTY = new Map<string, never>()
 
 export class RowMap<V> {
-  private whole: Map<string, V> | undefined = new Map()
+  private whole: Map<string, V> | undefined = EMPTY
   private parts: readonly Map<string, V>[] = []
   private count = 0
 
@@ -28,6 +31,7 @@ export class RowMap<V> {
   }
 
   set(key: string, value: V): void {
+    if (this.whole === EMPTY) this.whole = new Map()
     const map = this.mapOf(key)
     const before = map.size
     map.set(key, value)
@@ -44,7 +48,7 @@ export class RowMap<V> {
   }
 
   clear(): void {
-    this.whole = new Map()
+    this.whole = EMPTY
     this.parts = []
     this.count = 0
   }
