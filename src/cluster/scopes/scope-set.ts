@@ -24,6 +24,8 @@ const USED_MAX = 10_000
 /** What one member may have named that this node does not use. */
 const NAMED_MAX = 1_000
 const EMPTY_MAX = 100
+/** What all members may have named, those included that are gone: claims are remembered. */
+const FOREIGN_MAX = 10_000
 
 export class ScopeSet {
   private readonly all = new Map<string, Scope>()
@@ -74,6 +76,7 @@ export class ScopeSet {
   }
 
   private mayName(node: string): boolean {
+    if (this.foreign.size >= FOREIGN_MAX) return false
     let named = 0
     let empty = 0
     for (const [name, by] of this.foreign) {

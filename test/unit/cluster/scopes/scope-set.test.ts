@@ -30,3 +30,15 @@ test('two nodes: one message that names 9,000 scopes is refused once, and known 
   expect(find('c:made up 0')).toBe(found[0])
   expect(named.set.namer('c')('c:of another')).toBeDefined()
 })
+
+test('two hundred nodes: what all of them together name has a limit', () => {
+  const named = new Named()
+  let found = 0
+  for (let node = 0; node < 200; node++) {
+    const find = named.set.namer(`n${node}`)
+    for (let n = 0; n < 100; n++) if (find(`c:${n} of ${node}`)) found++
+  }
+  expect(found).toBe(10_000)
+  expect(named.refusals).toBe(100)
+  expect(named.set.use('c:mine')).toBeDefined()
+})
