@@ -1,12 +1,13 @@
 /**
  * `npm test`: everything, from a fresh clone. Prepares (dependencies, build), sees that the
  * programs the tests talk to are there (on Debian, as root, it installs them), then checks types
- * and style and runs the kinds of tests, most of them one after another. More arguments go to vitest:
- * `npm test -- test/unit/term`. A program that cannot be had skips its tests loudly; with CI set
+ * and style and runs the kinds of tests: those that compute beside those that mostly wait, which have
+ * the machine first. More arguments go to vitest: `npm test -- test/unit/term`. A program that cannot be had skips its tests loudly; with CI set
  * it fails.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure, prepare } from './prepare.mjs'
@@ -25,10 +26,12 @@ const PROGRAMS = [
   { program: 'etcd', packageName: 'etcd-server', subject: 'the arbiter etcd' },
   { program: 'openssl', packageName: 'openssl', subject: 'TLS' },
 ]
-/** One after the other: they compute. */
-const ALONE = ['unit', 'simulation', 'package']
-/** Mostly waits, as the tests of whole clusters beside it do. */
-const BESIDE = 'interop'
+/** One after the other, beside what waits: they compute, and take what time of the machine is left. */
+const COMPUTING = ['unit', 'simulation', 'package']
+/** One after the other, beside the tests of whole clusters: they mostly wait. */
+const WAITING = ['interop', 'network']
+/** How far behind the others what computes stands, as `nice` counts. */
+const BEHIND = 10
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
 
 const say = (text) => process.stderr.write(`[test] ${text}\n`)
@@ -89,13 +92,14 @@ function cleanEnvironment() {
 }
 
 /** `aside`: what it prints is shown when it is over, as something else prints meanwhile. */
-function run(args, aside) {
+function run(args, { aside = false, behind = false } = {}) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, {
       cwd: root,
       env: cleanEnvironment(),
       stdio: aside ? ['ignore', 'pipe', 'pipe'] : 'inherit',
     })
+    if (behind && child.pid) setPriority(child.pid, BEHIND)
     const printed = []
     child.stdout?.on('data', (chunk) => printed.push(chunk))
     child.stderr?.on('data', (chunk) => printed.push(chunk))
@@ -110,15 +114,15 @@ function run(args, aside) {
   })
 }
 
-async function step(name, args, aside = false) {
+async function step(name, args, manner = {}) {
   const started = Date.now()
-  say(`${name} ...${aside ? ' (beside the next one)' : ''}`)
-  const passed = await run(args, aside)
+  say(`${name} ...${manner.aside ? ' (shown when it is over)' : ''}`)
+  const passed = await run(args, manner)
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
   return { name, passed, seconds }
 }
 
-async function vitest(project, extra, totals, aside = false) {
+async function vitest(project, extra, totals, manner) {
   const report = join(root, '.cache', `test-${project}.json`)
   rmSync(report, { force: true })
   const args = [
@@ -126,12 +130,12 @@ async function vitest(project, extra, totals, aside = false) {
     'run',
     '--passWithNoTests',
     ...['--project', project],
-    // Nodes in networks of their own want the machine for themselves.
-    ...['--maxWorkers', aside || project === 'network' ? '1' : '2'],
+    // Nodes in networks of their own, and a real Erlang, have no second cluster of the kind beside them.
+    ...['--maxWorkers', WAITING.includes(project) ? '1' : '2'],
     ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', report],
     ...extra,
   ]
-  const result = await step(project, args, aside)
+  const result = await step(project, args, manner)
   count(project, report, totals)
   return result
 }
@@ -168,10 +172,14 @@ async function main(extra) {
     ]),
     await step('style', [inModules('@biomejs', 'biome', 'bin', 'biome'), 'check', '.']),
   ]
-  for (const project of ALONE) results.push(await vitest(project, extra, totals))
-  const aside = vitest(BESIDE, extra, totals, true)
-  results.push(await vitest('e2e', extra, totals), await aside)
-  results.push(await vitest('network', extra, totals))
+  const oneByOne = async (projects, manner) => {
+    for (const project of projects) results.push(await vitest(project, extra, totals, manner))
+  }
+  await Promise.all([
+    oneByOne(COMPUTING, { aside: true, behind: true }),
+    oneByOne(WAITING, { aside: true }),
+    oneByOne(['e2e']),
+  ])
   for (const failure of totals.failures) say(`failed: ${failure}`)
   for (const { name, passed, seconds } of results) {
     say(`${passed ? 'passed' : 'FAILED'}  ${name.padEnd(12)} ${seconds} s`)
