@@ -5,7 +5,7 @@
 
 import { EtcdArbiter } from '../src/cluster/arbiters/etcd-arbiter.js'
 import type { Claimant } from '../src/cluster/arbiters/mesh-claimant.js'
-import { REGISTRY_SCOPE } from '../src/cluster/registry/registry.js'
+import { REGISTRY_SCOPE } from '../src/cluster/registry/key-registry.js'
 import type { Row } from '../src/cluster/replication/origin.js'
 import type { ScopeKind } from '../src/cluster/tables/scope.js'
 import type { Pid } from '../src/term/pid.js'

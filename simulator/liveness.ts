@@ -4,7 +4,7 @@
  * ten seconds, and on the larger side of a partition, every node gets a key and starts a child.
  * What is just on its way is looked at a second time.
  */
-import { REGISTRY_SCOPE } from '../src/cluster/registry/registry.js'
+import { REGISTRY_SCOPE } from '../src/cluster/registry/key-registry.js'
 import { CHILDREN_SCOPE, type Ledgers } from './checks/ledgers.js'
 import type { ClusterMember } from './cluster/cluster-member.js'
 import { verbs } from './workload/workload-operation.js'

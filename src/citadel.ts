@@ -4,11 +4,14 @@
  * the verbs of that process. What is behind it is put together in node.ts.
  */
 import { CitadelError } from './base/errors.js'
-import { ChildHandle } from './cluster/children/child-handle.js'
-import { GroupCaller, type Groups } from './cluster/registry/groups.js'
+import { giveLook } from './base/looks.js'
+import { FollowingHandle } from './cluster/children/following-handle.js'
+import type { Groups } from './cluster/registry/groups.js'
+import { TimedGroupCaller } from './cluster/registry/process-groups.js'
 import type { Registry } from './cluster/registry/registry.js'
 import type {
-  DistributedSupervisor,
+  Modules,
+  SupervisorOf,
   SupervisorOptions,
 } from './cluster/supervisor/distributed-supervisor.js'
 import type { MeshEvent } from './mesh/mesh-event.js'
@@ -75,8 +78,11 @@ export class Citadel extends ProcessVerbs {
    * in `modules` may run here. Members of one supervisor use the same names for the same classes.
    * Joining twice answers the same supervisor.
    */
-  supervisor(name: string, options?: SupervisorOptions): Promise<DistributedSupervisor> {
-    const joined = this.#node.supervisor(name, options)
+  supervisor<M extends Modules = Modules>(
+    name: string,
+    options?: SupervisorOptions<M>,
+  ): Promise<SupervisorOf<M>> {
+    const joined = this.#node.supervisor(name, options) as Promise<SupervisorOf<M>>
     return this.#faces ? joined.then((supervisor) => this.#faced(supervisor)) : joined
   }
 
@@ -151,7 +157,9 @@ export class Citadel extends ProcessVerbs {
   }
 }
 
+giveLook(Citadel, 'Citadel', ({ name, pid }) => ({ name, pid }))
+
 const isHandle = (value: unknown): value is object =>
-  value instanceof ChildHandle || value instanceof GroupCaller
+  value instanceof FollowingHandle || value instanceof TimedGroupCaller
 
 export type { CitadelOptions, StopOptions, WhenMembersOptions }

@@ -23,6 +23,7 @@ export type {
   GroupCaller,
   GroupCallOptions,
   GroupEvent,
+  GroupMember,
   Groups,
   JoinOptions,
   MultiCallResult,
@@ -41,8 +42,10 @@ export type {
   ChildCounts,
   DistributedSupervisor,
   LeaveOptions,
+  Modules,
   StartChildOptions,
   StaticChild,
+  SupervisorOf,
   SupervisorOptions,
 } from './cluster/supervisor/distributed-supervisor.js'
 export type { Move, MovesResult } from './cluster/supervisor/rebalancer.js'

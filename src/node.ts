@@ -29,16 +29,14 @@ import { majorityOf } from './cluster/arbiters/quorum.js'
 import { predecessorOf } from './cluster/handoff/handoff-offer.js'
 import { MovingRows } from './cluster/handoff/moving-rows.js'
 import { FAN_OUT, FAN_OUT_ENDPOINT, FanOut } from './cluster/registry/fan-out.js'
-import { GROUPS_SCOPE, Groups } from './cluster/registry/groups.js'
-import { REGISTRY_SCOPE, Registry, ROW_SERVER } from './cluster/registry/registry.js'
+import { KeyRegistry, REGISTRY_SCOPE, ROW_SERVER } from './cluster/registry/key-registry.js'
+import { GROUPS_SCOPE, ProcessGroups } from './cluster/registry/process-groups.js'
 import { RowServer } from './cluster/registry/row-server.js'
 import { ProcessRows } from './cluster/scopes/process-rows.js'
 import { SCOPES_ENDPOINT } from './cluster/scopes/scope-sender.js'
 import { Scopes } from './cluster/scopes/scopes.js'
-import {
-  DistributedSupervisor,
-  type SupervisorOptions,
-} from './cluster/supervisor/distributed-supervisor.js'
+import type { SupervisorOptions } from './cluster/supervisor/distributed-supervisor.js'
+import { JoinedSupervisor } from './cluster/supervisor/joined-supervisor.js'
 import { readSupervisorOptions } from './cluster/supervisor/supervisor-options.js'
 import { SupervisorServer, type SupervisorShare } from './cluster/supervisor/supervisor-server.js'
 import type { ClaimChange } from './cluster/tables/claim-table.js'
@@ -90,8 +88,8 @@ export class Node {
   readonly name: string
   readonly creation: number
   readonly root: BoundNode
-  readonly registry: Registry
-  readonly groups: Groups
+  readonly registry: KeyRegistry
+  readonly groups: ProcessGroups
   readonly kernel: Kernel
   readonly mesh: Mesh
   readonly scopes: Scopes
@@ -105,12 +103,12 @@ export class Node {
   private readonly log: Logger
   private readonly epmd: Epmd
   private readonly processes: ChildPort
-  private readonly supervisorMembers: Groups
+  private readonly supervisorMembers: ProcessGroups
   private readonly movingRows: MovingRows
   private readonly fanOut: FanOut
   private readonly membersHere: MembersHere
   private readonly servers: KeptServers
-  private readonly supervisors = new Map<string, Promise<DistributedSupervisor>>()
+  private readonly supervisors = new Map<string, Promise<JoinedSupervisor>>()
   private readonly discovery: Discovery | undefined
   private readonly connector: Connector | undefined
   private readonly watchers = new Set<EventQueue<MeshEvent>>()
@@ -196,7 +194,7 @@ export class Node {
     rows.cover(this.scopes.scope<'c'>(REGISTRY_SCOPE))
     rows.cover(this.scopes.scope<'g'>(GROUPS_SCOPE))
     rows.cover(this.scopes.scope<'g'>(SUPERVISORS_SCOPE))
-    this.registry = new Registry(this.scopes, this.processes, rows.watch, {
+    this.registry = new KeyRegistry(this.scopes, this.processes, rows.watch, {
       resolve: options.resolve,
       log: this.log,
       neverSplits: this.lease !== undefined,
@@ -212,8 +210,19 @@ export class Node {
       deliver: (to, message, source) => this.kernel.deliver(to, message, source),
       strict: options.strictMessages === true,
     })
-    this.groups = new Groups(this.scopes, this.processes, rows.watch, GROUPS_SCOPE, this.fanOut)
-    this.supervisorMembers = new Groups(this.scopes, this.processes, rows.watch, SUPERVISORS_SCOPE)
+    this.groups = new ProcessGroups(
+      this.scopes,
+      this.processes,
+      rows.watch,
+      GROUPS_SCOPE,
+      this.fanOut,
+    )
+    this.supervisorMembers = new ProcessGroups(
+      this.scopes,
+      this.processes,
+      rows.watch,
+      SUPERVISORS_SCOPE,
+    )
     this.movingRows = new MovingRows(this.registry, this.groups, rows.remove)
     this.scopes.onClaim((scope, change) => this.claimChanged(scope, change))
     this.discovery = createDiscovery(options.discovery, {
@@ -262,10 +271,7 @@ export class Node {
     await this.connector?.start({ name: this.name, addresses: this.addresses })
   }
 
-  async supervisor(
-    name: string,
-    given: SupervisorOptions | undefined,
-  ): Promise<DistributedSupervisor> {
+  async supervisor(name: string, given: SupervisorOptions | undefined): Promise<JoinedSupervisor> {
     const options = readSupervisorOptions(name, given)
     this.noteClasses(options.modules)
     const present = this.supervisors.get(name)
@@ -287,7 +293,7 @@ export class Node {
     }
     const modules = { ...this.options.modules, ...options.modules }
     const weight = options.weight ?? this.options.weight
-    const supervisor = new DistributedSupervisor(name, seat, { ...options, modules, weight })
+    const supervisor = new JoinedSupervisor(name, seat, { ...options, modules, weight })
     const joined = supervisor.join().then(
       () => supervisor,
       (error) => {
@@ -363,7 +369,7 @@ export class Node {
     if (this.supervisors.size > 0) {
       this.mesh.leaving()
       const drainMs = budgetMs * (1 - LAST_ANSWERS_SHARE)
-      const left: DistributedSupervisor[] = []
+      const left: JoinedSupervisor[] = []
       const leaving = [...this.supervisors.values()].map(async (joined) => {
         const supervisor = await joined
         left.push(supervisor)

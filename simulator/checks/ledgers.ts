@@ -1,6 +1,7 @@
 /** All that watches a simulated cluster, together, so that each member is shown to all of them. */
-import { GROUPS_SCOPE } from '../../src/cluster/registry/groups.js'
-import { REGISTRY_SCOPE } from '../../src/cluster/registry/registry.js'
+
+import { REGISTRY_SCOPE } from '../../src/cluster/registry/key-registry.js'
+import { GROUPS_SCOPE } from '../../src/cluster/registry/process-groups.js'
 import type { ServerModule } from '../../src/kernel/process-port.js'
 import { type ClusterMember, SUPERVISOR } from '../cluster/cluster-member.js'
 import { CallLedger } from './call-ledger.js'

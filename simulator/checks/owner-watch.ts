@@ -6,7 +6,7 @@
  * anything when its lease is over, and with etcd none that etcd does not name, under that epoch.
  */
 
-import { REGISTRY_SCOPE } from '../../src/cluster/registry/registry.js'
+import { REGISTRY_SCOPE } from '../../src/cluster/registry/key-registry.js'
 import type { Claim } from '../../src/cluster/tables/claim.js'
 import type { Pid } from '../../src/term/pid.js'
 import { type ClusterMember, SUPERVISOR } from '../cluster/cluster-member.js'

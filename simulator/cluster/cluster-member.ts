@@ -7,10 +7,8 @@ import type { Logger } from '../../src/base/log.js'
 import { Citadel } from '../../src/citadel.js'
 import type { ArbiterOption } from '../../src/cluster/arbiters/arbiter-options.js'
 import type { HandoffStep } from '../../src/cluster/handoff/handoff-offer.js'
-import type {
-  DistributedSupervisor,
-  SupervisorOptions,
-} from '../../src/cluster/supervisor/distributed-supervisor.js'
+import type { SupervisorOptions } from '../../src/cluster/supervisor/distributed-supervisor.js'
+import type { JoinedSupervisor } from '../../src/cluster/supervisor/joined-supervisor.js'
 import { RedisDiscovery } from '../../src/discovery/redis-discovery.js'
 import type { ServerModule } from '../../src/kernel/process-port.js'
 import type { MeshEvent } from '../../src/mesh/mesh-event.js'
@@ -55,7 +53,7 @@ export class ClusterMember {
   readonly node: Node
   readonly citadel: Citadel
   readonly creation: number
-  supervisor!: DistributedSupervisor
+  supervisor!: JoinedSupervisor
   /** Has joined its supervisor; takes work. */
   ready = false
   /** When that was; nothing that went on before does it know first-hand. */
@@ -123,13 +121,13 @@ export class ClusterMember {
   async start(): Promise<void> {
     await this.node.start()
     const { modules, supervisor } = this.setting
-    this.supervisor = await this.citadel.supervisor(SUPERVISOR, {
+    this.supervisor = (await this.citadel.supervisor(SUPERVISOR, {
       ...supervisor,
       modules,
       maxRestarts: 50,
       restart: 'permanent',
       onStep: (step, childId) => this.onStep(step, childId),
-    })
+    })) as JoinedSupervisor
     this.ready = true
   }
 

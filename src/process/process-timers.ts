@@ -3,12 +3,18 @@ import type { Timer } from '../base/clock.js'
 import { describe, isA } from '../base/describe.js'
 import { CitadelError } from '../base/errors.js'
 import { logFailure } from '../base/guard.js'
+import { giveLook } from '../base/looks.js'
 import type { Pid } from '../term/pid.js'
 import type { Destination } from './destination.js'
 import type { Process } from './process.js'
 
 /** What `sendAfter` and `sendInterval` answer, for `cancelTimer`. */
-export class ProcessTimer implements Timer {
+export interface ProcessTimer {
+  /** It has not fired for the last time, and was not cancelled. */
+  readonly pending: boolean
+}
+
+class ArmedTimer implements ProcessTimer, Timer {
   #timer: Timer | undefined
 
   get pending(): boolean {
@@ -24,6 +30,8 @@ export class ProcessTimer implements Timer {
     this.#timer = undefined
   }
 }
+
+giveLook(ArmedTimer, 'ProcessTimer', ({ pending }) => ({ pending }))
 
 /** Longer delays are made of several, since timers of the system hold 31 bits. */
 const DELAY_MS_MAX = 2 ** 31 - 1
@@ -46,7 +54,7 @@ export function sendInterval(
 ): ProcessTimer {
   const { clock } = process.host
   let due = clock.now() + checked(periodMs, 1)
-  const timer = new ProcessTimer()
+  const timer = new ArmedTimer()
   const fire = () => {
     due += periodMs * Math.max(1, Math.ceil((clock.now() - due) / periodMs))
     wait(process, timer, due - clock.now(), fire)
@@ -66,7 +74,7 @@ export function exitAfter(
 }
 
 export function cancelTimer(process: Process, timer: ProcessTimer): boolean {
-  if (!isA(timer, ProcessTimer)) {
+  if (!isA(timer, ArmedTimer)) {
     throw new CitadelError('bad_argument', 'cancelTimer wants what sendAfter or sendInterval gives')
   }
   process.knownTies?.timers?.delete(timer)
@@ -93,8 +101,8 @@ function sendNow(process: Process, to: Destination, message: unknown): void {
   }
 }
 
-function later(process: Process, delayMs: number, task: () => void): ProcessTimer {
-  const timer = new ProcessTimer()
+function later(process: Process, delayMs: number, task: () => void): ArmedTimer {
+  const timer = new ArmedTimer()
   wait(process, timer, delayMs, () => {
     cancelTimer(process, timer)
     task()
@@ -102,7 +110,7 @@ function later(process: Process, delayMs: number, task: () => void): ProcessTime
   return timer
 }
 
-function wait(process: Process, timer: ProcessTimer, delayMs: number, task: () => void): void {
+function wait(process: Process, timer: ArmedTimer, delayMs: number, task: () => void): void {
   const { clock } = process.host
   process.ties.addTimer(timer)
   const fire = () => {

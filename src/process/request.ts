@@ -3,7 +3,9 @@
  * other request is a raw term. A call is also the `From` that answers it, so a local call costs one
  * object and one promise.
  */
+
 import type { AsyncResource } from 'node:async_hooks'
+import { giveLook } from '../base/looks.js'
 import type { Pid } from '../term/pid.js'
 import type { Ref } from '../term/ref.js'
 import type { RemoteLink } from './call-chain.js'
@@ -49,6 +51,8 @@ export abstract class Call extends Envelope implements From {
   holder: CallHolder | undefined = undefined
   abstract readonly pid: Pid
 }
+
+giveLook(Call, 'From', ({ pid }) => ({ pid }))
 
 /** A call that came over the mesh. `tag` is given back whole, whatever it is. */
 export class RemoteCall extends Call {

@@ -6,10 +6,10 @@
 import { type InspectOptions, inspect } from 'node:util'
 import { CitadelError } from '../base/errors.js'
 import { Citadel } from '../citadel.js'
-import { ChildHandle } from '../cluster/children/child-handle.js'
-import { Groups } from '../cluster/registry/groups.js'
-import { Registry } from '../cluster/registry/registry.js'
-import { DistributedSupervisor } from '../cluster/supervisor/distributed-supervisor.js'
+import { FollowingHandle } from '../cluster/children/following-handle.js'
+import { KeyRegistry } from '../cluster/registry/key-registry.js'
+import { ProcessGroups } from '../cluster/registry/process-groups.js'
+import { JoinedSupervisor } from '../cluster/supervisor/joined-supervisor.js'
 import { Atom } from '../term/atom.js'
 import { ImproperList } from '../term/improper-list.js'
 import { OpaqueTerm } from '../term/opaque.js'
@@ -86,10 +86,10 @@ export function installInspection(): void {
   })
   show(OpaqueTerm, ({ kind, bytes }) => `#Opaque<${kind}, ${bytes.length} bytes>`)
   show(Citadel, ({ name }) => `#Citadel<${name}>`)
-  show(Registry, ({ size }) => `#Registry<${size} keys>`)
-  show(Groups, () => '#Groups')
-  show(DistributedSupervisor, ({ name }) => `#Supervisor<${name}>`)
-  show(ChildHandle, ({ id }, _formatter, inner) => `#Child<${inner(id)}>`)
+  show(KeyRegistry, ({ size }) => `#Registry<${size} keys>`)
+  show(ProcessGroups, () => '#Groups')
+  show(JoinedSupervisor, ({ name }) => `#Supervisor<${name}>`)
+  show(FollowingHandle, ({ id }, _formatter, inner) => `#Child<${inner(id)}>`)
 }
 
 function show<T extends object>(type: abstract new (...args: never[]) => T, as: Show<T>): void {

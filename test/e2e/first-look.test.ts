@@ -1,6 +1,6 @@
 /** A node that starts looks for others before it decides anything: real Redis, real processes. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Citadel, GenServer } from '../../src/index.js'
+import { Citadel, type DistributedSupervisor, GenServer } from '../../src/index.js'
 import { TestCluster, type TestNode } from '../support/cluster.js'
 import { eventually } from '../support/eventually.js'
 import { freePort } from '../support/free-port.js'
@@ -23,8 +23,6 @@ class Counter extends GenServer {
     return ++this.count
   }
 }
-
-type Counters = Awaited<ReturnType<Citadel['supervisor']>>
 
 const counts = (node: TestNode): Promise<unknown[]> =>
   node.run(
@@ -90,10 +88,11 @@ describe.skipIf(redisMissing())('the first look around', () => {
     for (const key of ['kept', 'freed', 'replaced']) await n1.registry.register(key, counter)
 
     const requests = [
-      (_: Citadel, counters: Counters) => counters.child<Counter>('kept').call('next'),
-      (node: Citadel, counters: Counters) => node.call(counters.child<Counter>('kept'), 'next'),
-      (_: Citadel, counters: Counters) => counters.terminateChild('ended'),
-      (node: Citadel, counters: Counters) => counters.moveChild('moved', node.name),
+      (_: Citadel, counters: DistributedSupervisor) => counters.child<Counter>('kept').call('next'),
+      (node: Citadel, counters: DistributedSupervisor) =>
+        node.call(counters.child<Counter>('kept'), 'next'),
+      (_: Citadel, counters: DistributedSupervisor) => counters.terminateChild('ended'),
+      (node: Citadel, counters: DistributedSupervisor) => counters.moveChild('moved', node.name),
       (node: Citadel) => node.registry.unregister('freed'),
       (node: Citadel) => node.registry.update('kept', { known: true }),
       (node: Citadel) => node.registry.replace('replaced', counter, counter),

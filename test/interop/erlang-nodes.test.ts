@@ -245,7 +245,7 @@ describe.skipIf(erlangMissing())('Erlang nodes around a cluster of Citadel nodes
     /** The names under which Citadel nodes talk to each other. */
     async function ourEndpoints(): Promise<string[]> {
       const { SCOPES_ENDPOINT } = await import('../../src/cluster/scopes/scope-sender.js')
-      const { ROW_SERVER } = await import('../../src/cluster/registry/registry.js')
+      const { ROW_SERVER } = await import('../../src/cluster/registry/key-registry.js')
       return [SCOPES_ENDPOINT, ROW_SERVER]
     }
 

@@ -2,21 +2,31 @@
  * A program of a user, compiled strictly against the types of the packed package and then run. It
  * touches every name that users rely on. Not part of the tests' own compilation of src/.
  */
+
+import { inspect } from 'node:util'
 import {
   Atom,
+  type BoundNode,
+  type ChildHandle,
   Citadel,
   CitadelError,
   type CitadelOptions,
+  type DistributedSupervisor,
   Down,
   Exit,
   GenServer,
+  type GroupCaller,
+  type Groups,
   type InitArgs,
   type Logger,
   type MethodName,
   type MultiCallResult,
   type Pid,
+  type ProcessTimer,
+  type Registry,
   type ServerModule,
   type StartChildOptions,
+  type SupervisorOf,
   type SupervisorOptions,
   silent,
   Tuple,
@@ -57,6 +67,142 @@ class Worker extends GenServer {
 
 /** Fits as it is. */
 export const logger: Logger = console
+
+// ---- the names that users see are these, and no others
+
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never
+type Names<T> = Extract<keyof T, string>
+
+type Verbs =
+  | 'call'
+  | 'cancelTimer'
+  | 'cast'
+  | 'child'
+  | 'demonitor'
+  | 'exit'
+  | 'exitAfter'
+  | 'isAlive'
+  | 'link'
+  | 'log'
+  | 'monitor'
+  | 'name'
+  | 'now'
+  | 'pid'
+  | 'random'
+  | 'receive'
+  | 'registerName'
+  | 'reject'
+  | 'reply'
+  | 'self'
+  | 'send'
+  | 'sendAfter'
+  | 'sendInterval'
+  | 'signal'
+  | 'sleep'
+  | 'spawn'
+  | 'trapExit'
+  | 'unlink'
+  | 'unregisterName'
+  | 'whenEnded'
+  | 'whereis'
+  | 'with'
+type OfNode =
+  | 'addresses'
+  | 'connect'
+  | 'creation'
+  | 'disconnect'
+  | 'groups'
+  | 'joinCluster'
+  | 'members'
+  | 'nodes'
+  | 'registry'
+  | 'stop'
+  | 'supervisor'
+  | 'watchNodes'
+  | 'whenMembers'
+type OfSupervisor =
+  | 'child'
+  | 'counts'
+  | 'drain'
+  | 'epoch'
+  | 'events'
+  | 'leave'
+  | 'localChildren'
+  | 'lookup'
+  | 'members'
+  | 'moveChild'
+  | 'name'
+  | 'nodeFor'
+  | 'nodes'
+  | 'plan'
+  | 'rebalance'
+  | 'startChild'
+  | 'terminateChild'
+
+export const faces: readonly true[] = [
+  true satisfies Same<Names<Citadel>, Verbs | OfNode>,
+  true satisfies Same<Names<BoundNode>, Verbs | OfNode>,
+  true satisfies Same<
+    Names<Registry>,
+    | 'findByKey'
+    | 'findByNode'
+    | 'findByPid'
+    | 'keys'
+    | 'lookup'
+    | 'register'
+    | 'replace'
+    | 'size'
+    | 'unregister'
+    | 'update'
+    | 'watch'
+    | 'whenRegistered'
+  >,
+  true satisfies Same<
+    Names<Groups>,
+    | 'broadcast'
+    | 'broadcastLocal'
+    | 'findByNode'
+    | 'findByPid'
+    | 'groups'
+    | 'join'
+    | 'leave'
+    | 'localMembers'
+    | 'members'
+    | 'multiCall'
+    | 'rows'
+    | 'subscribe'
+    | 'with'
+  >,
+  true satisfies Same<Names<GroupCaller>, 'multiCall'>,
+  true satisfies Same<Names<DistributedSupervisor>, OfSupervisor>,
+  true satisfies Same<Names<SupervisorOf<{ Worker: typeof Worker }>>, OfSupervisor>,
+  true satisfies Same<
+    Names<ChildHandle>,
+    'call' | 'cast' | 'id' | 'pid' | 'send' | 'toString' | 'with'
+  >,
+  true satisfies Same<Names<ProcessTimer>, 'pending'>,
+  true satisfies Same<
+    Names<Pid>,
+    'creation' | 'equals' | 'id' | 'key' | 'node' | 'serial' | 'toString'
+  >,
+  true satisfies Same<
+    Names<GenServer>,
+    | 'citadel'
+    | 'from'
+    | 'handleCall'
+    | 'handleCast'
+    | 'handleInfo'
+    | 'handoff'
+    | 'handoffAborted'
+    | 'init'
+    | 'mergeConflict'
+    | 'self'
+    | 'signal'
+    | 'takeover'
+    | 'terminate'
+    | 'trapExit'
+  >,
+]
 
 function check(holds: boolean): void {
   if (!holds) throw new Error('does not hold')
@@ -145,6 +291,10 @@ export function wrong(): void {
   citadel.cast(worker, 'add', 'one')
   // @ts-expect-error init takes a string
   void citadel.spawn(Worker, [5])
+  // @ts-expect-error init takes a string, by the name of the class as well
+  void workers.startChild('Worker', [5], { id: 0 })
+  // @ts-expect-error no such method of the classes that the supervisor has
+  void workers.child(0).call('ad', 1)
   // @ts-expect-error a lifecycle method is no message
   void citadel.call(worker, 'terminate', 'normal')
 }
@@ -202,7 +352,19 @@ check((await codeOf(workers.startChild(Worker, ['kek'], { id: 0 }))) === 'alread
 check(workers.lookup(0)?.equals(child) === true)
 check(workers.members().size === 1 && workers.localChildren().size === 1)
 check(workers.nodes()[0] === citadel.name && workers.nodeFor(1) === citadel.name)
-const handle = workers.child<Worker>(0)
+const looks = [
+  citadel,
+  registry,
+  groups,
+  workers,
+  workers.child(0),
+  citadel.sendAfter(worker, 1, 1),
+]
+for (const look of looks) {
+  check(inspect(look).length < 200 && !/scope|private|seat|finder/.test(inspect(look)))
+  check(JSON.stringify(look).length < 200)
+}
+const handle = workers.child(0)
 const added: number = await handle.call('add', 2)
 check(added === 2 && handle.cast('add', 1) && handle.send('hello'))
 check(handle.pid?.equals(child) === true && (await citadel.call(handle, 'add', 0)) === 3)

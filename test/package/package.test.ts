@@ -22,6 +22,7 @@ const { dependencies, exports, version } = JSON.parse(
 /** A project of somebody who has installed the package. */
 const project = scratch('package')
 let packed: string[] = []
+let tarball = ''
 
 interface Packed {
   filename: string
@@ -31,11 +32,12 @@ interface Packed {
 beforeAll(() => {
   buildOnce()
   const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', project.path]
-  const [tarball] = JSON.parse(npm(packing, ROOT)) as [Packed]
-  packed = tarball.files.map(({ path }) => path)
+  const [made] = JSON.parse(npm(packing, ROOT)) as [Packed]
+  packed = made.files.map(({ path }) => path)
+  tarball = made.filename
   const manifest = { name: 'consumer', private: true, type: 'module' }
   writeFileSync(join(project.path, 'package.json'), JSON.stringify(manifest))
-  install(join(project.path, tarball.filename))
+  install(join(project.path, tarball))
 }, MINUTES_MS)
 
 afterAll(() => project.remove())
@@ -153,6 +155,32 @@ test('a strict program compiles against the types, and runs: every promised name
   expect(compilerOutput([tsc, '-p', project.path])).toBe('')
   const env = { ERL_EPMD_PORT: String(await freePort()) }
   expect(node(['consumer.js'], env)).toBe('everything is there\n')
+})
+
+test('a program in CommonJS compiles and runs, too', () => {
+  const text = `import { Citadel, silent } from 'citadel'
+void Citadel.start({ name: 'cjs@127.0.0.1', cookie: 'c', discovery: false, logger: silent }).then(
+  async (citadel) => {
+    console.log(citadel.name)
+    await citadel.stop()
+  },
+)
+`
+  writeFileSync(join(project.path, 'program.cts'), text)
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  const flags = ['--module', 'NodeNext', '--target', 'ES2023', '--strict', '--types', 'node']
+  expect(compilerOutput([tsc, ...flags, '--ignoreConfig', 'program.cts'])).toBe('')
+  expect(node(['program.cjs'], { ERL_EPMD_PORT: '1' })).toBe('cjs@127.0.0.1\n')
+})
+
+test.each([
+  ['attw', '@arethetypeswrong/cli/dist/index.js', ['--config-path', join(ROOT, '.attw.json')]],
+  ['publint', 'publint/src/cli.js', ['--strict']],
+])('%s finds nothing wrong with the tarball', (_name, program, flags) => {
+  const path = join(ROOT, 'node_modules', program)
+  expect(compilerOutput([path, join(project.path, tarball), ...flags])).toMatch(
+    /No problems found|All good!/,
+  )
 })
 
 function compilerOutput(args: readonly string[]): string {

@@ -10,8 +10,8 @@ import { silent } from '../../src/base/log.js'
 import { quorumArbiter } from '../../src/cluster/arbiters/arbiters.js'
 import { Ownership } from '../../src/cluster/arbiters/ownership.js'
 import type { QuorumSize } from '../../src/cluster/arbiters/quorum.js'
-import { Groups } from '../../src/cluster/registry/groups.js'
-import { REGISTRY_SCOPE, Registry } from '../../src/cluster/registry/registry.js'
+import { KeyRegistry, REGISTRY_SCOPE } from '../../src/cluster/registry/key-registry.js'
+import { ProcessGroups } from '../../src/cluster/registry/process-groups.js'
 import { ProcessRows } from '../../src/cluster/scopes/process-rows.js'
 import { Scopes } from '../../src/cluster/scopes/scopes.js'
 import type { Resolve } from '../../src/cluster/tables/claim-order.js'
@@ -143,8 +143,8 @@ export class ScopeNode {
   readonly lease = new Lease()
   readonly scopes: Scopes
   readonly processes = new FakeProcesses(this)
-  readonly registry: Registry
-  readonly groups: Groups
+  readonly registry: KeyRegistry
+  readonly groups: ProcessGroups
   private readonly listeners = new Set<(event: MeshEvent) => void>()
   /** Whom it holds for a member, and how. */
   readonly knows = new Map<string, { creation: number; up: boolean }>()
@@ -175,11 +175,11 @@ export class ScopeNode {
     const ownership = arbiter && new Ownership(this.lease, clock, { own() {}, mayOwn: () => true })
     this.scopes = new Scopes({ mesh, clock, log: silent, logMax, arbiter, ownership })
     const rows = new ProcessRows(this.scopes, this.processes)
-    this.registry = new Registry(this.scopes, this.processes, rows.watch, {
+    this.registry = new KeyRegistry(this.scopes, this.processes, rows.watch, {
       resolve: cluster.resolve?.(name),
       neverSplits: arbiter !== undefined,
     })
-    this.groups = new Groups(this.scopes, this.processes, rows.watch)
+    this.groups = new ProcessGroups(this.scopes, this.processes, rows.watch)
     rows.cover(this.claims)
     rows.cover(this.scopes.scope<'g'>('g:groups'))
     this.scopes.start()

@@ -7,7 +7,7 @@
 import { EventQueue } from '../../base/event-queue.js'
 import type { ChildPort } from '../../kernel/process-port.js'
 import type { Pid } from '../../term/pid.js'
-import type { Groups } from '../registry/groups.js'
+import type { ProcessGroups } from '../registry/process-groups.js'
 
 export type ChildEvent =
   /** `startChild` was asked for it. */
@@ -49,7 +49,7 @@ export class ChildEvents {
 
   constructor(
     supervisor: string,
-    private readonly groups: Groups,
+    private readonly groups: ProcessGroups,
     private readonly processes: ChildPort,
     /** The name of the process that takes events of this supervisor, on every member. */
     private readonly receiver: string,

@@ -1,100 +1,30 @@
-/** A handle that means a child by its id and follows it wherever it runs. */
-import { CitadelError } from '../../base/errors.js'
-import { readOptions } from '../../base/options.js'
-import { type Resolvable, resolvePid } from '../../process/destination.js'
-import { CALL_RULES, type CallOptions } from '../../process/process.js'
+/** A child as users have it, wherever it runs. */
+import type { Resolvable } from '../../process/destination.js'
+import type { CallOptions } from '../../process/process.js'
 import type { MethodArgs, MethodName, MethodResult } from '../../process/typed-call.js'
 import type { Pid } from '../../term/pid.js'
-import { showKey } from '../../term/show-key.js'
 
-/** The verbs a handle passes on; the node gives them. */
-export interface HandleVerbs {
-  call(to: Resolvable, method: string, ...args: unknown[]): Promise<unknown>
-  with(options: CallOptions): Pick<HandleVerbs, 'call'>
-  cast(to: Resolvable, method: string, ...args: unknown[]): boolean
-  send(to: Resolvable, message: unknown): boolean
-}
-
-/** What a handle asks its supervisor. */
-export interface ChildFinder {
-  /** The process that runs the child now, wherever. */
-  find(): Pid | undefined
-  /** The same if its node can be reached. */
-  reachable(): Pid | undefined
-  /** The process once it runs within reach, as long as the child is to run at all. */
-  settle(): Promise<Pid | undefined>
-  now(): number
-  pause(): Promise<void>
-}
-
-const CALL_MS = 5_000
-
-export class ChildHandle<T = unknown> implements Resolvable<T> {
-  constructor(
-    readonly id: unknown,
-    private readonly finder: ChildFinder,
-    private readonly verbs: HandleVerbs,
-    private readonly options: CallOptions = {},
-  ) {}
-
-  /** The same child, called with a time-out of its own, or to be given up by an AbortSignal. */
-  with(options: CallOptions): ChildHandle<T> {
-    const read = readOptions('with', options, CALL_RULES)
-    return new ChildHandle(this.id, this.finder, this.verbs, { ...this.options, ...read })
-  }
+export interface ChildHandle<T = unknown> extends Resolvable<T> {
+  readonly id: unknown
 
   /** The process that runs the child at this moment. */
-  get pid(): Pid<T> | undefined {
-    return this.finder.find() as Pid<T> | undefined
-  }
+  readonly pid: Pid<T> | undefined
+
+  /** The same child, called with a time-out of its own, or to be given up by an AbortSignal. */
+  with(options: CallOptions): ChildHandle<T>
 
   /**
    * Calls the child. While it is being started again, or its node cannot be reached, waits for it
-   * within the time-out, 5 s unless `with` says another. Never asks twice: it goes on only if the process was not there.
+   * within the time-out, 5 s unless `with` says another. Never asks twice: it goes on only if the
+   * process was not there.
    */
-  async call<M extends MethodName<T>>(
-    method: M,
-    ...args: MethodArgs<T, M>
-  ): Promise<MethodResult<T, M>> {
-    const { timeoutMs: patienceMs = CALL_MS } = this.options
-    const deadline = this.finder.now() + patienceMs
-    // What is no time-out is refused by the verbs, in their words.
-    const isTime = patienceMs >= 0
-    for (;;) {
-      const timeoutMs = isTime ? Math.max(0, deadline - this.finder.now()) : patienceMs
-      const verbs = this.verbs.with({ ...this.options, timeoutMs })
-      try {
-        const reply = await verbs.call(this as Resolvable, method, ...args)
-        return reply as MethodResult<T, M>
-      } catch (error) {
-        if (!(await this.mayRunElsewhere(error, deadline))) throw error
-      }
-    }
-  }
-
-  /** The process had ended before it got the call, and the child runs again or will. */
-  private async mayRunElsewhere(error: unknown, deadline: number): Promise<boolean> {
-    if (!(error instanceof CitadelError) || error.code !== 'noproc') return false
-    await this.finder.pause()
-    if (this.finder.now() >= deadline) return false
-    return this.finder.reachable() !== undefined || (await this.finder.settle()) !== undefined
-  }
+  call<M extends MethodName<T>>(method: M, ...args: MethodArgs<T, M>): Promise<MethodResult<T, M>>
 
   /** Casts to the child. False: not sent. */
-  cast<M extends MethodName<T>>(method: M, ...args: MethodArgs<T, M>): boolean {
-    return this.verbs.cast(this, method, ...args)
-  }
+  cast<M extends MethodName<T>>(method: M, ...args: MethodArgs<T, M>): boolean
 
   /** Sends a message to the child. False: not sent. */
-  send(message: unknown): boolean {
-    return this.verbs.send(this, message)
-  }
+  send(message: unknown): boolean
 
-  toString(): string {
-    return `child ${showKey(this.id)}`
-  }
-
-  [resolvePid](): Pid<T> | undefined | Promise<Pid<T> | undefined> {
-    return (this.finder.reachable() ?? this.finder.settle()) as Pid<T> | Promise<Pid<T> | undefined>
-  }
+  toString(): string
 }

@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../../base/errors.js'
 import { Pid } from '../../term/pid.js'
 import type { MovingKey } from '../registry/coming-keys.js'
-import type { MovingMembership } from '../registry/groups.js'
+import type { MovingMembership } from '../registry/process-groups.js'
 import { isAnything, isCount, isText, listOf, tupleOf } from '../replication/wire-check.js'
 import type { Claim } from '../tables/claim-table.js'
 import { type ChildRecipe, isRecipe } from '../tables/spec-table.js'

@@ -5,14 +5,14 @@
  */
 import type { Pid } from '../../term/pid.js'
 import type { Coming, MovingKey } from '../registry/coming-keys.js'
-import type { Groups, MovingMembership } from '../registry/groups.js'
-import type { Registry } from '../registry/registry.js'
+import type { KeyRegistry } from '../registry/key-registry.js'
+import type { MovingMembership, ProcessGroups } from '../registry/process-groups.js'
 import type { HandoffOffer } from './handoff-offer.js'
 
 export class MovingRows {
   constructor(
-    private readonly registry: Registry,
-    private readonly groups: Groups,
+    private readonly registry: KeyRegistry,
+    private readonly groups: ProcessGroups,
     /** Removes every row of a process of this node. */
     private readonly remove: (pid: Pid) => void,
   ) {}

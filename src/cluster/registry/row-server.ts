@@ -9,13 +9,13 @@ import type { noReply } from '../../process/request.js'
 import { Pid } from '../../term/pid.js'
 import { isCount, isFlag, isSpan, isText } from '../replication/wire-check.js'
 import { arePidsOf } from './group-calls.js'
-import type { Groups } from './groups.js'
-import type { Registry } from './registry.js'
+import type { KeyRegistry } from './key-registry.js'
+import type { ProcessGroups } from './process-groups.js'
 import type { Replacement } from './replacements.js'
 
 export interface RowServerParts {
-  readonly registry: Registry
-  readonly groups: Groups
+  readonly registry: KeyRegistry
+  readonly groups: ProcessGroups
 }
 
 export class RowServer extends MemberServer {
@@ -29,8 +29,8 @@ export class RowServer extends MemberServer {
     'leave',
     'multiCall',
   ]
-  private registry!: Registry
-  private groups!: Groups
+  private registry!: KeyRegistry
+  private groups!: ProcessGroups
 
   override init({ registry, groups }: RowServerParts): void {
     this.registry = registry

@@ -17,9 +17,14 @@ export interface StaticChild extends StartChildOptions {
 /** Each may be left out, or be undefined. */
 type Optional<T> = { [K in keyof T]?: T[K] | undefined }
 
-export interface SupervisorOptions extends Optional<RunnerOptions>, Optional<RebalanceOptions> {
-  /** The classes this node can start, by the name that all members use. */
-  modules?: Readonly<Record<string, ServerModule>> | undefined
+/** Classes by the names that all members use for them. */
+export type Modules = Readonly<Record<string, ServerModule>>
+
+export interface SupervisorOptions<M extends Modules = Modules>
+  extends Optional<RunnerOptions>,
+    Optional<RebalanceOptions> {
+  /** The classes this node can start. */
+  modules?: M | undefined
   /**
    * When a child that ended is started again: always (`permanent`), unless it ended with `normal`
    * or `shutdown` (`transient`, the default, as the original Citadel), or never (`temporary`).

@@ -9,7 +9,7 @@ import { CitadelError } from '../../base/errors.js'
 import { failsLater } from '../../base/guard.js'
 import type { ServerModule } from '../../kernel/process-port.js'
 import { type Placement, type PlacementMember, rendezvous } from '../placement/placement.js'
-import type { Groups } from '../registry/groups.js'
+import type { ProcessGroups } from '../registry/process-groups.js'
 import { isText, listOf } from '../replication/wire-check.js'
 import type { Membership } from '../tables/group-table.js'
 
@@ -91,7 +91,7 @@ export class SupervisorMembers {
   private known: Roster = makeRoster([], NOT_COUNTED)
 
   constructor(
-    private readonly groups: Groups,
+    private readonly groups: ProcessGroups,
     private readonly supervisor: string,
     private readonly placement: Placement = rendezvous,
     private readonly options: MembersOptions = NOT_COUNTED,
@@ -235,7 +235,7 @@ export class SupervisorMembers {
   private roster(): Roster {
     const { rows } = this.known
     let same = 0
-    for (const row of this.groups.rows(this.supervisor)) {
+    for (const row of this.groups.memberships(this.supervisor)) {
       if (row !== rows[same]) return this.renew()
       same++
     }
@@ -244,7 +244,7 @@ export class SupervisorMembers {
 
   private renew(): Roster {
     this.renewals++
-    this.known = makeRoster([...this.groups.rows(this.supervisor)], this.options)
+    this.known = makeRoster([...this.groups.memberships(this.supervisor)], this.options)
     return this.known
   }
 }

@@ -45,6 +45,11 @@ export class GroupTable extends PidTable<Membership> {
     return this.byGroup.size === 0
   }
 
+  /** How many groups have a member. */
+  get size(): number {
+    return this.byGroup.size
+  }
+
   *members(groupId: string): IterableIterator<Membership> {
     const rows = this.byGroup.get(groupId)
     if (!rows) return

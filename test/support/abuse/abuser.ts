@@ -18,8 +18,8 @@ const GIVES_BACK = new Set(['call', 'receive', 'decodeTerm', 'next'])
 const SACRIFICIAL = new Set([
   'Citadel.stop',
   'Citadel.asyncDispose',
-  'DistributedSupervisor.leave',
-  'DistributedSupervisor.drain',
+  'JoinedSupervisor.leave',
+  'JoinedSupervisor.drain',
 ])
 /** One in so many of these is carried out: each begins something big. */
 const DEAR = new Set(['class Citadel.start', 'Citadel.supervisor', ...SACRIFICIAL])

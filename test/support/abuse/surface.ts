@@ -17,10 +17,10 @@ export interface Member {
   invoke(target: object, args: readonly unknown[]): unknown
 }
 
-/** Functions that only other files of Citadel call. They go when these classes have faces. */
+/** Functions that only other files of Citadel call: the types that users see do not have them. */
 const INTERNAL: Readonly<Record<string, readonly string[]>> = {
   Citadel: ['new'],
-  Registry: [
+  KeyRegistry: [
     'giveUp',
     'replaceHere',
     'keysOf',
@@ -30,10 +30,10 @@ const INTERNAL: Readonly<Record<string, readonly string[]>> = {
     'replicated',
     'keep',
   ],
-  Groups: ['membershipsOf', 'bring', 'replicated', 'close', 'callHere'],
-  DistributedSupervisor: ['join', 'abandon', 'extend'],
+  ProcessGroups: ['memberships', 'membershipsOf', 'bring', 'replicated', 'close', 'callHere'],
+  JoinedSupervisor: ['join', 'abandon', 'extend'],
   EventQueue: ['push', 'close'],
-  ProcessTimer: ['arm', 'new'],
+  ArmedTimer: ['arm', 'new'],
   // Ends what it is given, by the program's own status: it is called by signals only.
   GenServer: ['attach'],
 }
