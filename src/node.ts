@@ -68,7 +68,7 @@ import {
 import type { BoundNode } from './process/bound-node.js'
 import { CALL_CHAIN } from './process/call-chain.js'
 import type { Process } from './process/process.js'
-import type { Pid } from './term/pid.js'
+import { creationOf, type Pid } from './term/pid.js'
 
 type Bind = (process: Process, node: Node) => BoundNode
 
@@ -135,7 +135,7 @@ export class Node {
     this.arbiter = arbiterSettings(options.arbiter)
     this.lease = this.arbiter.type === 'mesh' ? undefined : new Lease()
     this.leaseWatch = this.lease && this.watchLease(this.lease)
-    this.creation = makeCreation(random.uint32())
+    this.creation = creationOf(random.uint32())
     const epmdPort = options.epmdPort ?? environment.epmdPort
     // Nodes of other machines ask this machine's EPMD, so then it must not be on loopback only.
     const epmdHost = isLoopback(listen.host) ? undefined : listen.host
@@ -496,8 +496,3 @@ export class Node {
 
 const SUPERVISORS_SCOPE = 'g:supervisors'
 const SUPERVISOR_CLAIMS = 'c:supervisor/'
-
-/** 0 to 3 are special in Erlang. */
-function makeCreation(random: number): number {
-  return random < 4 ? random + 4 : random
-}

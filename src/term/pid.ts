@@ -58,6 +58,9 @@ export class Pid<T = unknown> {
   }
 }
 
+/** The creation of a start of a node, by chance. 0 to 3 are special in Erlang. */
+export const creationOf = (random: number): number => (random < 4 ? random + 4 : random)
+
 /** For what users hand in: one of its kind, made of what pids are made of. */
 export function checkPid(pid: unknown, usage: string): asserts pid is Pid {
   if (isPid(pid)) return

@@ -4,12 +4,9 @@
  * origin at `applied`. An update that is older is skipped, one that leaves a gap is refused and
  * asked for; a snapshot counts only if it was asked for on this connection and arrives whole.
  */
+import { HEADS_LATE_MS } from './member-heads.js'
 import type { Origin } from './origin.js'
 
-/** Heads come each second. After a longer silence what comes may be as old as the last ones. */
-const HEADS_LATE_MS = 2_000
-/** So long it takes at most until all has come that was held up. */
-const BURST_MS = 500
 /** From then on the comparisons are an hour and a half apart at most. */
 const SKIPS_MAX = 9
 
@@ -25,12 +22,6 @@ export class InStream {
   head = 0
   /** When all that the origin had written was last known to be here; undefined: never yet. */
   completeAt: number | undefined
-  /** Whether the origin has said on this connection how far it is. */
-  private isHeadKnown = false
-  /** When it last did, or was connected. */
-  private headAt: number
-  /** What comes until then was perhaps written long before: it comes after a silence. */
-  private lateUntil = Number.NEGATIVE_INFINITY
   /** When a repair was last asked for, on the caller's clock; undefined: none outstanding. */
   askedAt: number | undefined
   /** When all rows of a shared table were last compared on this connection. */
@@ -41,16 +32,7 @@ export class InStream {
   /** The last update that the origin waits to hear of; 0: none. */
   private ackDue = 0
 
-  constructor(
-    readonly origin: Origin,
-    now: number,
-  ) {
-    this.headAt = now
-  }
-
-  connected(now: number): void {
-    this.headAt = now
-  }
+  constructor(readonly origin: Origin) {}
 
   get behind(): boolean {
     return !this.exact || this.applied < this.head
@@ -62,18 +44,9 @@ export class InStream {
     return first > this.applied + 1 ? undefined : this.applied + 1 - first
   }
 
-  /** The origin has said how far it is. */
-  headIs(seq: number, now: number): void {
-    this.head = Math.max(this.head, seq)
-    if (now - this.headAt > HEADS_LATE_MS) this.lateUntil = now + BURST_MS
-    this.headAt = now
-    this.isHeadKnown = true
-  }
-
-  /** Something of the origin has been taken in. */
+  /** Something of the origin has been taken in, and was no older than it seemed. */
   heard(now: number): void {
-    const isCurrent = this.isHeadKnown && !this.behind && now >= this.lateUntil
-    if (isCurrent) this.completeAt = now
+    if (!this.behind) this.completeAt = now
   }
 
   /** Since when, at the earliest, the origin has a row that comes now; undefined: that cannot be known. */
@@ -142,7 +115,6 @@ export class InStream {
     this.askedAt = undefined
     this.comparedAt = undefined
     this.ackDue = 0
-    this.isHeadKnown = false
     if (this.snapshot !== 0) this.restart()
   }
 }

@@ -9,6 +9,7 @@
 import { CitadelError } from '../../base/errors.js'
 import { deletedId, isDeletion, removalReason } from './deletion.js'
 import { InStream } from './in-stream.js'
+import { MemberHeads } from './member-heads.js'
 import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
@@ -32,6 +33,8 @@ export interface ReplicaOptions {
   logMax?: number | undefined
   /** What the rows of a node take, in all scopes. */
   bytesOf?: ((node: string) => RowBytes) | undefined
+  /** When members last said how far they are, in all scopes. */
+  heads?: MemberHeads | undefined
   /** A row of a node was left out, and why. */
   skipped?: ((node: string, why: unknown) => void) | undefined
 }
@@ -74,7 +77,11 @@ export class Replica {
   /** Removals in progress: the rows of dead origins, and what a snapshot did not contain. */
   private readonly removals: { rows: Iterator<Row>; origin: Origin; mark: number | undefined }[] =
     []
-  private readonly up = new Set<string>()
+  /** The members that are connected, and their starts. */
+  private readonly up = new Map<string, number>()
+  /** Those of them whose heads did not name this scope, and that have said nothing about it. */
+  private readonly blank = new Set<string>()
+  private readonly heads: MemberHeads
   private snapshots = 0
   private ackWanted = false
   private bytesPerRow = 160
@@ -83,6 +90,7 @@ export class Replica {
     this.scope = options.scope
     this.table = options.table
     this.out = new OutStream(options.logMax ?? 20_000)
+    this.heads = options.heads ?? new MemberHeads()
   }
 
   // --- own rows
@@ -115,25 +123,36 @@ export class Replica {
   // --- members
 
   memberUp(node: string, creation: number): void {
-    this.up.add(node)
+    this.up.set(node, creation)
+    this.blank.delete(node)
+    this.heads.connected(node, this.options.now())
     this.dropSending(node)
-    const now = this.options.now()
     const known = this.ins.get(node)
-    if (known?.origin.creation === creation) {
-      known.interrupted()
-      known.connected(now)
-    } else {
-      if (known) this.memberDead(node, known.origin.creation)
-      this.up.add(node)
-      this.ins.set(
-        node,
-        new InStream(new Origin(node, creation, this.options.bytesOf?.(node)), now),
-      )
+    if (known?.origin.creation === creation) known.interrupted()
+    else if (known) {
+      this.memberDead(node, known.origin.creation)
+      this.up.set(node, creation)
+      this.heads.connected(node, this.options.now())
     }
+  }
+
+  /** What comes of a member is followed from its first word about this scope on. */
+  private stream(node: string): InStream | undefined {
+    const known = this.ins.get(node)
+    const creation = this.up.get(node)
+    if (known || creation === undefined) return known
+    const stream = new InStream(new Origin(node, creation, this.options.bytesOf?.(node)))
+    this.ins.set(node, stream)
+    if (!this.blank.delete(node)) return stream
+    stream.exact = true
+    stream.completeAt = this.heads.currentAt(node)
+    return stream
   }
 
   memberDown(node: string): void {
     this.up.delete(node)
+    this.blank.delete(node)
+    this.heads.lost(node)
     this.dropSending(node)
     this.ins.get(node)?.interrupted()
   }
@@ -170,7 +189,8 @@ export class Replica {
 
   /** Whether everything that `node` had written at its last heads is here. */
   caughtUp(node: string): boolean {
-    return this.ins.get(node)?.behind === false
+    const stream = this.ins.get(node)
+    return stream ? !stream.behind : this.blank.has(node)
   }
 
   // --- messages
@@ -182,35 +202,44 @@ export class Replica {
 
   /** A member's heads: `seq` is the last update it has written, `digests` are those of its table. */
   head(node: string, seq: number, digests: Digests): void {
-    const stream = this.ins.get(node)
+    const stream = this.stream(node)
     if (!stream) return
     const now = this.options.now()
-    stream.headIs(seq, now)
+    this.heads.came(node, now)
+    stream.head = Math.max(stream.head, seq)
     // Nothing written means nothing to send, unless it keeps rows of others too.
     if (seq === 0 && this.table.owned) stream.exact = true
-    stream.heard(now)
+    this.heard(stream, now)
     if (stream.behind) this.ask(stream)
     else if (!this.table.owned) this.compare(stream, this.table, digests)
   }
 
   /** Asks a member for what is missing here now, rather than after its next heads. */
   catchUp(node: string): void {
-    const stream = this.ins.get(node)
-    if (stream?.behind) this.ask(stream)
+    if (this.caughtUp(node)) return
+    const stream = this.stream(node)
+    if (stream) this.ask(stream)
   }
 
   /** A member does not know this scope: it has no rows in it. */
   absent(node: string): void {
-    const stream = this.ins.get(node)
-    if (stream?.applied !== 0 || stream.snapshot !== 0) return
     const now = this.options.now()
-    stream.headIs(0, now)
-    stream.exact = true
-    stream.heard(now)
+    this.heads.came(node, now)
+    const stream = this.ins.get(node)
+    if (!stream) {
+      if (this.up.has(node)) this.blank.add(node)
+    } else if (stream.applied === 0 && stream.snapshot === 0) {
+      stream.exact = true
+      this.heard(stream, now)
+    }
+  }
+
+  private heard(stream: InStream, now: number): void {
+    if (this.heads.areCurrent(stream.origin.node, now)) stream.heard(now)
   }
 
   updates(node: string, first: number, ops: readonly Op[], wantAck: boolean): void {
-    const stream = this.ins.get(node)
+    const stream = this.stream(node)
     if (!stream) return
     const known = stream.known(first)
     const last = first + ops.length - 1
@@ -219,7 +248,7 @@ export class Replica {
     if (known === undefined) return this.ask(stream)
     for (let i = known; i < ops.length; i++) this.apply(stream, ops[i]!)
     stream.advance(Math.max(0, ops.length - known))
-    stream.heard(this.options.now())
+    this.heard(stream, this.options.now())
     this.acknowledge(node, stream)
   }
 
@@ -242,21 +271,21 @@ export class Replica {
   }
 
   chunk(node: string, snapshot: number, index: number, seq: number, puts: readonly Put[]): void {
-    const stream = this.ins.get(node)
+    const stream = this.stream(node)
     if (!stream?.admitChunk(snapshot, index, seq)) return
     stream.askedAt = this.options.now()
     for (const put of puts) this.apply(stream, put)
   }
 
   commit(node: string, snapshot: number, seq: number): void {
-    const stream = this.ins.get(node)
+    const stream = this.stream(node)
     if (!stream || stream.snapshot !== snapshot) return
     if (!stream.admitCommit(snapshot, seq)) {
       stream.restart()
       return this.ask(stream)
     }
     stream.committed()
-    stream.heard(this.options.now())
+    this.heard(stream, this.options.now())
     const { origin } = stream
     if (this.table.owned) {
       this.removals.push({ rows: origin.rows.present(), origin, mark: snapshot })
@@ -285,7 +314,7 @@ export class Replica {
   }
 
   offered(node: string, puts: readonly Put[]): void {
-    const stream = this.ins.get(node)
+    const stream = this.stream(node)
     if (this.table.owned || !stream) return
     let skipped = 0
     for (const put of puts) if (!this.apply(stream, put)) skipped++

@@ -4,6 +4,7 @@
  * which few may be empty, and one that is not used goes with the member that named it.
  */
 import { CitadelError } from '../../base/errors.js'
+import { MemberHeads } from '../replication/member-heads.js'
 import { RowBytesOfNodes } from '../replication/row-bytes.js'
 import { ClaimTable } from '../tables/claim-table.js'
 import { makeScope, type Scope, type ScopeKind, type ScopeOptions } from '../tables/scope.js'
@@ -30,6 +31,7 @@ const FOREIGN_MAX = 10_000
 export class ScopeSet {
   private readonly all = new Map<string, Scope>()
   private readonly bytes = new RowBytesOfNodes()
+  private readonly heads = new MemberHeads()
   /** The scopes that this node does not use, by the member that named each first. */
   private readonly foreign = new Map<string, string>()
 
@@ -125,7 +127,8 @@ export class ScopeSet {
   }
 
   private make(name: string): Scope {
-    const scope = makeScope(name, { bytesOf: (node) => this.bytes.of(node), ...this.parts })
+    const { heads } = this
+    const scope = makeScope(name, { bytesOf: (node) => this.bytes.of(node), heads, ...this.parts })
     this.all.set(name, scope)
     if (scope.kind === 'c') (scope as Scope<'c'>).table.sawEpoch(this.parts.startedAt)
     if (scope.kind === 's') (scope as Scope<'s'>).table.raiseVersion(this.parts.startedAt)

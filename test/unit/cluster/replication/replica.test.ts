@@ -93,6 +93,40 @@ describe('two replicas', () => {
     expect(keys(two, 'b', 'a')).toEqual(['x', 'y'])
   })
 
+  it('2 nodes: nothing is kept of a member until it says something about the scope', () => {
+    const two = net(100, 'a', 'b')
+    const { replica } = two.node('b')
+    replica.memberUp('a', two.node('a').creation)
+    expect([replica.caughtUp('a'), replica.origin('a')]).toEqual([false, undefined])
+    replica.absent('a')
+    expect([replica.caughtUp('a'), replica.origin('a')]).toEqual([true, undefined])
+    two.put('a', 'x')
+    replica.updates('a', 1, two.node('a').replica.out.since(1)!, false)
+    expect(replica.caughtUp('a')).toBe(true)
+    expect(keys(two, 'b', 'a')).toEqual(['x'])
+    replica.memberDown('a')
+    replica.memberUp('a', two.node('a').creation)
+    expect(replica.applied('a')).toBe(1)
+  })
+
+  it('2 nodes: a row that comes after a silence counts from the last heads before it', () => {
+    const two = net(100, 'a', 'b')
+    const { replica } = two.node('b')
+    replica.memberUp('a', two.node('a').creation)
+    expect(replica.hasSince('a')).toBeUndefined()
+    replica.absent('a')
+    replica.head('a', 0, { living: 0, all: 0 })
+    two.now += 1_000
+    expect(replica.hasSince('a')).toBe(1_000)
+    two.now += 5_000
+    // Sent long ago: more of that kind may follow at once.
+    replica.head('a', 0, { living: 0, all: 0 })
+    expect(replica.hasSince('a')).toBe(0)
+    two.now += 1_000
+    replica.head('a', 0, { living: 0, all: 0 })
+    expect(replica.hasSince('a')).toBe(7_000)
+  })
+
   it('2 nodes: what one waits for is acknowledged as soon as the other has it by a repair', () => {
     const two = net(100, 'a', 'b')
     two.connect('a', 'b')

@@ -64,7 +64,7 @@ describe('A deletion', () => {
 
 describe('InStream', () => {
   function exact(applied: number): InStream {
-    const stream = new InStream(new Origin('a', 1), 0)
+    const stream = new InStream(new Origin('a', 1))
     stream.exact = true
     stream.applied = applied
     stream.head = applied
@@ -79,7 +79,7 @@ describe('InStream', () => {
   })
 
   it('takes no updates before a snapshot has begun', () => {
-    const stream = new InStream(new Origin('a', 1), 0)
+    const stream = new InStream(new Origin('a', 1))
     expect(stream.known(1)).toBeUndefined()
     stream.askedAt = 0
     expect(stream.admitChunk(3, 0, 10)).toBe(true)
@@ -87,7 +87,7 @@ describe('InStream', () => {
   })
 
   it('takes a snapshot only if it asked for one, in order, and whole', () => {
-    const stream = new InStream(new Origin('a', 1), 0)
+    const stream = new InStream(new Origin('a', 1))
     expect(stream.admitChunk(3, 0, 10)).toBe(false)
     stream.askedAt = 0
     expect(stream.admitChunk(3, 1, 10)).toBe(false)
