@@ -3,6 +3,7 @@
  * them until the test delivers them, and a cut loses what is on its way. Messages pass the codec.
  */
 
+import { Members } from '../../src/cluster/replication/members.js'
 import { Origin } from '../../src/cluster/replication/origin.js'
 import { Replica } from '../../src/cluster/replication/replica.js'
 import type { ScopeMessage } from '../../src/cluster/scopes/scope-message.js'
@@ -26,6 +27,7 @@ export interface ReplicaNode {
   readonly creation: number
   readonly own: Origin
   readonly replica: Replica
+  readonly members: Members
   readonly claims: ClaimTable
   readonly specs: SpecTable
 }
@@ -52,10 +54,11 @@ export class ReplicaNet {
     )
     const table = this.kind === 'claims' ? claims : specs
     const now = (): number => this.now
-    const replica = new Replica({ scope: 's', table, own, now, logMax: this.logMax })
+    const members = new Members()
+    const replica = new Replica({ scope: 's', table, own, now, logMax: this.logMax, members })
     // One row to a chunk, so that snapshots take a while.
     replica.chunkWas(['o', 's', [['one row']]], 1_000_000)
-    const node = { name, creation, own, replica, claims, specs }
+    const node = { name, creation, own, replica, members, claims, specs }
     this.nodes.set(name, node)
     return node
   }
@@ -219,9 +222,10 @@ export class ReplicaNet {
     for (const { replica } of this.nodes.values()) replica.removeSome(Number.POSITIVE_INFINITY)
   }
 
-  private receive({ replica }: ReplicaNode, from: string, message: ScopeMessage): void {
+  private receive({ replica, members }: ReplicaNode, from: string, message: ScopeMessage): void {
     switch (message[0]) {
       case 'h':
+        members.came(from, this.now)
         for (const [, seq, , living, all] of message[2]) replica.head(from, seq, { living, all })
         break
       case 'u':

@@ -4,7 +4,7 @@
  * origin at `applied`. An update that is older is skipped, one that leaves a gap is refused and
  * asked for; a snapshot counts only if it was asked for on this connection and arrives whole.
  */
-import { HEADS_LATE_MS } from './member-heads.js'
+import { HEADS_LATE_MS } from './members.js'
 import type { Origin } from './origin.js'
 
 /** From then on the comparisons are an hour and a half apart at most. */

@@ -9,7 +9,7 @@
 import { CitadelError } from '../../base/errors.js'
 import { deletedId, isDeletion, removalReason } from './deletion.js'
 import { InStream } from './in-stream.js'
-import { MemberHeads } from './member-heads.js'
+import { Members, type Silence } from './members.js'
 import type { Row } from './origin.js'
 import { Origin } from './origin.js'
 import { OutStream } from './out-stream.js'
@@ -33,8 +33,8 @@ export interface ReplicaOptions {
   logMax?: number | undefined
   /** What the rows of a node take, in all scopes. */
   bytesOf?: ((node: string) => RowBytes) | undefined
-  /** When members last said how far they are, in all scopes. */
-  heads?: MemberHeads | undefined
+  /** The members that are connected, for all scopes. */
+  members?: Members | undefined
   /** A row of a node was left out, and why. */
   skipped?: ((node: string, why: unknown) => void) | undefined
 }
@@ -77,11 +77,9 @@ export class Replica {
   /** Removals in progress: the rows of dead origins, and what a snapshot did not contain. */
   private readonly removals: { rows: Iterator<Row>; origin: Origin; mark: number | undefined }[] =
     []
-  /** The members that are connected, and their starts. */
-  private readonly up = new Map<string, number>()
-  /** Those of them whose heads did not name this scope, and that have said nothing about it. */
-  private readonly blank = new Set<string>()
-  private readonly heads: MemberHeads
+  private readonly members: Members
+  /** How many heads had come when this was made. */
+  private readonly bornAt: number
   private snapshots = 0
   private ackWanted = false
   private bytesPerRow = 160
@@ -90,7 +88,8 @@ export class Replica {
     this.scope = options.scope
     this.table = options.table
     this.out = new OutStream(options.logMax ?? 20_000)
-    this.heads = options.heads ?? new MemberHeads()
+    this.members = options.members ?? new Members()
+    this.bornAt = this.members.rounds
   }
 
   // --- own rows
@@ -123,36 +122,34 @@ export class Replica {
   // --- members
 
   memberUp(node: string, creation: number): void {
-    this.up.set(node, creation)
-    this.blank.delete(node)
-    this.heads.connected(node, this.options.now())
-    this.dropSending(node)
     const known = this.ins.get(node)
-    if (known?.origin.creation === creation) known.interrupted()
-    else if (known) {
-      this.memberDead(node, known.origin.creation)
-      this.up.set(node, creation)
-      this.heads.connected(node, this.options.now())
-    }
+    if (known && known.origin.creation !== creation) this.memberDead(node, known.origin.creation)
+    else known?.interrupted()
+    this.members.connected(node, creation, this.options.now())
+    this.dropSending(node)
   }
 
   /** What comes of a member is followed from its first word about this scope on. */
-  private stream(node: string): InStream | undefined {
+  private stream(
+    node: string,
+    silenceOf: (members: Members) => Silence = (members) => members.silence(node),
+  ): InStream | undefined {
     const known = this.ins.get(node)
-    const creation = this.up.get(node)
+    const creation = this.members.creationOf(node)
     if (known || creation === undefined) return known
     const stream = new InStream(new Origin(node, creation, this.options.bytesOf?.(node)))
+    const { round, currentAt } = silenceOf(this.members)
+    if (round > this.bornAt) {
+      // Until now it had nothing here.
+      stream.exact = true
+      stream.completeAt = currentAt
+    }
     this.ins.set(node, stream)
-    if (!this.blank.delete(node)) return stream
-    stream.exact = true
-    stream.completeAt = this.heads.currentAt(node)
     return stream
   }
 
   memberDown(node: string): void {
-    this.up.delete(node)
-    this.blank.delete(node)
-    this.heads.lost(node)
+    this.members.lost(node)
     this.dropSending(node)
     this.ins.get(node)?.interrupted()
   }
@@ -190,7 +187,8 @@ export class Replica {
   /** Whether everything that `node` had written at its last heads is here. */
   caughtUp(node: string): boolean {
     const stream = this.ins.get(node)
-    return stream ? !stream.behind : this.blank.has(node)
+    // One that has sent heads since this is here, and has not named it, has nothing in it.
+    return stream ? !stream.behind : this.members.roundOf(node) > this.bornAt
   }
 
   // --- messages
@@ -202,10 +200,9 @@ export class Replica {
 
   /** A member's heads: `seq` is the last update it has written, `digests` are those of its table. */
   head(node: string, seq: number, digests: Digests): void {
-    const stream = this.stream(node)
+    const stream = this.stream(node, (members) => members.silenceBefore(node))
     if (!stream) return
     const now = this.options.now()
-    this.heads.came(node, now)
     stream.head = Math.max(stream.head, seq)
     // Nothing written means nothing to send, unless it keeps rows of others too.
     if (seq === 0 && this.table.owned) stream.exact = true
@@ -221,21 +218,16 @@ export class Replica {
     if (stream) this.ask(stream)
   }
 
-  /** A member does not know this scope: it has no rows in it. */
+  /** A member's heads do not name this scope: it has no rows in it. */
   absent(node: string): void {
-    const now = this.options.now()
-    this.heads.came(node, now)
     const stream = this.ins.get(node)
-    if (!stream) {
-      if (this.up.has(node)) this.blank.add(node)
-    } else if (stream.applied === 0 && stream.snapshot === 0) {
-      stream.exact = true
-      this.heard(stream, now)
-    }
+    if (stream?.applied !== 0 || stream.snapshot !== 0) return
+    stream.exact = true
+    this.heard(stream, this.options.now())
   }
 
   private heard(stream: InStream, now: number): void {
-    if (this.heads.areCurrent(stream.origin.node, now)) stream.heard(now)
+    if (this.members.areCurrent(stream.origin.node, now)) stream.heard(now)
   }
 
   updates(node: string, first: number, ops: readonly Op[], wantAck: boolean): void {
@@ -259,7 +251,7 @@ export class Replica {
   }
 
   need(node: string, first: number): void {
-    if (!this.up.has(node)) return
+    if (!this.members.has(node)) return
     this.flush()
     const ops = first > 0 ? this.out.since(first) : undefined
     if (ops) {
@@ -300,7 +292,7 @@ export class Replica {
    * rows are on their way, most parts differ for a moment.
    */
   differs(node: string, theirs: readonly number[]): void {
-    if (this.table.owned || !this.up.has(node) || this.offers.has(node)) return
+    if (this.table.owned || !this.members.has(node) || this.offers.has(node)) return
     const mine = this.table.partDigests()
     const before = this.differences.get(node)
     this.differences.set(node, { theirs, mine })
@@ -440,7 +432,7 @@ export class Replica {
   private ask(stream: InStream): void {
     const now = this.options.now()
     const { node } = stream.origin
-    if (!this.up.has(node)) return
+    if (!this.members.has(node)) return
     const patienceMs = stream.snapshot === 0 ? ASK_AGAIN_MS : SNAPSHOT_STALLED_MS
     if (stream.askedAt !== undefined && now - stream.askedAt < patienceMs) return
     if (stream.snapshot !== 0) stream.restart()

@@ -4,7 +4,7 @@
  * which few may be empty, and one that is not used goes with the member that named it.
  */
 import { CitadelError } from '../../base/errors.js'
-import { MemberHeads } from '../replication/member-heads.js'
+import { Members } from '../replication/members.js'
 import { RowBytesOfNodes } from '../replication/row-bytes.js'
 import { ClaimTable } from '../tables/claim-table.js'
 import { makeScope, type Scope, type ScopeKind, type ScopeOptions } from '../tables/scope.js'
@@ -26,12 +26,12 @@ const USED_MAX = 10_000
 const NAMED_MAX = 1_000
 const EMPTY_MAX = 100
 /** What all members may have named, those included that are gone: claims are remembered. */
-const FOREIGN_MAX = 10_000
+const FOREIGN_MAX = 4_000
 
 export class ScopeSet {
   private readonly all = new Map<string, Scope>()
   private readonly bytes = new RowBytesOfNodes()
-  private readonly heads = new MemberHeads()
+  readonly members = new Members()
   /** The scopes that this node does not use, by the member that named each first. */
   private readonly foreign = new Map<string, string>()
 
@@ -127,8 +127,12 @@ export class ScopeSet {
   }
 
   private make(name: string): Scope {
-    const { heads } = this
-    const scope = makeScope(name, { bytesOf: (node) => this.bytes.of(node), heads, ...this.parts })
+    const { members } = this
+    const scope = makeScope(name, {
+      bytesOf: (node) => this.bytes.of(node),
+      members,
+      ...this.parts,
+    })
     this.all.set(name, scope)
     if (scope.kind === 'c') (scope as Scope<'c'>).table.sawEpoch(this.parts.startedAt)
     if (scope.kind === 's') (scope as Scope<'s'>).table.raiseVersion(this.parts.startedAt)

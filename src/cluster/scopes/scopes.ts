@@ -412,6 +412,7 @@ export class Scopes {
   }
 
   private heads(node: string, [, view, heads, oldest, beat]: ScopeMessage & { 0: 'h' }): void {
+    this.scopes.members.came(node, this.now())
     const named = this.scopes.namer(node)
     for (const [scope, seq, applied, mark, all] of heads) {
       const known = named(scope)
@@ -427,8 +428,8 @@ export class Scopes {
     this.lateReport(node)
     this.beats?.came(node, beat)
     if (this.lateReports.has(node)) return
-    for (const { kind, table } of this.scopes.values()) {
-      if (kind === 'c') dropReservations(table as ClaimTable, node, (request) => request < oldest)
+    for (const { table } of this.claimScopes()) {
+      dropReservations(table, node, (request) => request < oldest)
     }
   }
 
@@ -446,9 +447,8 @@ export class Scopes {
 
   private released(node: string, requests: readonly number[]): void {
     const released = new Set(requests)
-    for (const { kind, table } of this.scopes.values()) {
-      if (kind === 'c')
-        dropReservations(table as ClaimTable, node, (request) => released.has(request))
+    for (const { table } of this.claimScopes()) {
+      dropReservations(table, node, (request) => released.has(request))
     }
   }
 

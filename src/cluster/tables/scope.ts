@@ -4,7 +4,7 @@
  * itself: `c:` claims, `g:` groups, `s:` specs.
  */
 import { CitadelError } from '../../base/errors.js'
-import type { MemberHeads } from '../replication/member-heads.js'
+import type { Members } from '../replication/members.js'
 import { Origin } from '../replication/origin.js'
 import { Replica } from '../replication/replica.js'
 import type { RowBytes } from '../replication/row-bytes.js'
@@ -41,8 +41,8 @@ export interface ScopeOptions {
   stamps: Stamps
   /** What the rows of a node take, in all scopes. */
   bytesOf?: (node: string) => RowBytes
-  /** When members last said how far they are. */
-  heads?: MemberHeads
+  /** The members that are connected. */
+  members?: Members
   /** A row of a node was left out. */
   skipped: (node: string, why: unknown) => void
 }
@@ -54,8 +54,8 @@ export function makeScope(name: string, options: ScopeOptions): Scope {
     for (const listener of listeners) listener(change as never)
   }
   const table = makeTable(name, own, options, tell)
-  const { now, logMax, bytesOf, heads, skipped } = options
-  const replica = new Replica({ scope: name, table, own, now, logMax, bytesOf, heads, skipped })
+  const { now, logMax, bytesOf, members, skipped } = options
+  const replica = new Replica({ scope: name, table, own, now, logMax, bytesOf, members, skipped })
   return { kind: name[0] as ScopeKind, own, table, replica, listeners } as Scope
 }
 

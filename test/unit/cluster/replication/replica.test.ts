@@ -95,10 +95,10 @@ describe('two replicas', () => {
 
   it('2 nodes: nothing is kept of a member until it says something about the scope', () => {
     const two = net(100, 'a', 'b')
-    const { replica } = two.node('b')
+    const { replica, members } = two.node('b')
     replica.memberUp('a', two.node('a').creation)
     expect([replica.caughtUp('a'), replica.origin('a')]).toEqual([false, undefined])
-    replica.absent('a')
+    members.came('a', two.now)
     expect([replica.caughtUp('a'), replica.origin('a')]).toEqual([true, undefined])
     two.put('a', 'x')
     replica.updates('a', 1, two.node('a').replica.out.since(1)!, false)
@@ -111,18 +111,21 @@ describe('two replicas', () => {
 
   it('2 nodes: a row that comes after a silence counts from the last heads before it', () => {
     const two = net(100, 'a', 'b')
-    const { replica } = two.node('b')
+    const { replica, members } = two.node('b')
     replica.memberUp('a', two.node('a').creation)
     expect(replica.hasSince('a')).toBeUndefined()
-    replica.absent('a')
+    members.came('a', two.now)
+    members.came('a', two.now)
     replica.head('a', 0, { living: 0, all: 0 })
     two.now += 1_000
     expect(replica.hasSince('a')).toBe(1_000)
     two.now += 5_000
     // Sent long ago: more of that kind may follow at once.
+    members.came('a', two.now)
     replica.head('a', 0, { living: 0, all: 0 })
     expect(replica.hasSince('a')).toBe(0)
     two.now += 1_000
+    members.came('a', two.now)
     replica.head('a', 0, { living: 0, all: 0 })
     expect(replica.hasSince('a')).toBe(7_000)
   })

@@ -17,7 +17,7 @@ describe('specs of two members that differ', () => {
       for (let i = 0; i < count; i++) putSilently(net, name, `${prefix} ${i}`)
     }
     net.connect('a', 'b')
-    for (const name of ['a', 'b']) net.node(name).replica.absent(name === 'a' ? 'b' : 'a')
+    for (const name of ['a', 'b']) net.node(name).members.came(name === 'a' ? 'b' : 'a', net.now)
     return net
   }
 
