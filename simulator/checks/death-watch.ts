@@ -25,6 +25,8 @@ export class DeathWatch {
   /** When a start of a node was last held for dead, by any other. */
   private readonly held = new Map<string, number>()
   private excuses: Excuse[] = []
+  /** Who takes which node for no Citadel node, since that ended before it had introduced itself. */
+  private readonly cutShort = new Set<string>()
 
   constructor(private readonly oracle: Oracle) {}
 
@@ -56,7 +58,7 @@ export class DeathWatch {
   private event(by: ClusterMember, event: MeshEvent): void {
     if (event.type === 'beamUp' || event.type === 'beamDown') {
       // Cut off in the middle of its introduction it is taken for one until the rest of that comes.
-      if (this.isExcused(by.name, event.node)) return
+      if (this.isExcused(by.name, event.node) || this.isCutShort(by, event)) return
       this.oracle.breaks('I11', `${by.name} takes ${event.node} for no Citadel node`)
       return
     }
@@ -69,6 +71,17 @@ export class DeathWatch {
     if (victim?.creation !== event.creation || victim.leaving) return
     if (this.isExcused(by.name, event.node, 'only the victim')) return
     this.oracle.breaks('I7', `${by.name} declared ${event.node} dead, which lives`)
+  }
+
+  /** Its power went off in the middle of its introduction. */
+  private isCutShort(by: ClusterMember, { type, node }: MeshEvent): boolean {
+    const pair = `${by.name} ${by.creation} ${node}`
+    if (type === 'beamDown') return this.cutShort.delete(pair)
+    const linked = [...by.node.mesh.peers()].find((peer) => peer.node === node)?.creation
+    const there = this.oracle.cluster.memberNamed(node)
+    if (there?.alive && there.creation === linked) return false
+    this.cutShort.add(pair)
+    return true
   }
 
   /** A sick node is no excuse for what it does to others. */
