@@ -226,9 +226,9 @@ export class Connections {
 
   /** Both ends come to the same answer, whichever connection each of them saw first. */
   private supersedes(established: Established, old: Peer): boolean {
-    if (established.replaces) return true
     // Last words of an earlier start may arrive when the present one is connected already.
     if (established.creation !== old.creation) return established.order > old.order
+    if (established.replaces) return true
     if (established.dialled === old.dialled) return true
     return established.dialled === this.options.self.name > established.node
   }

@@ -36,8 +36,8 @@ afterEach(async () => {
 })
 
 /** Somebody who knows the cookie. */
-async function intruder(cookie = 'secret'): Promise<BareConnection> {
-  const bare = dialNode({ world, name: X, creation: 5, cookie }, address, A)
+async function intruder(cookie = 'secret', creation = 5): Promise<BareConnection> {
+  const bare = dialNode({ world, name: X, creation, cookie }, address, A)
   await eventually(() => bare.outcome !== undefined || bare.isClosed)
   return bare
 }
@@ -103,20 +103,27 @@ describe('one connection is closed and nothing else', () => {
     await unhurt()
   })
 
-  test('of an earlier start of a node, whose handshake ends when the present one is connected', async () => {
-    const early = dialNode({ world, name: X, creation: 4, cookie: 'secret' }, address, A)
-    const received = early.received.bind(early)
-    const held: Uint8Array[] = []
-    early.received = (bytes) => void held.push(bytes)
-    await eventually(() => held.length > 0)
-    const present = await intruder()
-    expect(present.outcome?.type).toBe('established')
-    early.received = received
-    for (const bytes of held) received(bytes)
-    await eventually(() => early.isClosed)
-    expect(present.isClosed).toBe(false)
-    await unhurt()
-  })
+  test.each([
+    ['', undefined],
+    [', as both were to replace a still earlier one', 3],
+  ])(
+    'of an earlier start of a node, whose handshake ends when the present one is connected%s',
+    async (_what, before) => {
+      if (before !== undefined) await intruder('secret', before)
+      const early = dialNode({ world, name: X, creation: 4, cookie: 'secret' }, address, A)
+      const received = early.received.bind(early)
+      const held: Uint8Array[] = []
+      early.received = (bytes) => void held.push(bytes)
+      await eventually(() => held.length > 0)
+      const present = await intruder()
+      expect(present.outcome?.type).toBe('established')
+      early.received = received
+      for (const bytes of held) received(bytes)
+      await eventually(() => early.isClosed)
+      expect(present.isClosed).toBe(false)
+      await unhurt()
+    },
+  )
 
   test('and not thousands dialled for a capability with 10,000 addresses and 10,000 members', async () => {
     const port = Number(/:(\d+)$/.exec(b.mesh.addresses[0]!)![1])
