@@ -138,7 +138,7 @@ export class FunctionProcess extends Process {
     const { filter } = receiver
     for (; receiver.refused < mailbox.size; receiver.refused++) {
       const message = this.#shown(mailbox.at(receiver.refused), receiver.refused)
-      if (filter !== undefined && !filter(message)) continue
+      if (filter !== undefined && !isWanted(filter, message)) continue
       mailbox.remove(receiver.refused)
       if (mailbox.size === 0) this.host.releaseMailbox(this)
       return { message }
@@ -193,6 +193,15 @@ export class FunctionProcess extends Process {
     logFailure(this.host.log, `${this.pid} ${this.kind}`, error)
     this.host.bury(this, { error })
   }
+}
+
+function isWanted(filter: MessageFilter, message: unknown): boolean {
+  const answer: unknown = filter(message)
+  if (!isThenable(answer)) return Boolean(answer)
+  // Nobody waits for it: what it ends with must not end the program.
+  Promise.resolve(answer).catch(() => undefined)
+  const sentence = 'the filter of receive answers at once, true or false; it gave a promise'
+  throw new CitadelError('bad_argument', sentence)
 }
 
 /** What acts when no process does: the verbs of `Citadel.start()` are its own. Nothing ends it but the node. */

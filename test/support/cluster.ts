@@ -208,8 +208,12 @@ export class TestCluster {
   }
 
   /** `size` nodes `n1`, `n2`, ... that are connected, each a member of the supervisor `workers`. */
-  static async start(size: number, options: NodeOptions = {}): Promise<TestCluster> {
-    const cluster = await TestCluster.empty(options)
+  static async start(
+    size: number,
+    options: NodeOptions = {},
+    place = onLoopback,
+  ): Promise<TestCluster> {
+    const cluster = await TestCluster.empty(options, place)
     try {
       const names = Array.from({ length: size }, (_, index) => `n${index + 1}`)
       await Promise.all(names.map((name) => cluster.add(name)))

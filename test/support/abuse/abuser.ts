@@ -12,8 +12,15 @@ import { type Member, membersOf } from './surface.js'
 
 /** What these wait for has no time of its own: a message, an event, an end, the time they are given. */
 const AS_LONG_AS_IT_TAKES = new Set(['receive', 'next', 'whenEnded', 'sleep', 'spawn'])
-/** What they answer is what users have given. */
-const GIVES_BACK = new Set(['call', 'receive', 'decodeTerm', 'next'])
+/** What they answer is what users have given, or is there only to be shown. */
+const GIVES_BACK = new Set([
+  'call',
+  'receive',
+  'decodeTerm',
+  'next',
+  'util.inspect.custom',
+  'toJSON',
+])
 /** They stop a node or a member, so they are called on one that is there for that. */
 const SACRIFICIAL = new Set([
   'Citadel.stop',

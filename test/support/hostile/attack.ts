@@ -24,6 +24,17 @@ export interface AttackResult extends Tally {
 
 const PROGRAM = compiled(new URL('./hostile-program.ts', import.meta.url))
 const KEYS = 50
+/**
+ * What the nodes have for what they keep. Unless it is told, V8 takes several times what is in use before it
+ * collects, by the memory of the machine: that would be measured, and a node that keeps ever more
+ * would have gigabytes to do so. In this heap it ends.
+ */
+const HEAP_MIB = 128
+
+const inSmallHeap = () => ({
+  host: '127.0.0.1',
+  through: ['env', `NODE_OPTIONS=--max-old-space-size=${HEAP_MIB}`],
+})
 
 export interface AttackOptions {
   readonly role: Role
@@ -33,7 +44,7 @@ export interface AttackOptions {
 }
 
 export async function attack({ role, frames, seed, say }: AttackOptions): Promise<AttackResult> {
-  const cluster = await TestCluster.start(2)
+  const cluster = await TestCluster.start(2, {}, inSmallHeap)
   try {
     const [target, friend] = cluster.nodes as [TestNode, TestNode]
     await cluster.startChildren(Array.from({ length: 10 }, (_, id) => id))

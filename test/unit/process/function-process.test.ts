@@ -145,6 +145,15 @@ describe('a function process', () => {
     node.exit(pid, 'kill')
   })
 
+  it('refuses a filter that gives a promise, and leaves the message to the next receive', async () => {
+    const { node } = testKernel()
+    node.send(node.self, 1)
+    await rest()
+    const filter = (async () => Promise.reject(new Error('unheard'))) as never
+    await expect(node.receive(filter)).rejects.toThrow(/at once, true or false/)
+    expect(await node.receive()).toBe(1)
+  })
+
   it('rejects what a filter throws', async () => {
     const { node } = testKernel()
     const wrong = () => {
