@@ -47,6 +47,8 @@ export interface Departure {
   readonly commit: (pid: Pid) => void
   /** The same, for who cannot wait. */
   won: Pid | undefined
+  /** The claim of the new process has come, and is gone again. */
+  isHeirGone: boolean
 }
 
 export function makeDeparture(pid: Pid, to: string, byPlan: boolean): Departure {
@@ -62,6 +64,7 @@ export function makeDeparture(pid: Pid, to: string, byPlan: boolean): Departure 
       resolve(by)
     },
     won: undefined,
+    isHeirGone: false,
   }
   return departure
 }

@@ -136,8 +136,12 @@ export class Departures {
     if (!own) return
     if (after?.origin === claims.own || before?.origin.dead) return this.forget(own)
     const heir = own.pid && processes.successor(own.pid)
-    if (!heir || !before?.pid?.equals(heir) || after?.pid?.equals(heir)) return
-    if (!after || !predecessorOf(after)?.equals(heir)) this.forget(own)
+    if (heir && isGone(heir, before, after)) this.forget(own)
+  }
+
+  /** The same of a child that is about to leave: both may come at once, from a node that was cut off. */
+  noticedOf({ moving }: Child, { before, after }: ClaimChange): void {
+    if (moving?.won && isGone(moving.won, before, after)) moving.isHeirGone = true
   }
 
   /** All members know where the child is: the names of its old process are not needed any more. */
@@ -266,16 +270,23 @@ export class Departures {
     )
   }
 
-  private departs(child: Child, { pid }: Departure, by: Pid): void {
+  private departs(child: Child, { pid, isHeirGone }: Departure, by: Pid): void {
     this.parts.onStep('forwarding', child.childId)
     this.parts.processes.learned(pid, by)
     this.left.set(child.id, pid)
     this.parts.departed(child)
     const own = this.parts.claims.own.rows.get(child.id) as Claim | undefined
     // Nobody will say that all know of it: whoever is to adopt the child must not wait for that.
-    if (own && this.parts.scopes.views.current.creationOf(by.node) !== by.creation) this.forget(own)
+    const isThere = this.parts.scopes.views.current.creationOf(by.node) === by.creation
+    if (own && (isHeirGone || !isThere)) this.forget(own)
   }
 }
+
+/** It had the claim, and neither has it now nor has passed it on. */
+const isGone = (heir: Pid, before: Claim | undefined, after: Claim | undefined): boolean =>
+  before?.pid?.equals(heir) === true &&
+  !after?.pid?.equals(heir) &&
+  !(after && predecessorOf(after)?.equals(heir))
 
 const isHandoff = (from: Pid, own: Claim, by: Claim): boolean =>
   predecessorOf(by)?.equals(from) === true || relation(by, own) === 'took'

@@ -421,7 +421,9 @@ export class ChildRunner {
     } else if (!after && before?.origin.dead) this.deaths.died(before, now)
     if (after) this.orphans.delete(id)
     else this.noteOrphan(id)
-    if (!this.children.has(id)) this.departures.noticed(change)
+    const child = this.children.get(id)
+    if (child) this.departures.noticedOf(child, change)
+    else this.departures.noticed(change)
   }
 
   /** Another node has the id of a child of this one: it has moved there, or lost it after a split. */
