@@ -174,7 +174,10 @@ export class KeyRegistry implements Registry {
     const { origin } = claim
     if (origin !== this.scope.own) return this.ask(origin.node, 'update', [key, copy ?? null])
     this.scopes.putClaim(this.scope, { ...claim, meta: copy })
-    return this.scopes.changed()
+    await knownByAll(this.scopes, this.scope)
+    const owner = this.scope.table.find(id)
+    // One that took the key over meanwhile has written what it knew before.
+    if (owner?.pid && owner.origin !== this.scope.own) await this.update(key, copy)
   }
 
   async replace(key: unknown, oldPid: Pid, newPid: Pid, given?: ReplaceOptions): Promise<void> {

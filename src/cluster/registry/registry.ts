@@ -24,7 +24,8 @@ export interface Registry {
 
   /**
    * Gives the registration of `key` other metadata, whoever owns it; the epoch stays. Of several
-   * updates at the same time the one that comes to the owner's node last is left.
+   * updates at the same time the one that comes to the owner's node last is left. Resolves when all
+   * members that can be reached know of it.
    * @throws CitadelError `not_found` when nobody owns it; `noconnection` when the owner's node is
    *   gone; `unserializable` and `limit_exceeded` for metadata that cannot be on every node.
    */
