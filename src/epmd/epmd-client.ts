@@ -3,7 +3,7 @@
  * the names. Each exchange ends within its deadline, one way or the other: nobody listening or a
  * broken connection rejects `unavailable` (its cause tells which), no answer in time `timeout`.
  */
-import type { Clock } from '../base/clock.js'
+import type { Clock, Timer } from '../base/clock.js'
 import { CitadelError } from '../base/errors.js'
 import type { Connection, Transport } from '../base/transport.js'
 import {
@@ -145,11 +145,13 @@ export class EpmdClient {
     return new Promise((resolve, reject) => {
       let received: Buffer = Buffer.alloc(0)
       let told: () => void = () => {}
+      // Not there yet if the connection ends at once.
+      let deadline: Timer | undefined
       const lost = new Promise<void>((done) => {
         told = done
       })
       const fail = (error: unknown): void => {
-        deadline.cancel()
+        deadline?.cancel()
         reject(error)
         connection.destroy()
       }
@@ -157,7 +159,7 @@ export class EpmdClient {
         try {
           const answer = decode(received, isWhole)
           if (answer === undefined) return
-          deadline.cancel()
+          deadline?.cancel()
           resolve({ answer, connection, lost })
         } catch (error) {
           fail(error)
@@ -179,7 +181,7 @@ export class EpmdClient {
           },
         },
       )
-      const deadline = clock.after(timeoutMs, () => {
+      deadline = clock.after(timeoutMs, () => {
         fail(new CitadelError('timeout', `${where} did not answer within ${timeoutMs} ms`))
       })
     })

@@ -8,8 +8,8 @@ const seed = Number(process.env.CITADEL_TEST_SEED ?? Date.now() % 1_000_000)
 
 /** Minutes; a part that is not named here has half a minute. */
 const SHORT: Readonly<Record<string, number>> = { freeze: 0.3, stalls: 0.5, redis: 0.3 }
-/** Their rounds are made, one fault after another, by the tests beside this one. */
-const ELSEWHERE = ['network', 'quorum', 'abuse', 'hostile']
+/** They have tests of their own, or are long searches by nature. */
+const ELSEWHERE = ['network', 'quorum', 'abuse', 'hostile', 'simulator']
 
 for (const part of parts.filter(({ name }) => !ELSEWHERE.includes(name))) {
   const { name } = part

@@ -176,8 +176,9 @@ export class KeyRegistry implements Registry {
     this.scopes.putClaim(this.scope, { ...claim, meta: copy })
     await knownByAll(this.scopes, this.scope)
     const owner = this.scope.table.find(id)
-    // One that took the key over meanwhile has written what it knew before.
-    if (owner?.pid && owner.origin !== this.scope.own) await this.update(key, copy)
+    const isElsewhere = owner?.pid !== undefined && owner.origin !== this.scope.own
+    // One that took the key over as it was, before it had heard of this, has written what was there before.
+    if (isElsewhere && termKey(owner.meta) === termKey(claim.meta)) await this.update(key, copy)
   }
 
   async replace(key: unknown, oldPid: Pid, newPid: Pid, given?: ReplaceOptions): Promise<void> {
